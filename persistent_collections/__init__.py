@@ -1,0 +1,1 @@
+"""Dicts, lists and records that look like Python's own and live in a store."""

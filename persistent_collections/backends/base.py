@@ -1,0 +1,383 @@
+"""What a store promises: bytes under fields and indexes, every method one atomic step.
+
+A backend knows nothing of Python values. It hands out small handles, one class a shape, bound to one key:
+:class:`MappingStore` (fields to bytes), :class:`SequenceStore` (indexes to bytes) and :class:`MemberStore` (texts that
+are there or not). The promises every method keeps:
+
+1. It is one atomic step, between threads and between processes; a crash leaves all of it or nothing.
+2. A key holds one shape; another shape's operation on it raises ``WrongShapeError`` and does nothing.
+3. An emptied collection does not exist, and one that does not exist reads as empty.
+4. Absence is ``None`` or ``False``, never an exception and never a marker value among the data.
+5. Only this package's errors leave it, with the store's own error as ``__cause__``.
+
+A new store is quickest made on :class:`~persistent_collections.backends.simple.SimpleBackend`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
+
+Medium: TypeAlias = Literal["bytes", "json"]
+Content: TypeAlias = dict[str, bytes] | list[bytes] | set[str]
+SetOperation: TypeAlias = Literal["union", "intersection", "difference"]
+Shape: TypeAlias = Literal["mapping", "sequence", "members"]
+
+PAGE_SIZE = 1000
+"""Fields, items or members read in one step of an iteration."""
+
+
+class Key(NamedTuple):
+    """The name of one stored collection.
+
+    Attributes:
+        root: ``<type name>:<id>``, the id percent-encoded where it holds ``:``, ``%``, ``{`` or ``}``.
+        child: The field of a record's child collection, or None for the object itself.
+    """
+
+    root: str
+    child: str | None = None
+
+    def __str__(self) -> str:
+        return self.root if self.child is None else f"{self.root}:{self.child}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
+
+    key: Key
+    content: Content
+    must_be_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetFields:
+    """Set fields of a mapping; a field given as None is deleted."""
+
+    key: Key
+    items: Mapping[str, bytes | None]
+    must_be_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the key, whatever its shape, and its deadline."""
+
+    key: Key
+    must_be_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetDeadline:
+    """Let the key vanish ``ttl_s`` seconds from now (at once if not positive), or never if None."""
+
+    key: Key
+    ttl_s: float | None
+    must_be_absent: bool = False
+
+
+Change: TypeAlias = Replace | SetFields | Delete | SetDeadline
+
+
+class MappingStore(ABC):
+    """One mapping of ``str`` fields to bytes."""
+
+    @abstractmethod
+    def get(self, field: str) -> bytes | None:
+        """Return what is stored under ``field``."""
+
+    @abstractmethod
+    def get_many(self, fields: Sequence[str]) -> list[bytes | None]:
+        """Return what is stored under each of ``fields``, in their order."""
+
+    @abstractmethod
+    def get_all(self) -> dict[str, bytes]:
+        """Return every field, in the store's order."""
+
+    @abstractmethod
+    def set_many(self, items: Mapping[str, bytes | None]) -> None:
+        """Set each field; one given as None is deleted. A field that is there keeps its place in the order."""
+
+    @abstractmethod
+    def add(self, field: str, data: bytes) -> bytes | None:
+        """Set ``field`` if it is absent and return None, else return what is there."""
+
+    @abstractmethod
+    def delete(self, field: str) -> bool:
+        """Delete ``field`` and say whether it was there."""
+
+    @abstractmethod
+    def pop(self, field: str) -> bytes | None:
+        """Delete ``field`` and return what it held."""
+
+    @abstractmethod
+    def pop_any(self) -> tuple[str, bytes] | None:
+        """Delete a field, the last one where the store has an order, and return it with what it held."""
+
+    @abstractmethod
+    def contains(self, field: str) -> bool:
+        """Say whether ``field`` is there."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the number of fields."""
+
+    @abstractmethod
+    def replace(self, items: Mapping[str, bytes]) -> None:
+        """Put ``items`` in place of all fields."""
+
+    @abstractmethod
+    def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
+        """Put ``items`` in place of all fields if these are still ``expected``, and say whether they were."""
+
+    @abstractmethod
+    def compare_and_set(self, field: str, expected: bytes | None, data: bytes | None) -> bool:
+        """Set ``field`` to ``data`` if it still holds ``expected``, and say whether it did; None is absence."""
+
+    @abstractmethod
+    def increment(self, field: str, by: int, initial: int = 0) -> int | None:
+        """Add ``by`` to the decimal integer in ``field`` and return the sum.
+
+        Args:
+            field: Holds the integer as ASCII decimal digits.
+            by: Added; may be negative.
+            initial: What an absent field counts as.
+
+        Returns:
+            The sum, or None with nothing done where the field holds anything but the digits of a signed 64-bit
+            integer, or where the sum would not be one.
+        """
+
+    @abstractmethod
+    def pages(self) -> Iterator[list[tuple[str, bytes]]]:
+        """Yield every field that is there from start to end exactly once, about ``PAGE_SIZE`` at a time."""
+
+
+class SequenceStore(ABC):
+    """One sequence of bytes. Indexes count from the end where negative, as Python's do."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the number of items."""
+
+    @abstractmethod
+    def get(self, index: int) -> bytes | None:
+        """Return the item at ``index``, None if out of range."""
+
+    @abstractmethod
+    def get_slice(self, where: slice) -> list[bytes]:
+        """Return the items a Python slice of a list would select, in its order."""
+
+    @abstractmethod
+    def set(self, index: int, data: bytes) -> bool:
+        """Set the item at ``index`` and say whether it was in range."""
+
+    @abstractmethod
+    def compare_and_set(self, index: int, expected: bytes, data: bytes) -> bool:
+        """Set the item at ``index`` if it still is ``expected``, and say whether it was."""
+
+    @abstractmethod
+    def push_right(self, items: Sequence[bytes]) -> None:
+        """Append ``items`` in their order."""
+
+    @abstractmethod
+    def push_left(self, items: Sequence[bytes]) -> None:
+        """Put ``items`` before the first, in their order: ``items[0]`` becomes the first item."""
+
+    @abstractmethod
+    def pop(self, index: int) -> bytes | None:
+        """Delete the item at ``index`` and return it, None if out of range."""
+
+    @abstractmethod
+    def delete(self, index: int, expected: bytes | None = None) -> bool:
+        """Delete the item at ``index``, if given only while it still is ``expected``, and say whether that was done."""
+
+    @abstractmethod
+    def insert(self, index: int, data: bytes) -> None:
+        """Insert before ``index``, clamped as ``list.insert`` does."""
+
+    @abstractmethod
+    def splice(self, start: int | None, stop: int | None, items: Sequence[bytes]) -> None:
+        """Put ``items`` in place of the slice ``[start:stop]``, as ``list`` does."""
+
+    @abstractmethod
+    def set_stride(self, where: slice, items: Sequence[bytes]) -> int:
+        """Set the items an extended slice selects, if it selects just as many as given.
+
+        Returns:
+            How many it selects; where that differs from ``len(items)``, nothing was done.
+        """
+
+    @abstractmethod
+    def delete_stride(self, where: slice) -> None:
+        """Delete the items an extended slice selects."""
+
+    @abstractmethod
+    def find(self, data: bytes, start: int | None = None, stop: int | None = None) -> int | None:
+        """Return the first index of ``data`` within the slice ``[start:stop]``."""
+
+    @abstractmethod
+    def count(self, data: bytes) -> int:
+        """Return how many items are ``data``."""
+
+    @abstractmethod
+    def remove(self, data: bytes) -> bool:
+        """Delete the first item that is ``data`` and say whether there was one."""
+
+    @abstractmethod
+    def repeat(self, times: int) -> None:
+        """Hold the items ``times`` times over; none where ``times`` is not positive."""
+
+    @abstractmethod
+    def reverse(self) -> None:
+        """Reverse the order of the items."""
+
+    @abstractmethod
+    def replace(self, items: Sequence[bytes]) -> None:
+        """Put ``items`` in place of all items."""
+
+    @abstractmethod
+    def replace_if(self, expected: Sequence[bytes], items: Sequence[bytes]) -> bool:
+        """Put ``items`` in place of all items if these are still ``expected``, and say whether they were."""
+
+
+class MemberStore(ABC):
+    """One set of texts."""
+
+    @abstractmethod
+    def contains(self, member: str) -> bool:
+        """Say whether ``member`` is there."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the number of members."""
+
+    @abstractmethod
+    def get_all(self) -> set[str]:
+        """Return every member."""
+
+    @abstractmethod
+    def add(self, members: AbstractSet[str]) -> int:
+        """Add ``members`` and return how many were absent."""
+
+    @abstractmethod
+    def remove(self, members: AbstractSet[str]) -> int:
+        """Remove ``members`` and return how many were there."""
+
+    @abstractmethod
+    def retain(self, members: AbstractSet[str]) -> None:
+        """Remove every member that is not among ``members``."""
+
+    @abstractmethod
+    def toggle(self, members: AbstractSet[str]) -> None:
+        """Remove those of ``members`` that are there and add the others."""
+
+    @abstractmethod
+    def pop_any(self) -> str | None:
+        """Remove some member and return it."""
+
+    @abstractmethod
+    def replace(self, members: AbstractSet[str]) -> None:
+        """Put ``members`` in place of all members."""
+
+    @abstractmethod
+    def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
+        """Return the union, intersection or difference of this set and the sets stored under ``others``."""
+
+    @abstractmethod
+    def pages(self) -> Iterator[list[str]]:
+        """Yield every member that is there from start to end exactly once, about ``PAGE_SIZE`` at a time."""
+
+
+class Backend(ABC):
+    """One store.
+
+    Attributes:
+        medium: ``"bytes"`` if any bytes may be stored, ``"json"`` if each must be one compact JSON text.
+        ordered: Whether a mapping keeps the order in which its fields were set first.
+        codec: The name of the codec this store's values are written with where nothing else chooses one.
+    """
+
+    medium: ClassVar[Medium] = "bytes"
+    ordered: ClassVar[bool] = True
+    codec: str | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The URL that reaches this store again, without any password."""
+
+    @property
+    def identity(self) -> Hashable:
+        """What two backends of the same store have in common; by default only the backend itself."""
+        return id(self)
+
+    @abstractmethod
+    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
+        """Return the handle of one mapping; no I/O.
+
+        Args:
+            key: Where it lies.
+            kin: The other keys of the same record, its own before its children's. A key that a write makes takes the
+                deadline of the first of its kin that is there, in the same step.
+        """
+
+    @abstractmethod
+    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
+        """Return the handle of one sequence; arguments as for :meth:`mapping`."""
+
+    @abstractmethod
+    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
+        """Return the handle of one set; arguments as for :meth:`mapping`."""
+
+    @abstractmethod
+    def exists(self, keys: Sequence[Key]) -> bool:
+        """Say whether any of ``keys``, all of one root, is there."""
+
+    @abstractmethod
+    def shape(self, key: Key) -> Shape | None:
+        """Say what ``key`` holds, None if nothing."""
+
+    @abstractmethod
+    def keys(self, prefix: str) -> Iterator[Key]:
+        """Yield every key whose root starts with ``prefix``, exactly once, children included, in no order."""
+
+    @abstractmethod
+    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
+        """Make several changes, all of one root, in one step: all of them or none.
+
+        Args:
+            changes: Made in their order.
+            kin: As for :meth:`mapping`, for every key the changes make.
+
+        Returns:
+            For each change, whether its key was there before the first of them. Where a key that ``must_be_absent``
+            was there, nothing was done.
+        """
+
+    @abstractmethod
+    def ttl(self, keys: Sequence[Key]) -> float | None:
+        """Return the seconds the first of ``keys`` that is there has left, None without a deadline or without any."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free connections and files; the next operation opens them again."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.identity == other.identity if isinstance(other, Backend) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,44 @@
+"""A plain in-process store: the reference the other stores are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+from persistent_collections.backends.base import Key
+from persistent_collections.backends.simple import Entry, SimpleBackend, Step
+
+
+class MemoryBackend(SimpleBackend):
+    """Keep entries in a dict of this process.
+
+    Args:
+        name: Only shown in the URL.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+        self._entries: dict[Key, Entry] = {}
+        self._lock = Lock()
+
+    @property
+    def url(self) -> str:
+        return f"memory:{self._name}"
+
+    def read(self, key: Key) -> Entry | None:
+        return self._entries.get(key)
+
+    def transform(self, keys: Sequence[Key], step: Step) -> None:
+        with self._lock:
+            entries = step([self._entries.get(key) for key in keys])
+            self._entries.update({key: entry for key, entry in zip(keys, entries, strict=True) if entry})
+            for key, entry in zip(keys, entries, strict=True):
+                if entry is None:
+                    self._entries.pop(key, None)
+
+    def stored_keys(self, prefix: str) -> Iterator[Key]:
+        with self._lock:
+            return iter([key for key in self._entries if key.root.startswith(prefix)])
+
+    def close(self) -> None:
+        """Do nothing: what is stored lasts as long as the backend."""

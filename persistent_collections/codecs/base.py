@@ -1,0 +1,99 @@
+"""What a codec promises: exactly the value back, type included, or a refusal before anything is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Format: TypeAlias = Literal["text", "json", "binary"]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """How the codecs of one store turn persistent objects into keys and back.
+
+    Attributes:
+        kind: The class every persistent object is an instance of.
+        to_key: Gives the key of an object; raises ``EncodeError`` for a child collection and for an object of another
+            store.
+        from_key: Gives the handle of a key, bound to this store; raises ``DecodeError`` for what is no key of a known
+            class. No I/O.
+    """
+
+    kind: type
+    to_key: Callable[[Any], str]
+    from_key: Callable[[str], Any]
+
+
+class Codec(ABC):
+    """Turn values into bytes and back.
+
+    Attributes:
+        name: What it is registered and chosen by.
+        format: What its bytes are: ``"text"`` (UTF-8), ``"json"`` (one compact JSON text, UTF-8, no spaces) or
+            ``"binary"`` (any bytes).
+        canonical: Whether, among the values it accepts, equal ones give equal bytes and unequal ones different bytes,
+            so that a store may look for a value by comparing bytes.
+    """
+
+    name: str
+    format: Format
+    canonical: bool = False
+
+    @abstractmethod
+    def encode(self, value: Any) -> bytes:
+        """Return the bytes of ``value``.
+
+        Raises:
+            EncodeError: It would not come back as it is; the message names the path inside the value and a remedy.
+        """
+
+    @abstractmethod
+    def decode(self, data: bytes) -> Any:
+        """Return the value ``data`` was encoded from.
+
+        Raises:
+            DecodeError: This codec does not write such bytes.
+        """
+
+    def bind(self, declared: Any, references: References | None) -> Codec:
+        """Return this codec narrowed to values of a declared type, with the references of one store.
+
+        Args:
+            declared: A type or annotation without forward references, or ``Any``.
+            references: None where persistent objects cannot be stored.
+
+        Raises:
+            TypeError: This codec cannot keep values of that type exactly.
+        """
+        del declared, references
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class KeyCodec(ABC):
+    """Turn dict keys or set members of one declared type into the texts a store files them under, and back.
+
+    Keys that are equal in Python give one text; of numbers the folded one comes back (``True`` and ``1.0`` as ``1``).
+    """
+
+    @abstractmethod
+    def encode(self, key: Any) -> str:
+        """Return the text of ``key``.
+
+        Raises:
+            EncodeError: It is not of the declared type, or would not come back as it is.
+            TypeError: It is not hashable.
+        """
+
+    @abstractmethod
+    def decode(self, text: str) -> Any:
+        """Return the key ``text`` was encoded from.
+
+        Raises:
+            DecodeError: This codec does not write such a text.
+        """
