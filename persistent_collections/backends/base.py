@@ -21,6 +21,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import ConfigurationError
+
 Medium: TypeAlias = Literal["bytes", "json"]
 Content: TypeAlias = dict[str, bytes] | list[bytes] | set[str]
 SetOperation: TypeAlias = Literal["union", "intersection", "difference"]
@@ -305,6 +308,15 @@ class Backend(ABC):
     medium: ClassVar[Medium] = "bytes"
     ordered: ClassVar[bool] = True
     codec: str | None = None
+
+    @classmethod
+    def from_url(cls, url: StoreURL) -> Self:
+        """Return the store a URL of a scheme registered for this class names; no I/O.
+
+        Raises:
+            ConfigurationError: The URL or one of its options is wrong.
+        """
+        raise ConfigurationError(f"{cls.__name__} cannot be made from a URL such as {url.scheme}:")
 
     @property
     @abstractmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from threading import Lock
+from typing import Self
 
 from persistent_collections.backends.base import Key
 from persistent_collections.backends.simple import Entry, SimpleBackend, Step
+from persistent_collections.backends.urls import Option, StoreURL
 
 
 class MemoryBackend(SimpleBackend):
@@ -20,6 +22,12 @@ class MemoryBackend(SimpleBackend):
         self._name = name
         self._entries: dict[Key, Entry] = {}
         self._lock = Lock()
+
+    @classmethod
+    def from_url(cls, url: StoreURL) -> Self:
+        backend = cls(url.path)
+        backend.codec = url.read_options({"codec": Option()}).get("codec")
+        return backend
 
     @property
     def url(self) -> str:

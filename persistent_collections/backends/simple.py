@@ -141,9 +141,7 @@ class SimpleBackend(Backend):
         """
         if entry is None:
             return shape()
-        if isinstance(entry.content, shape):
-            return entry.content
-        content = self.reshape(key, entry.content, shape)
+        content = entry.content if isinstance(entry.content, shape) else self.reshape(key, entry.content, shape)
         if content is None:
             raise WrongShapeError(
                 f"{str(key)!r} holds a {SHAPES[type(entry.content)]}, not a {SHAPES[shape]}; "
@@ -159,7 +157,8 @@ class SimpleBackend(Backend):
             case SetDeadline(ttl_s=ttl_s):
                 return _live(Entry(entry.content, None if ttl_s is None else time.time() + ttl_s)) if entry else None
             case Replace(content=content):
-                self.content_as(change.key, entry, type(content))
+                if entry and type(content) is not type(entry.content):
+                    self.content_as(change.key, entry, type(content))
             case SetFields(items=items):
                 content = _updated(self.content_as(change.key, entry, dict), items)
         return Entry(content, entry.deadline if entry else inherited) if content else None
@@ -171,7 +170,7 @@ class _Handle(Generic[C]):
     def __init__(self, backend: SimpleBackend, key: Key, kin: Sequence[Key], shape: type[C]) -> None:
         self._backend = backend
         self._keys = [key, *(other for other in kin if other != key)]
-        self._shape = shape
+        self._shape: type[C] = shape
 
     def _read(self) -> C:
         key = self._keys[0]

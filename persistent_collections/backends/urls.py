@@ -1,0 +1,180 @@
+"""URLs of stores, their declared options, and the registry of schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+from persistent_collections.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from persistent_collections.backends.base import Backend
+
+ENTRY_POINT_GROUP: Final = "persistent_collections.backends"
+_WORDS: Final = {
+    "true": True,
+    "on": True,
+    "yes": True,
+    "1": True,
+    "false": False,
+    "off": False,
+    "no": False,
+    "0": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One declared option of a store.
+
+    Attributes:
+        type: ``str``, ``int``, ``float`` or ``bool``; what a text is read as, never guessed.
+        choices: The only values taken, where there are any.
+        secret: Whether its value is kept out of every URL that is shown.
+    """
+
+    type: type = str
+    choices: tuple[object, ...] = ()
+    secret: bool = False
+
+    def read(self, name: str, value: object) -> Any:
+        """Return ``value``, a text from a URL or a typed value from a mapping, as this option's type.
+
+        Raises:
+            ConfigurationError: It is not one, or not among the choices.
+        """
+        try:
+            read = self._convert(value)
+        except (KeyError, ValueError, TypeError):
+            shown = "" if self.secret else f", not {value!r}"
+            raise ConfigurationError(f"option {name!r} takes a {self.type.__name__}{shown}") from None
+        if self.choices and read not in self.choices:
+            raise ConfigurationError(f"option {name!r} is one of {', '.join(map(str, self.choices))}, not {value!r}")
+        return read
+
+    def _convert(self, value: object) -> object:
+        if isinstance(value, str):
+            return _WORDS[value.lower()] if self.type is bool else self.type(value)
+        if type(value) is self.type or (self.type is float and type(value) is int):
+            return self.type(value)
+        raise TypeError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreURL:
+    """A store's URL taken apart; nothing is decoded but the options.
+
+    Attributes:
+        scheme: In lower case.
+        netloc: ``user:password@host:port`` or the like, percent-encoded as it stood; empty without ``//``.
+        path: Percent-encoded as it stood.
+        options: The query's texts, and typed values given beside the URL.
+    """
+
+    scheme: str
+    netloc: str = ""
+    path: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, options: Mapping[str, object] | None = None) -> StoreURL:
+        """Take ``text`` apart.
+
+        Raises:
+            ConfigurationError: It has no scheme, or an option twice.
+        """
+        scheme, colon, rest = text.partition(":")
+        if not colon or not scheme:
+            raise ConfigurationError(
+                "a store's URL starts with its scheme, such as 'json:./data' or 'redis://localhost:6379/0'"
+            )
+        rest, _, query = rest.partition("?")
+        pairs = [*parse_qsl(query, keep_blank_values=True), *(options or {}).items()]
+        merged = dict(pairs)
+        if len(merged) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigurationError(f"option {twice!r} is given twice; say it in the URL or beside it, once")
+        netloc, path = rest[2:].partition("/")[::2] if rest.startswith("//") else ("", rest)
+        if rest.startswith("//") and "/" in rest[2:]:
+            path = f"/{path}"
+        return cls(scheme.lower(), netloc, path, MappingProxyType(merged))
+
+    def read_options(self, declared: Mapping[str, Option]) -> dict[str, Any]:
+        """Return the options read as their declared types.
+
+        Raises:
+            ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
+        """
+        for name in self.options.keys() - declared.keys():
+            near = get_close_matches(name, declared, n=1, cutoff=0.0)
+            hint = f"; did you mean {near[0]!r}?" if near else ", which takes none"
+            raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}{hint}")
+        return {name: declared[name].read(name, value) for name, value in self.options.items()}
+
+    def without_secrets(self, declared: Mapping[str, Option]) -> str:
+        """Return the URL's text without a password and without the values of secret options."""
+        user, at, hosts = self.netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}@{hosts}" if at and user.partition(":")[0] else hosts
+        shown = {n: v for n, v in self.options.items() if n in declared and not declared[n].secret}
+        query = urlencode({n: str(v).lower() if isinstance(v, bool) else v for n, v in shown.items()}, safe=":/")
+        slashes = "//" if self.netloc or self.path.startswith("/") else ""
+        return f"{self.scheme}:{slashes}{netloc}{self.path}{'?' if query else ''}{query}"
+
+
+_BUILT_IN: Final = "persistent_collections.backends"
+_schemes: dict[str, str] = {
+    "json": f"{_BUILT_IN}.json:JSONBackend",
+    "memory": f"{_BUILT_IN}.memory:MemoryBackend",
+    "fakeredis": f"{_BUILT_IN}.fakeredis:FakeRedisBackend",
+    **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),
+}
+
+schemes = MappingProxyType(_schemes)
+"""The registered URL schemes and the ``module:Class`` each is served by."""
+
+
+def register_backend(scheme: str, target: str, *, replace: bool = False) -> None:
+    """Serve URLs of ``scheme`` by the class ``target`` names, imported when such a URL is first connected to.
+
+    Args:
+        scheme: The part of the URL before the first ``:``.
+        target: ``"package.module:Class"``; the class has a class method ``from_url(url: StoreURL)``.
+        replace: Whether to take the scheme from another class.
+
+    Raises:
+        ConfigurationError: The scheme is served by another class already.
+    """
+    if not replace and _schemes.get(scheme, target) != target:
+        raise ConfigurationError(
+            f"scheme {scheme!r} is served by {_schemes[scheme]!r}; give replace=True to put {target!r} in its place"
+        )
+    _schemes[scheme] = target
+
+
+def find_backend(scheme: str) -> type[Backend]:
+    """Return the class that serves URLs of ``scheme``, importing it.
+
+    Raises:
+        ConfigurationError: None does.
+    """
+    target = _schemes.get(scheme)
+    if target is None:
+        for point in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
+            target = point.value
+            break
+        else:
+            near = get_close_matches(scheme, _schemes, n=1, cutoff=0.0)[0]
+            raise ConfigurationError(
+                f"no store is registered for {scheme!r} URLs; did you mean {near!r}? "
+                f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
+            )
+    module, _, name = target.partition(":")
+    found: type[Backend] = getattr(import_module(module), name)
+    return found
