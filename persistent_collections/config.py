@@ -1,0 +1,235 @@
+"""Which store an operation goes to: URLs, ``configure``, ``use_backend`` and their precedence.
+
+The first that speaks wins: ``backend=`` on the object, ``backend=`` on its class, the innermost ``use_backend``,
+``configure``, the environment variable ``PERSISTENT_COLLECTIONS_URL``, and last ``json:./persistent-data``. Nothing is
+read and nothing is opened before an operation asks for its backend.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final, TypeAlias
+
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.errors import ConfigurationError
+
+VARIABLE: Final = "PERSISTENT_COLLECTIONS_URL"
+DEFAULT_URL: Final = "json:./persistent-data"
+
+BackendSource: TypeAlias = str | Backend
+"""What ``backend=`` takes: a configured name, a URL (a ``str`` with ``:``) or a backend."""
+
+
+class LazyBackend:
+    """A URL whose backend is made when it is first asked for, and is the same ever after."""
+
+    def __init__(self, url: str) -> None:
+        StoreURL.parse(url)
+        self._url = url
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The backend of the URL."""
+        with _lock:
+            return self.__dict__.get("backend") or connect(self._url)
+
+
+Choice: TypeAlias = str | Backend | LazyBackend | None
+"""A backend somebody chose: by configured name, for good, at its first use, or not (None)."""
+
+_lock: Final = RLock()
+_connected: Final[dict[object, Backend]] = {}
+_named: dict[str, Backend] = {}
+_chosen: Final[ContextVar[Choice]] = ContextVar("persistent_collections_backend", default=None)
+
+
+def connect(url: str, **options: Any) -> Backend:
+    """Return the backend of ``url``; no I/O.
+
+    The same full URL, credentials and options included and a relative path made absolute, gives the same backend, but
+    for an in-process store without a name, which is new each time.
+
+    Args:
+        url: Such as ``json:./data`` or ``redis://localhost:6379/0?prefix=app1:``.
+        options: More of the options that the URL's query may hold, typed.
+
+    Raises:
+        ConfigurationError: The URL or an option is wrong, or the store's client library is not installed.
+    """
+    parsed = StoreURL.parse(url, options)
+    kind = find_backend(parsed.scheme)
+    backend = kind.from_url(parsed)
+    if kind.in_process and not (parsed.netloc or parsed.path.strip("/")):
+        return backend
+    with _lock:
+        return _connected.setdefault(_full_url(backend, parsed), backend)
+
+
+def configure(source: str | Path | Mapping[str, Any]) -> None:
+    """Set the process's backends, in place of all that an earlier call set.
+
+    Args:
+        source: The URL of the default backend; or ``{"backends": {name: {"url": …, option: …}}}``, where the name
+            ``default`` is the default backend's and a plain URL or a backend may stand for its table; or the path of a
+            TOML file that holds the same. Beside a store's own options, ``password_env`` and ``password_file`` say
+            where its password stands.
+
+    Raises:
+        ConfigurationError: Something in it is wrong; what was set before still holds.
+    """
+    named = _read(source)
+    with _lock:
+        _named.clear()
+        _named.update(named)
+
+
+@contextmanager
+def use_backend(backend: BackendSource) -> Iterator[Backend]:
+    """Make ``backend`` the default within the block, in this thread or task; objects made in it stay bound to it."""
+    choice = choose(backend)
+    token = _chosen.set(choice)
+    try:
+        yield resolve(choice)
+    finally:
+        _chosen.reset(token)
+
+
+def choose(backend: BackendSource | None) -> Choice:
+    """Return what ``backend=`` was given as a choice to keep: a URL is connected at once, a name is looked up later.
+
+    Raises:
+        ConfigurationError: It is neither a name nor a URL nor a backend.
+    """
+    if backend is None or isinstance(backend, Backend):
+        return backend
+    if not isinstance(backend, str):
+        raise ConfigurationError(
+            f"backend= takes a configured name, a URL or a backend, not {type(backend).__name__}; "
+            "a client of redis-py goes in as RedisBackend(client)"
+        )
+    return connect(backend) if ":" in backend else backend
+
+
+def surrounding() -> Choice:
+    """Return the choice of the innermost ``use_backend``."""
+    return _chosen.get()
+
+
+def resolve(choice: Choice) -> Backend:
+    """Return the backend ``choice`` means at this moment.
+
+    Raises:
+        ConfigurationError: It is a name that is not configured, or the default is a URL that is wrong.
+    """
+    if isinstance(choice, Backend):
+        return choice
+    if isinstance(choice, LazyBackend):
+        return choice.backend
+    if choice is None:
+        inner = _chosen.get()
+        return _default() if inner is None else resolve(inner)
+    if choice == "default":
+        return _default()
+    try:
+        return _named[choice]
+    except KeyError:
+        known = ", ".join(map(repr, sorted(_named))) or "none"
+        raise ConfigurationError(
+            f"no backend named {choice!r} is configured (known: {known}); see configure()"
+        ) from None
+
+
+def portable(backend: Backend) -> str:
+    """Return the configured name or the URL by which another process finds ``backend``.
+
+    Raises:
+        ConfigurationError: It has neither a name nor a URL that is complete without a secret.
+    """
+    for name, configured in _named.copy().items():
+        if configured is backend:
+            return name
+    if not backend.in_process and _connected.get(_full_url(backend, StoreURL.parse(backend.url))) is backend:
+        return backend.url
+    raise ConfigurationError(
+        f"another process could not find {backend!r}: it is no URL that is complete without a secret; "
+        "give it a name with configure(), there and here"
+    )
+
+
+def _read(source: str | Path | Mapping[str, Any]) -> dict[str, Backend]:
+    """Return the named backends ``source`` describes; no I/O but the reading of a file."""
+    if isinstance(source, str):
+        if ":" not in source:
+            raise ConfigurationError(
+                f"configure() takes a URL, a mapping or a pathlib.Path to a TOML file, not {source!r}"
+            )
+        return {"default": connect(source)}
+    if isinstance(source, Path):
+        try:
+            source = tomllib.loads(source.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot read the configuration {str(source)!r}: {error}") from error
+    unknown = source.keys() - {"backends"}
+    if unknown:
+        raise ConfigurationError(
+            f"unknown setting {min(unknown)!r}; a configuration holds 'backends', a table of named ones"
+        )
+    return {name: _backend(name, table) for name, table in source.get("backends", {}).items()}
+
+
+def _backend(name: str, table: object) -> Backend:
+    """Return the backend that one entry of a configuration describes."""
+    if isinstance(table, Backend):
+        return table
+    if isinstance(table, str):
+        return connect(table)
+    if not isinstance(table, Mapping) or not isinstance(table.get("url"), str):
+        raise ConfigurationError(f"backend {name!r} is a URL, a backend or a table with a 'url'")
+    options = {option: value for option, value in table.items() if option != "url"}
+    try:
+        return connect(table["url"], **_with_password(options))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"backend {name!r}: {error}") from error
+
+
+def _with_password(options: dict[str, Any]) -> dict[str, Any]:
+    """Put the password itself in place of the option that says where it stands."""
+    variable, file = options.pop("password_env", None), options.pop("password_file", None)
+    if variable is not None:
+        if variable not in os.environ:
+            raise ConfigurationError(f"password_env names {variable!r}, which is not set")
+        options["password"] = os.environ[variable]
+    if file is not None:
+        try:
+            options["password"] = Path(file).read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the password_file {str(file)!r}: {error.strerror}") from error
+    return options
+
+
+def _full_url(backend: Backend, url: StoreURL) -> object:
+    """Return what ``connect`` tells backends apart by: all of the URL, secrets included."""
+    secrets = {name: url.options.get(name) for name, option in backend.options.items() if option.secret}
+    return type(backend), backend.url, url.netloc.rpartition("@")[0], frozenset(secrets.items())
+
+
+def _default() -> Backend:
+    backend = _named.get("default")
+    if backend is None:
+        url = os.environ.get(VARIABLE) or DEFAULT_URL
+        source = (url, os.getcwd())  # noqa: PTH109 - asked at every operation, and a Path takes longer to make
+        backend = _connected.get(source) or _remember(source, url)
+    return backend
+
+
+def _remember(source: object, url: str) -> Backend:
+    with _lock:
+        return _connected.get(source) or _connected.setdefault(source, connect(url))

@@ -1,0 +1,161 @@
+"""What dicts, lists and sets share: type parameters, the codec of their items, and being a record's child."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self, TypeVar
+
+from persistent_collections.annotations import default_of, evaluate
+from persistent_collections.backends.base import Backend, Content, Key, Replace
+from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.fit import fit
+from persistent_collections.codecs.registry import get_codec
+from persistent_collections.config import BackendSource, choose, resolve, surrounding
+from persistent_collections.objects import CodecSource, PersistentObject, check_id, classes, references
+
+
+class Origin(NamedTuple):
+    """The record a child collection belongs to.
+
+    Attributes:
+        owner: The record.
+        field: The declared name of the child.
+        kin: Every key of the record, its own first.
+        codec: What the field's annotation chooses, if anything.
+    """
+
+    owner: PersistentObject
+    field: str
+    kin: tuple[Key, ...]
+    codec: CodecSource | None
+
+
+class PersistentCollection(PersistentObject):
+    """The base of the dicts, lists and sets that live in a store.
+
+    Args:
+        id: As for :class:`PersistentObject`.
+        items: What the object is filled with if it does not exist yet, decided in the store, in 1 round trip.
+        backend: As for :class:`PersistentObject`.
+        codec: How values become bytes, by name or as a codec; without one the class's, the backend's, or ``json``.
+    """
+
+    _origin: Origin | None
+    _codec: CodecSource | None
+
+    def __init__(
+        self,
+        id: str | int | None = None,
+        items: Any = (),
+        /,
+        *,
+        backend: BackendSource | None = None,
+        codec: CodecSource | None = None,
+    ) -> None:
+        self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
+        self._codec = codec
+        content = self._content(items)
+        if content:
+            resolve(self._choice).apply([Replace(self._key, content, must_be_absent=True)])
+
+    def _settle(self, id: str, choice: Any) -> None:
+        super()._settle(id, choice)
+        self._origin = None
+        self._codec = None
+
+    @classmethod
+    def _child(cls, origin: Origin, stored: str) -> Self:
+        """Return the handle of the child collection whose key ends in ``stored``; no I/O."""
+        owner = origin.owner
+        child = cls._handle(owner._id, owner._choice)
+        child._key = Key(owner._key.root, stored)
+        child._origin = origin
+        return child
+
+    @abstractmethod
+    def copy(self) -> Any:
+        """Return all of it as a plain built-in. Cost: 1 round trip, O(n)."""
+
+    @abstractmethod
+    def _content(self, items: Any) -> Content:
+        """Return ``items`` encoded, as content of this shape."""
+
+    def _family(self) -> tuple[Key, ...]:
+        return (self._key,)
+
+    def _kin(self) -> tuple[Key, ...]:
+        """Return the other keys of the record this is a child of."""
+        return tuple(key for key in self._origin.kin if key != self._key) if self._origin else ()
+
+    def _declared(self, position: int) -> Any:
+        """Return the type parameter at ``position``, evaluated."""
+        parameter = self._parameters[position]
+        if isinstance(parameter, TypeVar):
+            return default_of(parameter)
+        owner = type(self._origin.owner) if self._origin else self._unbound
+        return evaluate(parameter, owner, {cls.__name__: cls for cls in classes.values()})
+
+    def _value_codec(self, backend: Backend) -> Codec:
+        """Return the codec of values, whose type is the last parameter, bound to ``backend``."""
+        origin = self._origin
+        known = (type(self), type(origin.owner), origin.field) if origin else None
+        codec: Codec | None = backend.memo.get(known) if known else None
+        if codec is None:
+            sources = [origin and origin.codec, self._codec, self._class_codec]
+            codec = bound_codec(backend, self._declared(-1), sources, in_schema=origin is not None)
+            if known:
+                backend.memo[known] = codec
+        return codec
+
+    def _state(self) -> dict[str, Any]:
+        return {"_codec": self._codec}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._origin:
+            return _child_of, (self._origin.owner, self._origin.field)
+        return super().__reduce__()
+
+    def __repr__(self) -> str:
+        return f"{self._origin.owner!r}[{self._origin.field!r}]" if self._origin else super().__repr__()
+
+
+def bound_codec(backend: Backend, declared: Any, sources: Iterable[CodecSource | None], *, in_schema: bool) -> Codec:
+    """Return the codec for values of a declared type in ``backend``, fitted to its medium.
+
+    Args:
+        backend: Whose references it reads and writes; its own choice of codec comes after ``sources``.
+        declared: An evaluated annotation.
+        sources: Choices of a codec, the first that is one wins.
+        in_schema: Whether a record's schema declares the type, so that ``str`` and records are bare text.
+    """
+    source = next((source for source in [*sources, backend.codec] if source is not None), None)
+    if source is None:
+        source = _text_codec(declared) if in_schema else "json"
+    codec = get_codec(source) if isinstance(source, str) else source
+    try:
+        found = backend.memo.get((codec, declared))
+    except TypeError:  # an annotation that is not hashable
+        return fit(codec.bind(declared, references(backend)), backend.medium)
+    if found is None:
+        found = fit(codec.bind(declared, references(backend)), backend.medium)
+        backend.memo[codec, declared] = found
+    bound: Codec = found
+    return bound
+
+
+def plain(value: Any) -> Any:
+    """Return all of a persistent collection, read in one step, or any other value as it is."""
+    return value.copy() if isinstance(value, PersistentCollection) else value
+
+
+def _text_codec(declared: Any) -> str:
+    """Return the codec a record's schema writes values of a declared type with where nobody chose one."""
+    if declared is str:
+        return "str"
+    return "reference" if isinstance(declared, type) and issubclass(declared, PersistentObject) else "json"
+
+
+def _child_of(owner: Mapping[str, Any], field: str) -> Any:
+    """Make the handle of a child that a pickle describes."""
+    return owner[field]

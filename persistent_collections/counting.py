@@ -1,0 +1,54 @@
+"""Adding to a stored number so that no two additions lose each other."""
+
+from __future__ import annotations
+
+from numbers import Number
+from typing import Any, NamedTuple
+
+from persistent_collections.backends.base import MappingStore
+from persistent_collections.codecs.base import Codec
+from persistent_collections.objects import attempts
+
+
+class Counter(NamedTuple):
+    """A number in a store.
+
+    Attributes:
+        name: What errors call it.
+        declared: The type it is declared as, if any.
+        zero: What it counts as while nothing is stored.
+    """
+
+    name: str
+    store: MappingStore
+    field: str
+    codec: Codec
+    declared: Any = Any
+    zero: Any = 0
+
+
+def increment(counter: Counter, by: Any) -> Any:
+    """Add ``by`` to a stored number and return the sum.
+
+    Cost: 1 round trip where both are 64-bit ``int``; else a read, and a write if nothing changed meanwhile.
+
+    Raises:
+        TypeError: One of the two is no number.
+        ConflictError: Others kept changing it.
+    """
+    if not isinstance(by, Number):
+        raise TypeError(f"{counter.name} is incremented by a number, not by {type(by).__name__}")
+    store, field, codec = counter.store, counter.field, counter.codec
+    if counter.declared in (Any, int) and type(by) is type(counter.zero) is int and codec.encode(by) == b"%d" % by:
+        total = store.increment(field, by, counter.zero)
+        if total is not None:
+            return total
+    for _ in attempts(counter.name):
+        data = store.get(field)
+        value = counter.zero if data is None else codec.decode(data)
+        if not isinstance(value, Number):
+            raise TypeError(f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
+        total_data = codec.encode(value + by)  # type: ignore[operator] # numbers add
+        if store.compare_and_set(field, data, total_data):
+            return codec.decode(total_data)
+    raise AssertionError("attempts() ends by raising")

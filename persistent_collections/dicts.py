@@ -1,0 +1,351 @@
+"""A dict that lives in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, overload
+
+from typing_extensions import TypeVar
+
+from persistent_collections.backends.base import Backend, MappingStore
+from persistent_collections.codecs.base import Codec, KeyCodec
+from persistent_collections.codecs.keys import key_codec
+from persistent_collections.config import BackendSource
+from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.counting import Counter, increment
+from persistent_collections.nested import Place, editing, hold, is_back
+from persistent_collections.objects import CodecSource
+
+K = TypeVar("K", default=str)
+V = TypeVar("V", default=Any)
+D = TypeVar("D")
+C = TypeVar("C", bound=type)
+_MISSING: Any = object()
+_SET_METHODS: Final = (
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "isdisjoint"),
+    *("__and__", "__rand__", "__or__", "__ror__", "__sub__", "__rsub__", "__xor__", "__rxor__"),
+)
+
+
+class _Bound(NamedTuple):
+    backend: Backend
+    store: MappingStore
+    keys: KeyCodec
+    values: Codec
+    declared: Any
+
+
+class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
+    """A ``dict`` whose every operation is one step in a store.
+
+    Keys are ``str`` unless declared: ``PersistentDict[int, V]``, ``PersistentDict[Any, V]``. Reading gives plain
+    values; lists, dicts and sets among them write back what their methods change. Equal by content to any mapping. The
+    order is the store's: insertion order in JSON files, SQLite and memory, none that can be relied on in Redis, where
+    small dicts keep it and large ones do not.
+
+    Shape: fields of one mapping; a Redis hash, a JSON object.
+
+    Cost: 1 round trip an operation, but for iteration (1 a page of ``PAGE_SIZE``), ``edit``, what a nested value writes
+    back, ``increment`` of anything but a 64-bit ``int`` (a read and a write each), and an argument that is itself
+    stored (its own read). ``dict(d)`` and ``{**d}`` are Python's own loop, one read a key; ``d.copy()`` is one.
+
+    Args:
+        id: As for :class:`PersistentObject`.
+        items: What ``dict`` takes; fills an object that does not exist yet, decided in the store.
+        backend: As for :class:`PersistentObject`.
+        codec: How values become bytes, by name or as a codec.
+
+    Raises:
+        EncodeError: A key or value cannot be stored exactly as it is; nothing was written.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            id: str | int | None = None,
+            /,
+            *,
+            backend: BackendSource | None = None,
+            codec: CodecSource | None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            id: str | int | None,
+            items: Mapping[K, V] | Iterable[tuple[K, V]],
+            /,
+            *,
+            backend: BackendSource | None = None,
+            codec: CodecSource | None = None,
+        ) -> None: ...
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+        def __get__(self, record: object, kind: type | None = None, /) -> Self: ...
+        def __set__(self, record: object, items: Mapping[K, V] | Iterable[tuple[K, V]], /) -> None: ...
+
+    @classmethod
+    def fromkeys(
+        cls,
+        keys: Iterable[K],
+        value: Any = None,
+        /,
+        *,
+        id: str | int | None = None,
+        backend: BackendSource | None = None,
+    ) -> Self:
+        """Return a new object that holds ``value`` under each of ``keys``, as ``dict.fromkeys`` does."""
+        return cls(id, dict.fromkeys(keys, value), backend=backend)
+
+    def _bind(self, backend: Backend) -> _Bound:
+        values = self._value_codec(backend)
+        return _Bound(
+            backend,
+            backend.mapping(self._key, self._kin()),
+            key_codec(self._declared(0)),
+            values,
+            self._declared(1),
+        )
+
+    def _content(self, items: Any) -> dict[str, bytes]:
+        bound: _Bound = self._now()
+        pairs: dict[Any, Any] = {}
+        pairs.update(plain(items))
+        encode, encode_key = bound.values.encode, bound.keys.encode
+        return {encode_key(key): encode(value) for key, value in pairs.items()}
+
+    def __getitem__(self, key: K) -> V:
+        bound: _Bound = self._now()
+        field = bound.keys.encode(key)
+        data = bound.store.get(field)
+        if data is None:
+            missing = getattr(type(self), "__missing__", None)
+            if missing is None:
+                raise KeyError(key)
+            value: V = missing(self, key)
+        else:
+            value = self._held(bound, field, data)
+        return value
+
+    def __setitem__(self, key: K, value: V) -> None:
+        bound: _Bound = self._now()
+        field = bound.keys.encode(key)
+        if not is_back(value, self, field):
+            bound.store.set_many({field: bound.values.encode(value)})
+
+    def __delitem__(self, key: K) -> None:
+        bound: _Bound = self._now()
+        if not bound.store.delete(bound.keys.encode(key)):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        bound: _Bound = self._now()
+        return bound.store.contains(bound.keys.encode(key))
+
+    def __len__(self) -> int:
+        bound: _Bound = self._now()
+        return bound.store.size()
+
+    def __iter__(self) -> Iterator[K]:
+        bound: _Bound = self._now()
+        return (bound.keys.decode(field) for page in bound.store.pages() for field, _ in page)
+
+    def __reversed__(self) -> Iterator[K]:
+        return (key for key, _ in self._reversed_items())
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, default: V | D, /) -> V | D: ...
+    def get(self, key: Any, default: Any = None, /) -> Any:
+        """Mean what ``dict.get`` does."""
+        bound: _Bound = self._now()
+        field = bound.keys.encode(key)
+        data = bound.store.get(field)
+        return default if data is None else self._held(bound, field, data)
+
+    def keys(self) -> KeysView[K]:
+        """Return a view of the keys; iterating over it reads a page at a time."""
+        return DictKeys(self)
+
+    def items(self) -> ItemsView[K, V]:
+        """Return a view of the items; iterating over it reads a page at a time."""
+        return DictItems(self)
+
+    def values(self) -> ValuesView[V]:
+        """Return a view of the values; iterating over it reads a page at a time."""
+        return DictValues(self)
+
+    def copy(self) -> dict[K, V]:
+        """Return all of it as a plain ``dict``. Cost: 1 round trip, O(n)."""
+        bound: _Bound = self._now()
+        decode, decode_key = bound.values.decode, bound.keys.decode
+        return {decode_key(field): decode(data) for field, data in bound.store.get_all().items()}
+
+    def clear(self) -> None:
+        """Mean what ``dict.clear`` does."""
+        bound: _Bound = self._now()
+        bound.store.replace({})
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Mean what ``dict.update`` does, in one step."""
+        pairs: dict[Any, Any] = {}
+        pairs.update(*map(plain, args), **kwargs)
+        items = self._content(pairs)
+        if items:
+            bound: _Bound = self._now()
+            bound.store.set_many(items)
+
+    def setdefault(self, key: K, default: Any = None, /) -> Any:
+        """Mean what ``dict.setdefault`` does, decided in the store."""
+        bound: _Bound = self._now()
+        field, data = bound.keys.encode(key), bound.values.encode(default)
+        return self._held(bound, field, bound.store.add(field, data) or data)
+
+    @overload
+    def pop(self, key: K, /) -> V: ...
+    @overload
+    def pop(self, key: K, default: V | D, /) -> V | D: ...
+    def pop(self, key: Any, default: Any = _MISSING, /) -> Any:
+        """Mean what ``dict.pop`` does; the value is plain."""
+        bound: _Bound = self._now()
+        data = bound.store.pop(bound.keys.encode(key))
+        if data is not None:
+            return bound.values.decode(data)
+        if default is _MISSING:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[K, V]:
+        """Mean what ``dict.popitem`` does: the last item where the store has an order, else any."""
+        bound: _Bound = self._now()
+        item = bound.store.pop_any()
+        if item is None:
+            raise KeyError("popitem(): dictionary is empty")
+        field, data = item
+        return bound.keys.decode(field), bound.values.decode(data)
+
+    def increment(self, key: K, by: Any = 1) -> Any:
+        """Add ``by`` to the number under ``key``, 0 if there is none, and return the sum.
+
+        Cost: 1 round trip where both are 64-bit ``int``; else a read, and a write if nothing changed meanwhile.
+
+        Raises:
+            ConflictError: Others kept changing the number.
+        """
+        bound: _Bound = self._now()
+        field = bound.keys.encode(key)
+        return increment(Counter(f"{key!r} of {self}", bound.store, field, bound.values, bound.declared), by)
+
+    @contextmanager
+    def edit(self, key: K) -> Iterator[V]:
+        """Give the plain value under ``key``, to be changed in any way; store it at the end of the block.
+
+        Cost: 1 read, and 1 write if it changed. A block left by an exception writes nothing.
+
+        Raises:
+            KeyError: Nothing is stored under ``key``.
+            TypeError: The value is of a type that cannot change in place.
+            ConflictError: The stored value changed meanwhile; nothing was written.
+        """
+        bound: _Bound = self._now()
+        field = bound.keys.encode(key)
+        data = bound.store.get(field)
+        if data is None:
+            raise KeyError(key)
+        with editing(self._place(bound, field, data), bound.values.decode(data)) as value:
+            yield value
+
+    def _place(self, bound: _Bound, field: str, data: bytes) -> Place:
+        return Place(self, field, bound.values, data, bound.store.compare_and_set)
+
+    def _held(self, bound: _Bound, field: str, data: bytes) -> Any:
+        """Return the value of ``data``, its lists, dicts and sets writing back."""
+        return hold(bound.values.decode(data), lambda: self._place(bound, field, data))
+
+    def _held_items(self) -> Iterator[tuple[K, V]]:
+        bound: _Bound = self._now()
+        for page in bound.store.pages():
+            for field, data in page:
+                yield bound.keys.decode(field), self._held(bound, field, data)
+
+    def _reversed_items(self) -> Iterator[tuple[K, V]]:
+        bound: _Bound = self._now()
+        if not bound.backend.ordered:
+            raise TypeError(f"{self.key!r} has no order in {bound.backend.url}; reverse a sorted copy of its keys")
+        return reversed(self.copy().items())
+
+    def __eq__(self, other: object) -> bool:
+        return self.copy() == plain(other) if isinstance(other, Mapping) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # as a dict's
+
+    def __or__(self, other: Any) -> dict[Any, Any]:
+        return self.copy() | plain(other) if isinstance(other, dict | PersistentDict) else NotImplemented
+
+    def __ror__(self, other: Any) -> dict[Any, Any]:
+        return other | self.copy() if isinstance(other, dict) else NotImplemented
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+
+def _reading_once(view: Callable[[dict[Any, Any]], Any]) -> Callable[[C], C]:
+    """Let set operations and comparisons of a view be done on the same view of a plain copy: one read each."""
+
+    def through(name: str) -> Callable[..., Any]:
+        def method(self: Any, *args: Any) -> Any:
+            return getattr(view(self._mapping.copy()), name)(*args)
+
+        return method
+
+    def override(cls: C) -> C:
+        for name in _SET_METHODS:
+            setattr(cls, name, through(name))
+        return cls
+
+    return override
+
+
+class _View:
+    _mapping: PersistentDict[Any, Any]
+
+    @property
+    def mapping(self) -> Mapping[Any, Any]:
+        """The dict itself, read-only."""
+        return MappingProxyType(self._mapping)
+
+
+@_reading_once(dict.keys)
+class DictKeys(_View, KeysView[K]):
+    """The keys of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
+
+    def __reversed__(self) -> Iterator[K]:
+        return self._mapping.__reversed__()
+
+
+@_reading_once(dict.items)
+class DictItems(_View, ItemsView[K, V]):
+    """The items of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return self._mapping._held_items()
+
+    def __reversed__(self) -> Iterator[tuple[K, V]]:
+        return self._mapping._reversed_items()
+
+
+class DictValues(_View, ValuesView[V]):
+    """The values of a persistent dict."""
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._mapping.copy().values()
+
+    def __iter__(self) -> Iterator[V]:
+        return (value for _, value in self._mapping._held_items())
+
+    def __reversed__(self) -> Iterator[V]:
+        return (value for _, value in self._mapping._reversed_items())

@@ -1,0 +1,410 @@
+"""A list that lives in a store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from contextlib import contextmanager
+from operator import eq, ge, gt, le, lt
+from operator import index as as_index
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, SupportsIndex, overload
+
+from typing_extensions import TypeVar
+
+from persistent_collections.backends.base import PAGE_SIZE, Backend, SequenceStore
+from persistent_collections.codecs.base import Codec
+from persistent_collections.config import BackendSource
+from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.errors import EncodeError
+from persistent_collections.nested import Place, editing, hold, is_back
+from persistent_collections.objects import CodecSource, attempts
+
+T = TypeVar("T", default=Any)
+
+
+class _Bound(NamedTuple):
+    backend: Backend
+    store: SequenceStore
+    codec: Codec
+
+
+class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
+    """A ``list`` whose every operation is one step in a store.
+
+    Reading gives plain values; lists, dicts and sets among them write back what their methods change. Compared with
+    lists as a list is.
+
+    Shape: items of one sequence; a Redis list, a JSON array.
+
+    Cost: 1 round trip an operation, but for iteration (1 a page of ``PAGE_SIZE``), ``sort`` (a read, and a write if
+    nothing changed), ``in``, ``index``, ``count`` and ``remove`` of values whose codec is not canonical (a read of all;
+    ``remove`` a write too), ``edit`` and what a nested value writes back (a read and a write each), and an argument
+    that is itself stored (its own read). O(1) at both ends; in the middle O(n) in the store, never over the network.
+
+    Args:
+        id: As for :class:`PersistentObject`.
+        items: What ``list`` takes; fills an object that does not exist yet, decided in the store.
+        backend: As for :class:`PersistentObject`.
+        codec: How items become bytes, by name or as a codec.
+
+    Raises:
+        EncodeError: An item cannot be stored exactly as it is; nothing was written.
+    """
+
+    _writes = 0
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            id: str | int | None = None,
+            /,
+            *,
+            backend: BackendSource | None = None,
+            codec: CodecSource | None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            id: str | int | None,
+            items: Iterable[T],
+            /,
+            *,
+            backend: BackendSource | None = None,
+            codec: CodecSource | None = None,
+        ) -> None: ...
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+        def __get__(self, record: object, kind: type | None = None, /) -> Self: ...
+        def __set__(self, record: object, items: Iterable[T], /) -> None: ...
+
+    def _bind(self, backend: Backend) -> _Bound:
+        return _Bound(backend, backend.sequence(self._key, self._kin()), self._value_codec(backend))
+
+    def _content(self, items: Any) -> list[bytes]:
+        bound: _Bound = self._now()
+        return list(map(bound.codec.encode, plain(items)))
+
+    def _wrote(self) -> None:
+        self._writes += 1
+
+    def _store(self) -> SequenceStore:
+        """Return the store for a write, which an iterator of this handle has to know of."""
+        bound: _Bound = self._now()
+        self._writes += 1
+        return bound.store
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: Any) -> Any:
+        bound: _Bound = self._now()
+        if isinstance(index, slice):
+            return list(map(bound.codec.decode, bound.store.get_slice(_clamped(index))))
+        position = _position(index)
+        data = bound.store.get(position)
+        if data is None:
+            raise IndexError("list index out of range")
+        return self._held(bound, position, data)
+
+    @overload
+    def __setitem__(self, index: SupportsIndex, value: T) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[T]) -> None: ...
+    def __setitem__(self, index: Any, value: Any) -> None:
+        bound: _Bound = self._now()
+        if isinstance(index, slice):
+            self._set_slice(_clamped(index), value)
+            return
+        position = _position(index)
+        if not is_back(value, self, position) and not self._store().set(position, bound.codec.encode(value)):
+            raise IndexError("list assignment index out of range")
+
+    def _set_slice(self, where: slice, values: Any) -> None:
+        contiguous = where.step in (None, 1)
+        try:
+            iter(values)
+        except TypeError:
+            message = "can only assign an iterable" if contiguous else "must assign iterable to extended slice"
+            raise TypeError(message) from None
+        items = self._content(values)
+        if contiguous:
+            self._store().splice(where.start, where.stop, items)
+            return
+        size = self._store().set_stride(where, items)
+        if size != len(items):
+            raise ValueError(f"attempt to assign sequence of size {len(items)} to extended slice of size {size}")
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        if not isinstance(index, slice):
+            if not self._store().delete(_position(index)):
+                raise IndexError("list assignment index out of range")
+            return
+        where = _clamped(index)
+        if where.step in (None, 1):
+            self._store().splice(where.start, where.stop, [])
+        else:
+            self._store().delete_stride(where)
+
+    def __len__(self) -> int:
+        bound: _Bound = self._now()
+        return bound.store.size()
+
+    def __iter__(self) -> Iterator[T]:
+        bound: _Bound = self._now()
+        index = start = 0
+        page: list[bytes] = []
+        writes = -1
+        while True:
+            if writes != self._writes or index == start + PAGE_SIZE:
+                start, writes = index, self._writes
+                page = bound.store.get_slice(slice(start, start + PAGE_SIZE))
+            if index >= start + len(page):
+                return
+            yield self._held(bound, index, page[index - start])
+            index += 1
+
+    def __reversed__(self) -> Iterator[T]:
+        bound: _Bound = self._now()
+        end = bound.store.size()
+        while end > 0:
+            start = max(end - PAGE_SIZE, 0)
+            page = bound.store.get_slice(slice(start, end))
+            for index in reversed(range(start, start + len(page))):
+                yield self._held(bound, index, page[index - start])
+            end = start
+
+    def __contains__(self, value: object) -> bool:
+        bound: _Bound = self._now()
+        data = _comparable(bound.codec, value)
+        return value in self.copy() if data is None else bound.store.find(data) is not None
+
+    def index(self, value: Any, start: SupportsIndex = 0, stop: SupportsIndex = sys.maxsize, /) -> int:
+        """Mean what ``list.index`` does."""
+        bound: _Bound = self._now()
+        data = _comparable(bound.codec, value)
+        if data is None:
+            return self.copy().index(value, start, stop)
+        where = _clamped(slice(start, stop))
+        found = bound.store.find(data, where.start, where.stop)
+        if found is None:
+            raise ValueError("list.index(x): x not in list")
+        return found
+
+    def count(self, value: Any, /) -> int:  # type: ignore[override] # a list's own count keeps the name
+        """Mean what ``list.count`` does; lists are counted by ``sum(1 for _ in PersistentList.ids())``."""
+        bound: _Bound = self._now()
+        data = _comparable(bound.codec, value)
+        return self.copy().count(value) if data is None else bound.store.count(data)
+
+    def append(self, value: T, /) -> None:
+        """Mean what ``list.append`` does."""
+        self._push([value])
+
+    rpush = append
+
+    def lpush(self, value: T, /) -> None:
+        """Put an item before the first."""
+        items = self._content([value])
+        self._store().push_left(items)
+
+    def insert(self, index: SupportsIndex, value: T, /) -> None:
+        """Mean what ``list.insert`` does."""
+        where = _clamped(slice(index, None)).start
+        (data,) = self._content([value])
+        self._store().insert(where, data)
+
+    def extend(self, values: Iterable[T], /) -> None:
+        """Mean what ``list.extend`` does, in one step."""
+        if self._is_same(values):
+            self._store().repeat(2)
+        else:
+            self._push(values)
+
+    def _push(self, values: Iterable[T]) -> None:
+        items = self._content(values)
+        if items:
+            self._store().push_right(items)
+
+    def _is_same(self, other: object) -> bool:
+        """Say whether ``other`` is a handle of this very list."""
+        return isinstance(other, PersistentList) and PersistentCollection.__eq__(self, other)
+
+    def pop(self, index: SupportsIndex = -1, /) -> T:
+        """Mean what ``list.pop`` does; the item is plain."""
+        bound: _Bound = self._now()
+        position = _position(index)
+        data = self._store().pop(position)
+        if data is None:
+            raise IndexError("pop from empty list" if position in (0, -1) else "pop index out of range")
+        value: T = bound.codec.decode(data)
+        return value
+
+    def lpop(self) -> T:
+        """Remove and return the first item.
+
+        Raises:
+            IndexError: The list is empty.
+        """
+        return self.pop(0)
+
+    def rpop(self) -> T:
+        """Remove and return the last item.
+
+        Raises:
+            IndexError: The list is empty.
+        """
+        return self.pop()
+
+    def remove(self, value: Any, /) -> None:
+        """Mean what ``list.remove`` does."""
+        bound: _Bound = self._now()
+        data = _comparable(bound.codec, value)
+        if data is None:
+            self._remove_equal(value)
+        elif not self._store().remove(data):
+            raise ValueError("list.remove(x): x not in list")
+
+    def _remove_equal(self, value: Any) -> None:
+        bound: _Bound = self._now()
+        for _ in attempts(self.key):
+            items = bound.store.get_slice(slice(None))
+            decoded = map(bound.codec.decode, items)
+            index = next((index for index, item in enumerate(decoded) if item == value), None)
+            if index is None:
+                raise ValueError("list.remove(x): x not in list")
+            if self._store().delete(index, items[index]):
+                return
+
+    def clear(self) -> None:
+        """Mean what ``list.clear`` does."""
+        self._store().replace([])
+
+    def copy(self) -> list[T]:
+        """Return all of it as a plain ``list``. Cost: 1 round trip, O(n)."""
+        return self[:]
+
+    def reverse(self) -> None:
+        """Mean what ``list.reverse`` does."""
+        self._store().reverse()
+
+    def sort(self, *, key: Callable[[T], Any] | None = None, reverse: bool = False) -> None:
+        """Mean what ``list.sort`` does. Cost: a read of all, and a write of all if nothing changed meanwhile.
+
+        Raises:
+            ConflictError: Others kept changing the list.
+        """
+        bound: _Bound = self._now()
+        for _ in attempts(self.key):
+            items = bound.store.get_slice(slice(None))
+            values = list(map(bound.codec.decode, items))
+            weights = values if key is None else list(map(key, values))
+            order = sorted(range(len(items)), key=weights.__getitem__, reverse=reverse)
+            if not items or self._store().replace_if(items, [items[index] for index in order]):
+                return
+
+    @contextmanager
+    def edit(self, index: SupportsIndex) -> Iterator[T]:
+        """Give the plain item at ``index``, to be changed in any way; store it at the end of the block.
+
+        Cost: 1 read, and 1 write if it changed. A block left by an exception writes nothing.
+
+        Raises:
+            IndexError: There is no such item.
+            TypeError: The item is of a type that cannot change in place.
+            ConflictError: Another item is at ``index`` by then; nothing was written.
+        """
+        bound: _Bound = self._now()
+        position = _position(index)
+        data = bound.store.get(position)
+        if data is None:
+            raise IndexError("list index out of range")
+        with editing(self._place(bound, position, data), bound.codec.decode(data)) as value:
+            yield value
+
+    def _place(self, bound: _Bound, position: int, data: bytes) -> Place:
+        return Place(self, position, bound.codec, data, bound.store.compare_and_set)
+
+    def _held(self, bound: _Bound, position: int, data: bytes) -> Any:
+        """Return the item of ``data``, its lists, dicts and sets writing back."""
+        return hold(bound.codec.decode(data), lambda: self._place(bound, position, data))
+
+    def __add__(self, other: Any) -> list[Any]:
+        return self.copy() + plain(other) if isinstance(other, _LISTS) else NotImplemented
+
+    def __radd__(self, other: Any) -> list[Any]:
+        return other + self.copy() if isinstance(other, list) else NotImplemented
+
+    def __iadd__(self, values: Iterable[T]) -> Self:  # type: ignore[misc] # + gives a plain list, as documented
+        self.extend(values)
+        return self
+
+    def __mul__(self, times: SupportsIndex) -> list[T]:
+        return self.copy() * times if hasattr(times, "__index__") else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: SupportsIndex) -> Self:
+        if not hasattr(times, "__index__"):
+            return NotImplemented
+        self._store().repeat(as_index(times))
+        return self
+
+    def _compare(self, operation: Callable[[Any, Any], bool], other: object) -> bool:
+        return operation(self.copy(), plain(other)) if isinstance(other, _LISTS) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        return self._compare(eq, other)
+
+    def __lt__(self, other: object) -> bool:
+        return self._compare(lt, other)
+
+    def __le__(self, other: object) -> bool:
+        return self._compare(le, other)
+
+    def __gt__(self, other: object) -> bool:
+        return self._compare(gt, other)
+
+    def __ge__(self, other: object) -> bool:
+        return self._compare(ge, other)
+
+    __hash__ = None  # type: ignore[assignment] # as a list's
+
+
+_LISTS: Final = (list, PersistentList)
+
+
+def _position(index: Any) -> int:
+    """Return an index of a list as an ``int``."""
+    try:
+        position = as_index(index)
+    except TypeError:
+        raise TypeError(f"list indices must be integers or slices, not {type(index).__name__}") from None
+    if abs(position) > sys.maxsize:
+        raise IndexError("cannot fit 'int' into an index-sized integer")
+    return position
+
+
+def _clamped(where: slice) -> slice:
+    """Return a slice of plain numbers that selects the same of any list there can be."""
+    try:
+        start, stop, step = (
+            None if part is None else max(min(as_index(part), sys.maxsize), -sys.maxsize)
+            for part in (where.start, where.stop, where.step)
+        )
+    except TypeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    return slice(start, stop, step)
+
+
+def _comparable(codec: Codec, value: object) -> bytes | None:
+    """Return bytes that all items equal to ``value`` have and no others, None if there are none such."""
+    if not codec.canonical:
+        return None
+    try:
+        return codec.encode(value)
+    except EncodeError:
+        return None

@@ -1,0 +1,270 @@
+"""Lists, dicts and sets inside a stored value: the built-in types, whose methods write back what they change.
+
+``d["tags"].append("x")`` reads the value under ``"tags"``, changes it in hand and stores it, if what is stored is still
+what was read. Each container read this way knows the :class:`Place` of the whole value it is part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from functools import wraps
+from pathlib import PurePath
+from typing import Any, Final, SupportsIndex, TypeVar
+from uuid import UUID
+
+from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.types import encode_as
+from persistent_collections.errors import ConflictError
+from persistent_collections.objects import PersistentObject
+
+N = TypeVar("N", bound="type[Nested]")
+
+_UNCHANGING: Final = (
+    *(int, float, complex, str, bytes, frozenset, type(None)),
+    *(date, time, timedelta, tzinfo, Decimal, Enum, PurePath, UUID, PersistentObject),
+)
+_nested: Final[dict[type, Any]] = {}
+_plain: Final[dict[type, Any]] = {}
+
+
+class Place:
+    """Where a stored value lies, and the bytes it was read as.
+
+    Args:
+        owner: The handle it was read through; told of each write.
+        where: The field or index in the store.
+        codec: Encodes the whole value.
+        data: The bytes it was read as, None if it is an unset field's default.
+        compare_and_set: Writes to ``where`` if the store still holds what is expected there.
+    """
+
+    __slots__ = ("_codec", "_compare_and_set", "_data", "owner", "root", "where")
+
+    def __init__(
+        self,
+        owner: Any,
+        where: str | int,
+        codec: Codec,
+        data: bytes | None,
+        compare_and_set: Callable[[Any, Any, bytes], bool],
+    ) -> None:
+        self.owner = owner
+        self.where = where
+        self.root: Any = None
+        self._codec = codec
+        self._data = data
+        self._compare_and_set = compare_and_set
+
+    def write(self) -> None:
+        """Store the value if its bytes are others than those read. Cost: 1 round trip.
+
+        Raises:
+            ConflictError: The stored value changed since it was read; it stays.
+        """
+        data = self._codec.encode(self.root)
+        if data == self._data:
+            return
+        if not self._compare_and_set(self.where, self._data, data):
+            raise ConflictError(
+                f"the value at {self.where!r} of {self.owner} changed since it was read; nothing was written; "
+                "read it again"
+            )
+        self._data = data
+        self.owner._wrote()
+
+
+class Nested:
+    """What lists, dicts and sets in a stored value share."""
+
+    _place: Place
+
+    def copy(self) -> Any:
+        """Return the plain built-in, all the way down."""
+        return detach(self)
+
+    def __copy__(self) -> Any:
+        return detach(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return detach(self)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        plain = detach(self)
+        return type(plain), (plain,)
+
+    def __repr__(self) -> str:
+        return repr(detach(self))
+
+
+def _built_on(kind: type, *, changing: str, making: str) -> Callable[[N], N]:
+    """Make a class a ``kind`` whose ``changing`` methods write back and whose ``making`` methods give plain values."""
+
+    def build(cls: N) -> N:
+        for name in changing.split():
+            setattr(cls, name, _writing_back(getattr(kind, name)))
+        for name in making.split():
+            setattr(cls, name, _giving_plain(getattr(kind, name)))
+        _nested[kind], _plain[cls] = cls, kind
+        encode_as(cls, kind)
+        return cls
+
+    return build
+
+
+def _writing_back(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a built-in store what it changes, and undo it in hand where that fails."""
+
+    @wraps(method)
+    def changing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = _plain[type(self)](self)
+        try:
+            result = method(self, *args, **kwargs)
+            self._place.write()
+            _attach_items(self)
+        except BaseException:
+            _put_back(self, before)
+            raise
+        return result if result is self else detach(result)
+
+    return changing
+
+
+def _giving_plain(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a built-in that makes a new container give a plain one, all the way down."""
+
+    @wraps(method)
+    def making(self: Any, *args: Any) -> Any:
+        return detach(method(self, *args))
+
+    return making
+
+
+@_built_on(
+    list,
+    changing="append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__",
+    making="__add__ __mul__ __rmul__",
+)
+class NestedList(Nested, list[Any]):
+    """A ``list`` in a stored value."""
+
+    def __getitem__(self, index: Any) -> Any:
+        item = list.__getitem__(self, index)
+        return detach(item) if isinstance(index, slice) else item
+
+
+@_built_on(dict, changing="__setitem__ __delitem__ pop popitem clear update __ior__", making="__or__ __ror__")
+class NestedDict(Nested, dict[Any, Any]):
+    """A ``dict`` in a stored value."""
+
+    def setdefault(self, key: Any, default: Any = None, /) -> Any:
+        """Give what is there, to change it."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+
+@_built_on(
+    set,
+    changing="add discard remove pop clear update difference_update intersection_update symmetric_difference_update "
+    "__ior__ __iand__ __isub__ __ixor__",
+    making="union intersection difference symmetric_difference "
+    "__or__ __ror__ __and__ __rand__ __sub__ __rsub__ __xor__ __rxor__",
+)
+class NestedSet(Nested, set[Any]):
+    """A ``set`` in a stored value."""
+
+
+_HOLDING: Final = frozenset({tuple, *_nested, *_plain})
+
+
+def hold(value: Any, place: Callable[[], Place]) -> Any:
+    """Return a value just read, its lists, dicts and sets writing back to where it was read from."""
+    if type(value) not in _HOLDING:
+        return value
+    here = place()
+    here.root = attach(value, here)
+    return here.root
+
+
+def attach(value: Any, place: Place) -> Any:
+    """Return ``value`` with every list, dict and set in it, and in tuples in it, made one that writes to ``place``."""
+    kind = type(value)
+    if kind is tuple:
+        return tuple(attach(item, place) for item in value) if _holds_others(value) else value
+    if kind in _plain:
+        return value if value._place is place else attach(detach(value), place)
+    if kind not in _nested:
+        return value
+    nested = _nested[kind](value)
+    nested._place = place
+    _attach_items(nested)
+    return nested
+
+
+def _attach_items(nested: Any) -> None:
+    """Make what a nested container holds write back too."""
+    place: Place = nested._place
+    if isinstance(nested, list) and _holds_others(nested):
+        list.__setitem__(nested, slice(None), [attach(item, place) for item in nested])
+    elif isinstance(nested, dict) and _holds_others(nested.values()):
+        dict.update(nested, [(key, attach(item, place)) for key, item in nested.items()])
+
+
+def is_back(value: Any, owner: Any, where: object) -> bool:
+    """Say whether ``value`` is just what was read through ``owner`` from ``where``, and so is stored there already."""
+    place: Place | None = getattr(value, "_place", None) if type(value) in _plain else None
+    return place is not None and value is place.root and owner is place.owner and where == place.where
+
+
+@contextmanager
+def editing(place: Place, value: Any) -> Iterator[Any]:
+    """Give ``value``, just read from ``place``, to be changed in any way, and store it at the end of the block.
+
+    Raises:
+        TypeError: It is of a type that cannot change in place.
+        ConflictError: The stored value changed meanwhile; it stays.
+    """
+    if isinstance(value, _UNCHANGING) or (isinstance(value, tuple) and _is_hashable(value)):
+        raise TypeError(
+            f"the value at {place.where!r} of {place.owner} is of type {type(value).__name__}, which cannot change in "
+            "place; assign a new value, or use increment for a number"
+        )
+    place.root = value
+    yield value
+    place.write()
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def detach(value: Any) -> Any:
+    """Return ``value`` with every container in it a plain built-in of its own."""
+    kind = _plain.get(type(value), type(value))
+    if kind is list or kind is tuple:
+        return kind(map(detach, value)) if _holds_others(value) else kind(value)
+    if kind is dict:
+        return {key: detach(item) for key, item in value.items()} if _holds_others(value.values()) else dict(value)
+    return kind(value) if kind is set else value
+
+
+def _holds_others(items: Any) -> bool:
+    return not _HOLDING.isdisjoint(map(type, items))
+
+
+def _put_back(nested: Any, before: Any) -> None:
+    """Give a nested container the items it had."""
+    if isinstance(nested, list):
+        list.__setitem__(nested, slice(None), before)
+        return
+    kind: Any = _plain[type(nested)]
+    kind.clear(nested)
+    kind.update(nested, before)
