@@ -1,0 +1,48 @@
+"""The suite every backend has to pass."""
+
+from persistent_collections.testing.backends.changes import ChangeTests
+from persistent_collections.testing.backends.deadlines import DeadlineTests
+from persistent_collections.testing.backends.lifecycle import LifecycleTests
+from persistent_collections.testing.backends.mappings import MappingTests
+from persistent_collections.testing.backends.members import MemberTests
+from persistent_collections.testing.backends.names import NameTests
+from persistent_collections.testing.backends.sequences import SequenceTests
+from persistent_collections.testing.backends.shapes import ShapeTests
+from persistent_collections.testing.backends.walks import WalkTests
+
+
+class BackendSuite(
+    MappingTests,
+    SequenceTests,
+    MemberTests,
+    ShapeTests,
+    NameTests,
+    ChangeTests,
+    DeadlineTests,
+    LifecycleTests,
+    WalkTests,
+):
+    """What every store promises, method by method, against plain dicts, lists and sets.
+
+    Subclass it, and give a fixture ``backend`` that yields a backend on an empty store and closes it::
+
+        class TestShelfBackend(BackendSuite):
+            @pytest.fixture
+            def backend(self, tmp_path):
+                with ShelfBackend(tmp_path / "shelf") as backend:
+                    yield backend
+
+            def stored(self, backend, key):
+                ...  # what lies on the shelf under key, read without the backend
+
+            def store(self, backend, key, content):
+                ...  # put it there without the backend
+
+            def reopen(self, backend):
+                return ShelfBackend(backend.path)
+
+    The three hooks are optional, and the suite is the stricter for each of them. No test is to be overridden or
+    skipped: what a store does not promise follows from its ``medium`` and its ``ordered``. Add
+    :class:`~persistent_collections.testing.contention.ContentionSuite`, and for a store that outlives its process
+    :class:`~persistent_collections.testing.crashes.CrashSuite`.
+    """
