@@ -13,13 +13,14 @@ from typing import Annotated, Any, Self, TypeVar, get_args, get_origin, get_type
 import typing_extensions
 
 
-def evaluate(annotation: Any, owner: type, names: Mapping[str, Any]) -> Any:
+def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: type | None = None) -> Any:
     """Return ``annotation`` with every forward reference and ``Self`` in it replaced.
 
     Args:
         annotation: As found in the body of ``owner``, possibly a ``str``.
         owner: The class whose module and body its names are looked up in.
         names: What names mean that are found in neither.
+        self_type: What ``Self`` means, if not ``owner``.
 
     Raises:
         NameError: A name in it is defined nowhere (yet).
@@ -29,7 +30,7 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any]) -> Any:
     hints = get_type_hints(
         SimpleNamespace(__annotations__={"it": annotation}), namespace, namespace, include_extras=True
     )
-    return substitute(hints["it"], {Self: owner, typing_extensions.Self: owner})
+    return substitute(hints["it"], {Self: self_type or owner})
 
 
 def substitute(annotation: Any, replacements: Mapping[Any, Any]) -> Any:

@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     codec: CodecSource | None
 
 
-class PersistentCollection(PersistentObject):
+class PersistentCollection(PersistentObject, abstract=True):
     """The base of the dicts, lists and sets that live in a store.
 
     Args:
@@ -131,7 +131,7 @@ def bound_codec(backend: Backend, declared: Any, sources: Iterable[CodecSource |
     """
     source = next((source for source in [*sources, backend.codec] if source is not None), None)
     if source is None:
-        source = _text_codec(declared) if in_schema else "json"
+        source = (in_schema and text_codec(declared)) or "json"
     codec = get_codec(source) if isinstance(source, str) else source
     try:
         found = backend.memo.get((codec, declared))
@@ -149,11 +149,11 @@ def plain(value: Any) -> Any:
     return value.copy() if isinstance(value, PersistentCollection) else value
 
 
-def _text_codec(declared: Any) -> str:
-    """Return the codec a record's schema writes values of a declared type with where nobody chose one."""
+def text_codec(declared: Any) -> str | None:
+    """Return the bare-text codec a record's schema writes values of a declared type with, None if it has none."""
     if declared is str:
         return "str"
-    return "reference" if isinstance(declared, type) and issubclass(declared, PersistentObject) else "json"
+    return "reference" if isinstance(declared, type) and issubclass(declared, PersistentObject) else None
 
 
 def _child_of(owner: Mapping[str, Any], field: str) -> Any:

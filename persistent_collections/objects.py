@@ -49,6 +49,7 @@ class PersistentObject(ABC):
         name: What the keys of the class start with, if not the name of the class.
         backend: The backend of all its objects.
         codec: How the values of all its objects become bytes.
+        abstract: Whether it is only a base for other classes, so that its name is free for another.
 
     Raises:
         TypeError: The id is of another type.
@@ -74,6 +75,7 @@ class PersistentObject(ABC):
         name: str | None = None,
         backend: BackendSource | None = None,
         codec: CodecSource | None = None,
+        abstract: bool = False,
         parameters: tuple[Any, ...] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -89,7 +91,8 @@ class PersistentObject(ABC):
             cls._class_choice = LazyBackend(backend) if isinstance(backend, str) and is_url else choose(backend)
         if codec is not None:
             cls._class_codec = codec
-        _register(cls)
+        if not abstract:
+            _register(cls)
 
     def __class_getitem__(cls, parameters: Any) -> type[Self]:
         given = parameters if isinstance(parameters, tuple) else (parameters,)

@@ -34,8 +34,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
     Shape: one set of texts; a Redis set, a JSON array in sorted order.
 
     Cost: 1 round trip an operation, but for iteration (1 a page of ``PAGE_SIZE``) and an argument that is itself stored
-    (its own read). ``union``, ``intersection`` and ``difference`` of sets of one store and one declared type are 1 round
-    trip, done in the store.
+    (its own read). ``union``, ``intersection`` and ``difference`` of sets of one store and one declared type are done
+    in the store, in 1 round trip.
 
     Args:
         id: As for :class:`PersistentObject`.

@@ -1,0 +1,428 @@
+"""Objects with declared fields, child collections and references that live in a store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import InitVar, replace
+from difflib import get_close_matches
+from types import new_class
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
+
+from typing_extensions import Format, get_annotations
+
+from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
+from persistent_collections.codecs.base import Codec
+from persistent_collections.config import BackendSource, choose, resolve, surrounding
+from persistent_collections.containers import Origin, PersistentCollection, bound_codec
+from persistent_collections.counting import Counter, increment
+from persistent_collections.errors import ObjectExists, UnknownFieldError
+from persistent_collections.nested import Place, detach, editing, hold, is_back
+from persistent_collections.objects import CodecSource, PersistentObject, check_id
+from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations
+
+
+def child() -> Any:
+    """Say that a collection is a child of its record: ``friends: PersistentList["User"] = child()``."""
+    return MISSING
+
+
+class _BoundField(NamedTuple):
+    """A field that holds a value, in one store.
+
+    Attributes:
+        field: As declared.
+        codec: Turns its values into bytes.
+        default: The encoded value it reads as while unset, None if that is its type's zero.
+    """
+
+    field: Field
+    codec: Codec
+    default: bytes | None
+
+    def encode(self, value: Any) -> bytes | None:
+        """Return the bytes of ``value``, None if it is stored as unset."""
+        return None if value is None and self.field.unset_is_none else self.codec.encode(value)
+
+    def unset(self) -> Any:
+        """Return what the field reads as while nothing is stored."""
+        return self.field.zero() if self.default is None else self.codec.decode(self.default)
+
+
+class _Bound(NamedTuple):
+    backend: Backend
+    store: MappingStore
+    fields: Mapping[str, _BoundField]
+
+
+class _Attribute:
+    """A field of a record as an attribute: ``user.name`` is ``user["name"]``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: Record | None, kind: type) -> Any:
+        return self if record is None else record[self._name]
+
+    def __set__(self, record: Record, value: Any) -> None:
+        record[self._name] = value
+
+    def __delete__(self, record: Record) -> None:
+        del record[self._name]
+
+
+if TYPE_CHECKING:
+
+    class _Id:
+        def __get__(self, record: object, kind: type | None = None, /) -> str: ...
+        def __set__(self, record: object, id: str | int | None, /) -> None: ...
+
+    def _argument(*, default: Any, kw_only: bool = True) -> Any: ...
+
+    @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(_argument,))
+    class _Declared(PersistentObject): ...
+
+else:
+    _Declared = PersistentObject
+
+
+class Record(_Declared, abstract=True):
+    """An object with declared fields.
+
+    ::
+
+        class User(Record):
+            name: str
+            password: Password
+            friends: PersistentList["User"] = child()
+
+    ``user["name"]`` and ``user.name`` are the same, both ways; where a field has the name of a method, the method keeps
+    the attribute. A collection is a child, stored under a key of its own; a field of a record type is a reference,
+    stored as the key and loaded lazily. A field that is not set reads as its default, or else as its type's zero; of a
+    record that does not exist, every read but of a child raises ``ObjectNotFound``. Equal by key and store.
+
+    Shape: a Redis hash or a JSON object, a field each; children as their own shape is.
+
+    Cost: 1 round trip an operation, but for a read that finds no field (does the record exist?), an argument that is
+    itself stored (its own read), ``edit`` and what a nested value writes back (a read and a write each).
+
+    Args:
+        id: As for :class:`PersistentObject`.
+        backend: As for :class:`PersistentObject`.
+        values: Fields to set, child collections too, in one step or not at all, whether or not the record exists; a
+            child given is replaced, fields not given stay.
+
+    Raises:
+        UnknownFieldError: A field is not declared; nothing was written.
+        EncodeError: A value is not of the declared type; nothing was written.
+    """
+
+    _declarations: ClassVar[Mapping[str, Declaration]] = {}
+    _compiled: ClassVar[Mapping[str, Field] | None] = None
+
+    if TYPE_CHECKING:
+        id: _Id = _argument(default=None, kw_only=False)  # type: ignore[assignment]
+        backend: InitVar[BackendSource | None] = _argument(default=None)
+    else:
+
+        def __init__(self, id=None, /, *, backend=None, **values) -> None:
+            self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
+            self._write(values)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF))
+        cls._declarations = {**cls._declarations, **own}
+        cls._compiled = None
+        for name, declaration in own.items():
+            if declaration.default is cls.__dict__.get(name):
+                delattr(cls, name)
+            if not callable(getattr(cls, name, None)):
+                setattr(cls, name, _Attribute(name))
+        with suppress(NameError):  # of a forward reference, which is evaluated at the first use then
+            cls._fields()
+
+    @classmethod
+    def _fields(cls) -> Mapping[str, Field]:
+        """Return every declared field, the inherited ones first."""
+        if cls._compiled is None:
+            fields = [compiled(cls, declaration, cls._class_codec) for declaration in cls._declarations.values()]
+            stored = [field.stored for field in fields]
+            if len(set(stored)) < len(stored):
+                twice = next(name for name in stored if stored.count(name) > 1)
+                raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one another name by stored_as()")
+            cls._compiled = {field.name: field for field in fields}
+        return cls._compiled
+
+    @classmethod
+    def create(cls, id: str | int | None = None, /, *, backend: BackendSource | None = None, **values: Any) -> Self:
+        """Store a record that does not exist yet, decided in the store. Cost: 1 round trip.
+
+        Raises:
+            ObjectExists: It exists already; nothing was written.
+            ValueError: No value is given, so that there is nothing to store.
+        """
+        record = cls.ref(check_id(id), backend=backend)
+        changes = record._changes(values)
+        if not changes:
+            raise ValueError(f"{record.key!r} cannot be created without a value; a record is what is stored of it")
+        changed = {change.key for change in changes}
+        absent: list[Change] = [Delete(key) for key in record._family() if key not in changed]
+        required = [replace(change, must_be_absent=True) for change in [*absent, *changes]]
+        if any(resolve(record._choice).apply(required, record._family())):
+            raise ObjectExists(f"{record.key!r} exists already; load it, or choose another id")
+        return record
+
+    def _settle(self, id: str, choice: Any) -> None:
+        super()._settle(id, choice)
+        self._children: dict[str, PersistentCollection] = {}
+
+    def _bind(self, backend: Backend) -> _Bound:
+        fields: Mapping[str, _BoundField] | None = backend.memo.get(type(self))
+        if fields is None:
+            fields = backend.memo[type(self)] = {
+                name: _bound_field(field, backend) for name, field in self._fields().items() if not field.child
+            }
+        return _Bound(backend, backend.mapping(self._key, self._kin()), fields)
+
+    def _family(self) -> tuple[Key, ...]:
+        return (self._key, *self._kin())
+
+    def _kin(self) -> tuple[Key, ...]:
+        """Return the keys of the children."""
+        return tuple(Key(self._key.root, field.stored) for field in self._fields().values() if field.child)
+
+    def _wrote(self) -> None:
+        for collection in self._children.values():
+            collection._wrote()
+
+    def _field(self, name: object) -> Field:
+        field = self._fields().get(name) if isinstance(name, str) else None
+        if field is None:
+            raise self._unknown(name)
+        return field
+
+    def _unknown(self, name: object) -> UnknownFieldError:
+        if name == "id":
+            return UnknownFieldError(f"the id of {self.key!r} is fixed; store a record with another id instead")
+        near = get_close_matches(str(name), self._declarations, n=1, cutoff=0.0)
+        hint = f"; did you mean {near[0]!r}?" if near else ", which declares none"
+        return UnknownFieldError(f"no field {name!r} in {type(self).__name__}{hint}")
+
+    def _child(self, field: Field, kind: type[PersistentCollection]) -> PersistentCollection:
+        found = self._children.get(field.name)
+        if found is None:
+            origin = Origin(self, field.name, self._family(), field.codec)
+            found = self._children.setdefault(field.name, kind._child(origin, field.stored))
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "id":
+            return self._id
+        field = self._field(name)
+        if field.child:
+            return self._child(field, field.child)
+        bound: _Bound = self._now()
+        bound_field = bound.fields[name]
+        return self._held(bound, bound_field, bound.store.get(field.stored))
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        field = self._field(name)
+        if field.child or not is_back(value, self, field.stored):
+            self._write({name: value})
+
+    def __delitem__(self, name: str) -> None:
+        field = self._field(name)
+        if field.child:
+            self._child(field, field.child).delete()
+        else:
+            bound: _Bound = self._now()
+            bound.store.delete(field.stored)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._declarations
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declarations)
+
+    def __len__(self) -> int:
+        return len(self._declarations)
+
+    def keys(self) -> list[str]:
+        """Return the names of the declared fields; no I/O."""
+        return list(self._declarations)
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return name and value of every declared field. Cost: 1 round trip."""
+        return [(name, value) for name, value in self._read_all()]
+
+    def values(self) -> list[Any]:
+        """Return the value of every declared field. Cost: 1 round trip."""
+        return [value for _, value in self._read_all()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field but the children as plain values, references as handles. Cost: 1 round trip."""
+        return {name: detach(value) for name, value in self._read_all() if not isinstance(value, PersistentCollection)}
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Return ``self[name]``, or ``default`` where that raises ``KeyError``."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def update(self, /, **values: Any) -> None:
+        """Set several fields, child collections too, in one step or not at all. Cost: 1 round trip.
+
+        Raises:
+            UnknownFieldError: A field is not declared; nothing was written.
+            EncodeError: A value is not of the declared type; nothing was written.
+        """
+        self._write(values)
+
+    def increment(self, name: str, by: Any = 1) -> Any:
+        """Add ``by`` to the number in a field, its default or 0 while unset, and return the sum.
+
+        Cost: 1 round trip where both are 64-bit ``int``; else a read, and a write if nothing changed meanwhile.
+
+        Raises:
+            ConflictError: Others kept changing the number.
+        """
+        bound, bound_field = self._value_field(name)
+        zero = bound_field.unset() or 0
+        field = bound_field.field
+        return increment(
+            Counter(f"{name!r} of {self}", bound.store, field.stored, bound_field.codec, field.declared, zero), by
+        )
+
+    @contextmanager
+    def edit(self, name: str) -> Iterator[Any]:
+        """Give the plain value of a field, to be changed in any way; store it at the end of the block.
+
+        Cost: 1 read, and 1 write if it changed. A block left by an exception writes nothing.
+
+        Raises:
+            TypeError: The value is of a type that cannot change in place, or the field is a child collection.
+            ConflictError: The stored value changed meanwhile; nothing was written.
+        """
+        bound, bound_field = self._value_field(name)
+        data = bound.store.get(bound_field.field.stored)
+        value = self._unset(bound, bound_field) if data is None else bound_field.codec.decode(data)
+        with editing(self._place(bound, bound_field, data), value) as given:
+            yield given
+
+    def _value_field(self, name: str) -> tuple[_Bound, _BoundField]:
+        if self._field(name).child:
+            raise TypeError(f"{name!r} of {self.key!r} is a child collection; change it by its own methods")
+        bound: _Bound = self._now()
+        return bound, bound.fields[name]
+
+    def _held(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Any:
+        """Return the value of ``data``, its lists, dicts and sets writing back."""
+        value = self._unset(bound, bound_field) if data is None else bound_field.codec.decode(data)
+        return hold(value, lambda: self._place(bound, bound_field, data))
+
+    def _unset(self, bound: _Bound, bound_field: _BoundField) -> Any:
+        if not bound.backend.exists(self._family()):
+            raise self._not_found()
+        return bound_field.unset()
+
+    def _place(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Place:
+        return Place(self, bound_field.field.stored, bound_field.codec, data, bound.store.compare_and_set)
+
+    def _read_all(self) -> Iterator[tuple[str, Any]]:
+        """Yield name and value of every field, all values read in one step."""
+        bound: _Bound = self._now()
+        stored = bound.store.get_many([each.field.stored for each in bound.fields.values()]) if bound.fields else []
+        data = dict(zip(bound.fields, stored, strict=True))
+        if all(each is None for each in stored) and not bound.backend.exists(self._family()):
+            raise self._not_found()
+        for name, field in self._fields().items():
+            if field.child:
+                yield name, self._child(field, field.child)
+                continue
+            each = bound.fields[name]
+            value = each.unset() if data[name] is None else each.codec.decode(data[name])
+            yield name, hold(value, lambda each=each, name=name: self._place(bound, each, data[name]))
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        changes = self._changes(values)
+        if not changes:
+            return
+        self._wrote()
+        bound: _Bound = self._now()
+        if len(changes) == 1 and isinstance(changes[0], SetFields):
+            bound.store.set_many(changes[0].items)
+        else:
+            bound.backend.apply(changes, self._family())
+
+    def _changes(self, values: Mapping[str, Any]) -> list[Change]:
+        """Return the changes that set ``values``, all checked and encoded."""
+        declared = {name: self._field(name) for name in values}
+        bound: _Bound = self._now()
+        items: dict[str, bytes | None] = {}
+        changes: list[Change] = []
+        for name, field in declared.items():
+            if field.child:
+                collection = self._child(field, field.child)
+                if values[name] is not collection:
+                    changes.append(Replace(collection._key, collection._content(values[name])))
+            else:
+                items[field.stored] = bound.fields[name].encode(values[name])
+        return [SetFields(self._key, items), *changes] if items else changes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
+            raise self._unknown(name)
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise self._unknown(name)
+
+
+def make_record(
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    type_name: str | None = None,
+    backend: BackendSource | None = None,
+    codec: CodecSource | None = None,
+) -> type[Record]:
+    """Return a record class made from a mapping of names to types.
+
+    Args:
+        name: The name of the class.
+        fields: Each field's annotation.
+        defaults: What fields read as while unset.
+        type_name: What the keys of the class start with, if not ``name``.
+        backend: The backend of all its objects.
+        codec: How the values of all its objects become bytes.
+
+    Raises:
+        TypeError: A field or a default cannot be kept exactly.
+    """
+    unknown = (defaults or {}).keys() - fields.keys()
+    if unknown:
+        raise TypeError(f"{name}: there is a default for {min(unknown)!r}, which is no field")
+    caller = sys._getframe(1)
+    inside = caller.f_code.co_qualname
+    body = {
+        "__module__": caller.f_globals.get("__name__", __name__),
+        "__qualname__": name if inside == "<module>" else f"{inside}.<locals>.{name}",
+        "__annotations__": dict(fields),
+        **(defaults or {}),
+    }
+    options = {"name": type_name, "backend": backend, "codec": codec}
+    made: type[Record] = new_class(name, (Record,), options, lambda namespace: namespace.update(body))
+    return made
+
+
+def _bound_field(field: Field, backend: Backend) -> _BoundField:
+    codec = bound_codec(backend, field.declared, [field.codec], in_schema=True)
+    if field.default is MISSING:
+        return _BoundField(field, codec, b"" if field.codec == "bcrypt" and not field.unset_is_none else None)
+    return _BoundField(field, codec, None if field.default is None else codec.encode(field.default))

@@ -1,0 +1,209 @@
+"""The declared fields of a record class, read from its annotations."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
+
+from persistent_collections.annotations import evaluate
+from persistent_collections.codecs.base import References
+from persistent_collections.codecs.registry import get_codec
+from persistent_collections.containers import PersistentCollection, text_codec
+from persistent_collections.objects import CodecSource, PersistentObject, check_name, classes
+
+if TYPE_CHECKING:
+    from persistent_collections.codecs.bcrypt import PasswordHash
+
+MISSING: Final[Any] = object()
+"""The default of a field that has none."""
+
+_ZEROS: Final = (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)
+_PLACEHOLDER: Final = References(PersistentObject, str, str)
+"""Stands for a store's references where only the type is checked."""
+
+
+class Password:
+    """The type of a field that stores a password as a bcrypt hash: given as text, read as a ``PasswordHash``."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, record: object, kind: type | None = None, /) -> PasswordHash: ...
+        def __set__(self, record: object, password: str | PasswordHash, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class stored_as:  # noqa: N801 - it is written as a function is, inside Annotated
+    """Name a field in the store: ``Annotated[str, stored_as("old_name")]``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class codec:  # noqa: N801 - it is written as a function is, inside Annotated
+    """Choose how a field's values become bytes: ``Annotated[T, codec("msgpack")]``."""
+
+    source: CodecSource
+
+
+class Declaration(NamedTuple):
+    """A field as the body of a class declares it.
+
+    Attributes:
+        owner: The class in whose body it stands.
+        name: Its name.
+        annotation: Its annotation as it stands, not evaluated.
+        default: What stands behind the ``=``, or ``MISSING``.
+    """
+
+    owner: type
+    name: str
+    annotation: Any
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One declared field.
+
+    Attributes:
+        name: As declared.
+        stored: Its name in the store.
+        declared: The type of its values, without ``Annotated`` marks of ours; a collection class for a child.
+        codec: What its annotation chooses, or what its type needs.
+        default: What it reads as while unset, or ``MISSING``.
+        zero: Gives what it reads as while unset if it has no default.
+    """
+
+    name: str
+    stored: str
+    declared: Any
+    codec: CodecSource | None
+    default: Any
+    zero: Callable[[], Any]
+
+    @property
+    def child(self) -> type[PersistentCollection] | None:
+        """The class of the child collection, None for a field that holds a value."""
+        return self.declared if is_child(self.declared) else None
+
+    @property
+    def unset_is_none(self) -> bool:
+        """Whether it reads as None while unset, so that None is stored as unset."""
+        return self.default is None or (self.default is MISSING and self.zero is _none)
+
+
+def is_child(declared: Any) -> bool:
+    """Say whether a field so declared is a child collection."""
+    return isinstance(declared, type) and issubclass(declared, PersistentCollection)
+
+
+def declarations(cls: type, annotations: Mapping[str, Any]) -> dict[str, Declaration]:
+    """Return what the body of ``cls`` declares as fields.
+
+    Raises:
+        TypeError: A field has a name that none can have.
+    """
+    found = {}
+    for name, annotation in annotations.items():
+        if name.startswith("_") or _is_class_variable(annotation):
+            continue
+        if name == "id":
+            raise TypeError(
+                f"{cls.__name__}: 'id' is every record's id and no field; declare the field by another name"
+            )
+        default = cls.__dict__.get(name, MISSING)
+        method = callable(default) and not isinstance(default, type)
+        found[check_name("field", name)] = Declaration(cls, name, annotation, MISSING if method else default)
+    return found
+
+
+def compiled(cls: type, declaration: Declaration, source: CodecSource | None) -> Field:
+    """Return what ``declaration`` declares for objects of ``cls``.
+
+    Args:
+        cls: The class whose field it is, declared there or inherited.
+        declaration: What its annotation and default are.
+        source: The codec the class chooses for its fields, if any.
+
+    Raises:
+        NameError: Its annotation names what is not defined (yet).
+        TypeError: Its annotation or default cannot be kept exactly.
+    """
+    known = {persistent.__name__: persistent for persistent in classes.values()}
+    owner, name, annotation, default = declaration
+    declared = evaluate(annotation, owner, known, cls)
+    stored, chosen = name, source
+    marks = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
+    for mark in marks:
+        stored = mark.name if isinstance(mark, stored_as) else stored
+        chosen = mark.source if isinstance(mark, codec) else chosen
+    others = tuple(mark for mark in marks if not isinstance(mark, stored_as | codec))
+    if marks:
+        declared = Annotated[(get_args(declared)[0], *others)] if others else get_args(declared)[0]
+    zero = _none if default is None else _zero(declared)
+    try:
+        field = _with_text_codec(Field(name, check_name("field", stored), declared, chosen, default, zero))
+        _check(field)
+    except TypeError as error:
+        raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
+    return field
+
+
+def _with_text_codec(field: Field) -> Field:
+    """Return ``field`` with the codec its type needs, where nobody chose one.
+
+    Passwords, texts and references are bare text; so are those ``| None`` that read as None while unset, for there None
+    is stored as unset.
+    """
+    parts = [part for part in get_args(field.declared) if part is not type(None)]
+    optional = get_origin(field.declared) in (Union, types.UnionType) and len(parts) == 1
+    inner = parts[0] if optional else field.declared
+    name = "bcrypt" if inner is Password else text_codec(inner)
+    if is_child(inner):
+        if optional:
+            raise TypeError("a child collection is empty but never None; drop the '| None'")
+        return field
+    if field.codec is not None or name is None:
+        return field
+    if optional and not field.unset_is_none:
+        raise TypeError(
+            "a text cannot tell None from a default that is not None; "
+            "choose a codec for it: Annotated[…, codec('json')]"
+        )
+    return replace(field, declared=inner, codec=name)
+
+
+def _check(field: Field) -> None:
+    """Raise ``TypeError`` for a declared type or default that the field's codec cannot keep."""
+    if field.child:
+        if field.default is not MISSING:
+            raise TypeError("a child collection has no default; declare it as … = child()")
+        return
+    source = field.codec or "json"
+    bound = (get_codec(source) if isinstance(source, str) else source).bind(field.declared, _PLACEHOLDER)
+    if field.default is not MISSING and field.default is not None:
+        if bound.name == "bcrypt":
+            raise TypeError("a password has no default; until it is set it verifies nothing")
+        bound.encode(field.default)
+
+
+def _zero(declared: Any) -> Callable[[], Any]:
+    if get_origin(declared) is Annotated:
+        declared = get_args(declared)[0]
+    kind = get_origin(declared) or declared
+    return kind if kind in _ZEROS else _none
+
+
+def _none() -> None:
+    return None
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    text = annotation if isinstance(annotation, str) else ""
+    return (
+        get_origin(annotation) is ClassVar
+        or annotation is ClassVar
+        or text.removeprefix("typing.").startswith("ClassVar")
+    )
