@@ -102,6 +102,11 @@ def use_backend(backend: BackendSource) -> Iterator[Backend]:
         _chosen.reset(token)
 
 
+def current_backend() -> Backend:
+    """Return the backend that objects bound to none use at this moment; no I/O."""
+    return resolve(None)
+
+
 def choose(backend: BackendSource | None) -> Choice:
     """Return what ``backend=`` was given as a choice to keep: a URL is connected at once, a name is looked up later.
 
