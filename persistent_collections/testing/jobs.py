@@ -1,0 +1,293 @@
+"""What the workers of the contention and crash suites do; it needs no pytest, so that processes start fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, count
+from multiprocessing.connection import Connection
+
+from persistent_collections.backends.base import Backend, Change, Key, Replace, SetDeadline, SetFields
+from persistent_collections.testing.crew import connect
+
+KEY = Key("Thing:contended")
+CHILD = Key(KEY.root, "child")
+FIRST, LAST = b'"first"', b'"last"'
+WIDTH = 20
+"""Fields or items written in one step that a reader must see all or none of."""
+
+
+def mark(worker: int, number: int) -> bytes:
+    """Return data of which every worker and number has its own."""
+    return b"[%d,%d]" % (worker, number)
+
+
+def push_right(backend: Backend, worker: int, times: int) -> None:
+    """Push ``times`` items, one at a time."""
+    for number in range(times):
+        backend.sequence(KEY).push_right([mark(worker, number)])
+
+
+def push_left(backend: Backend, worker: int, times: int) -> None:
+    """Push ``times`` items, one at a time."""
+    for number in range(times):
+        backend.sequence(KEY).push_left([mark(worker, number)])
+
+
+def insert(backend: Backend, worker: int, times: int) -> None:
+    """Insert ``times`` items after the first."""
+    for number in range(times):
+        backend.sequence(KEY).insert(1, mark(worker, number))
+
+
+def insert_pairs(backend: Backend, worker: int, times: int) -> None:
+    """Insert ``times`` pairs after the first item."""
+    for number in range(times):
+        backend.sequence(KEY).splice(1, 1, [mark(worker, number)] * 2)
+
+
+def pop(backend: Backend, _worker: int, times: int, index: int) -> list[bytes | None]:
+    """Pop ``times`` items."""
+    return [backend.sequence(KEY).pop(index) for _ in range(times)]
+
+
+def delete(backend: Backend, _worker: int, times: int) -> int:
+    """Delete ``times`` items and return how often one was there."""
+    return sum(backend.sequence(KEY).delete(1) for _ in range(times))
+
+
+def delete_expected(backend: Backend, _worker: int, _times: int) -> list[bytes]:
+    """Read and delete the first item until there is none, and return those deleted."""
+    sequence, deleted = backend.sequence(KEY), list[bytes]()
+    while (item := sequence.get(0)) is not None:
+        if sequence.delete(0, item):
+            deleted.append(item)
+    return deleted
+
+
+def remove(backend: Backend, _worker: int, times: int) -> list[bytes]:
+    """Remove the items of worker 0, all workers the same, and return those this one removed."""
+    items = [mark(0, number) for number in range(times)]
+    return [item for item in items if backend.sequence(KEY).remove(item)]
+
+
+def push_and_pop(backend: Backend, worker: int, times: int) -> list[bytes | None]:
+    """Push one and pop one, in turn, and return what was popped."""
+    popped = []
+    for number in range(times):
+        backend.sequence(KEY).push_right([mark(worker, number)])
+        popped.append(backend.sequence(KEY).pop(0))
+    return popped
+
+
+def push_or_reverse(backend: Backend, worker: int, times: int) -> None:
+    """Push items if this is worker 0, else reverse what is there."""
+    for number in range(times):
+        if worker:
+            backend.sequence(KEY).reverse()
+        else:
+            backend.sequence(KEY).push_right([mark(worker, number)])
+
+
+def count_by_item(backend: Backend, _worker: int, times: int) -> None:
+    """Add one to the first item, reading and setting it if unchanged."""
+    sequence = backend.sequence(KEY)
+    for _ in range(times):
+        while True:
+            item = sequence.get(0) or b""
+            if sequence.compare_and_set(0, item, b"%d" % (int(item) + 1)):
+                break
+
+
+def count_by_field(backend: Backend, _worker: int, times: int) -> None:
+    """Add one to a field, reading and setting it if unchanged; the first one makes it."""
+    mapping = backend.mapping(KEY)
+    for _ in range(times):
+        while True:
+            held = mapping.get("n")
+            if mapping.compare_and_set("n", held, b"%d" % (int(held or 0) + 1)):
+                break
+
+
+def push_by_replacing(backend: Backend, worker: int, times: int) -> None:
+    """Push items, reading all and replacing them if unchanged."""
+    sequence = backend.sequence(KEY)
+    for number in range(times):
+        while True:
+            items = sequence.get_slice(slice(None))
+            if sequence.replace_if(items, [*items, mark(worker, number)]):
+                break
+
+
+def set_by_replacing(backend: Backend, worker: int, times: int) -> None:
+    """Set fields, reading all and replacing them if unchanged."""
+    mapping = backend.mapping(KEY)
+    for number in range(times):
+        while True:
+            fields = mapping.get_all()
+            if mapping.replace_if(fields, {**fields, f"{worker} {number}": mark(worker, number)}):
+                break
+
+
+def increment(backend: Backend, _worker: int, times: int) -> list[int | None]:
+    """Increment a field that starts at 100."""
+    return [backend.mapping(KEY).increment("n", 1, initial=100) for _ in range(times)]
+
+
+def set_fields(backend: Backend, worker: int, times: int) -> None:
+    """Set ``times`` fields, one at a time."""
+    for number in range(times):
+        backend.mapping(KEY).set_many({f"{worker} {number}": mark(worker, number)})
+
+
+def add(backend: Backend, worker: int, times: int) -> list[bytes]:
+    """Add fields, all workers the same, and return what each then held."""
+    mapping, held = backend.mapping(KEY), list[bytes]()
+    for number in range(times):
+        mine = mark(worker, number)
+        theirs = mapping.add(str(number), mine)
+        held.append(mine if theirs is None else theirs)
+    return held
+
+
+def pop_field(backend: Backend, _worker: int, times: int) -> list[bytes]:
+    """Pop fields, all workers the same, and return what this one got."""
+    popped = [backend.mapping(KEY).pop(str(number)) for number in range(times)]
+    return [data for data in popped if data is not None]
+
+
+def delete_field(backend: Backend, _worker: int, times: int) -> int:
+    """Delete fields, all workers the same, and return how many were there for this one."""
+    return sum(backend.mapping(KEY).delete(str(number)) for number in range(times))
+
+
+def pop_any_field(backend: Backend, _worker: int, times: int) -> list[tuple[str, bytes] | None]:
+    """Pop ``times`` fields."""
+    return [backend.mapping(KEY).pop_any() for _ in range(times)]
+
+
+def add_members(backend: Backend, _worker: int, times: int) -> int:
+    """Add members, all workers the same, and return how many were absent for this one."""
+    return sum(backend.members(KEY).add({str(number)}) for number in range(times))
+
+
+def remove_members(backend: Backend, _worker: int, times: int) -> int:
+    """Remove members, all workers the same, and return how many were there for this one."""
+    return sum(backend.members(KEY).remove({str(number)}) for number in range(times))
+
+
+def pop_any_member(backend: Backend, _worker: int, times: int) -> list[str | None]:
+    """Pop ``times`` members."""
+    return [backend.members(KEY).pop_any() for _ in range(times)]
+
+
+def toggle_member(backend: Backend, worker: int, times: int) -> None:
+    """Toggle a member of this worker and one of all."""
+    for _ in range(times):
+        backend.members(KEY).toggle({str(worker), "all"})
+
+
+def create(backend: Backend, worker: int, times: int) -> list[int]:
+    """Create records with a child, all workers the same, and return which this one made."""
+    made = []
+    for number in range(times):
+        owner = Key(f"Made:{number}")
+        changes: list[Change] = [SetFields(owner, {"by": mark(worker, number)}, must_be_absent=True)]
+        if backend.apply([*changes, Replace(Key(owner.root, "child"), [mark(worker, number)] * 2)]) == [False, False]:
+            made.append(number)
+    return made
+
+
+def set_or_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
+    """Set many fields alike if the worker is even, else read them; return what was seen that was not alike."""
+    mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
+    for number in range(times):
+        if worker % 2 == 0:
+            mapping.set_many(dict.fromkeys(map(str, range(WIDTH)), mark(worker, number)))
+        else:
+            seen = mapping.get_all()
+            got = mapping.get_many(["0", str(WIDTH - 1)])
+            halves += [seen] if len(set(seen.values())) > 1 or len(seen) not in (0, WIDTH) else []
+            halves += [{"first": got[0] or b"", "last": got[1] or b""}] if got[0] != got[1] else []
+    return halves
+
+
+def replace_or_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
+    """Replace all fields by others if the worker is even, else read them; return what was seen that was mixed."""
+    mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
+    for number in range(times):
+        if worker % 2 == 0:
+            mapping.replace({f"{number} {field}": mark(worker, number) for field in range(WIDTH)})
+        else:
+            seen = mapping.get_all()
+            halves += [seen] if len(set(seen.values())) > 1 or len(seen) not in (0, WIDTH) else []
+    return halves
+
+
+def splice_or_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
+    """Replace all but the ends by items alike if the worker is even, else read; return what was seen that was mixed."""
+    sequence, halves = backend.sequence(KEY), list[list[bytes]]()
+    for number in range(times):
+        if worker % 2 == 0:
+            sequence.splice(1, -1, [mark(worker, number)] * (WIDTH + number % 3))
+        else:
+            first, *middle, last = seen = sequence.get_slice(slice(None))
+            whole = (first, last) == (FIRST, LAST) and len(set(middle)) <= 1 and len(middle) in range(WIDTH, WIDTH + 3)
+            halves += [] if whole else [seen]
+    return halves
+
+
+def reverse_or_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
+    """Reverse the items if the worker is even, else read them; return what was seen that was in no order."""
+    sequence, halves = backend.sequence(KEY), list[list[bytes]]()
+    model = [b"%d" % number for number in range(WIDTH)]
+    for _ in range(times):
+        if worker % 2 == 0:
+            sequence.reverse()
+        else:
+            seen = sequence.get_slice(slice(None))
+            halves += [] if seen in (model, model[::-1]) else [seen]
+    return halves
+
+
+def move_or_read_members(backend: Backend, worker: int, times: int) -> list[set[str]]:
+    """Move a member between two sets if the worker is even, else unite them; return unions without it."""
+    halves = []
+    for number in range(times):
+        if worker % 2 == 0:
+            contents = [{"moved"}, set[str]()]
+            backend.apply([Replace(KEY, contents[number % 2]), Replace(CHILD, contents[1 - number % 2])])
+        elif (seen := backend.members(KEY).combine("union", [CHILD])) != {"moved"}:
+            halves.append(seen)
+    return halves
+
+
+def page_or_change(backend: Backend, worker: int, times: int) -> list[list[str]]:
+    """Set and delete fields of one's own if the worker is even, else page; return the pagings' fields."""
+    mapping, pagings = backend.mapping(KEY), list[list[str]]()
+    for number in range(times):
+        if worker % 2 == 0:
+            own = [f"{worker} {number} {field}" for field in range(500)]
+            mapping.set_many(dict.fromkeys(own, FIRST))
+            mapping.set_many(dict.fromkeys(own))
+        else:
+            pagings.append([field for field, _ in chain.from_iterable(mapping.pages())])
+    return pagings
+
+
+def write_until_killed(kind: type[Backend], url: str, root: str, acknowledged: Connection) -> None:
+    """Write without end, and send the number of each round once all its writes have returned."""
+    with connect(kind, url) as backend:
+        for number in _rounds(backend, root):
+            acknowledged.send(number)
+
+
+def _rounds(backend: Backend, root: str) -> Iterator[int]:
+    for number in count():
+        data = b"%d" % number
+        backend.sequence(Key(root, "log")).push_right([data])
+        backend.sequence(Key(root, "window")).splice(0, WIDTH, [data] * WIDTH)
+        backend.mapping(Key(root, "fields")).set_many(dict.fromkeys(map(str, range(WIDTH)), data))
+        backend.mapping(Key(root, "large")).replace({"n": data, "large": b'"%s"' % (b"%08d" % number * 40_000)})
+        backend.apply([SetFields(Key(root), {"n": data}), Replace(Key(root, "child"), [data] * 3)])
+        backend.apply([SetDeadline(Key(root), 10_000 + number), SetDeadline(Key(root, "child"), 10_000 + number)])
+        yield number
