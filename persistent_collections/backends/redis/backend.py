@@ -1,0 +1,135 @@
+"""A store on one Redis server."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import ClassVar, Final, Self
+
+import redis
+
+from persistent_collections.backends.base import Backend, Change, Key, MappingStore, MemberStore, SequenceStore, Shape
+from persistent_collections.backends.redis.changes import as_arguments, shape_of
+from persistent_collections.backends.redis.failures import Subject, wrong_shape
+from persistent_collections.backends.redis.mapping import RedisMapping
+from persistent_collections.backends.redis.members import RedisMembers
+from persistent_collections.backends.redis.names import Names
+from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
+from persistent_collections.backends.redis.sequence import RedisSequence
+from persistent_collections.backends.redis.server import Server
+from persistent_collections.backends.redis.urls import OPTIONS, RETRY_FOR_S, address_of, identity_of, read_url, url_of
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import ConfigurationError, CorruptDataError
+
+_SHAPES: Final[dict[bytes, Shape | None]] = {
+    b"hash": "mapping",
+    b"list": "sequence",
+    b"set": "members",
+    b"none": None,
+}
+
+
+class RedisBackend(Backend):
+    """Keep mappings as hashes, sequences as lists and members as sets, a Redis key each.
+
+    Cost: every method is one round trip, but for iteration (one a page).
+
+    Args:
+        client: Its connections are used, and never closed; the retries it is set to are not, since they would execute
+            a write twice.
+        prefix: Stands before every name.
+        codec: The name of the codec for values where nothing else chooses one.
+        retry_for_s: Seconds for which what was not executed is tried again.
+
+    Raises:
+        ConfigurationError: The client is not a ``redis.Redis`` or decodes replies, or the prefix has braces.
+    """
+
+    ordered: ClassVar[bool] = False
+
+    def __init__(
+        self, client: redis.Redis, *, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
+    ) -> None:
+        if not isinstance(client, redis.Redis):
+            raise ConfigurationError(f"a RedisBackend is made from a redis.Redis client, not a {type(client).__name__}")
+        pool = client.connection_pool
+        if pool.get_encoder().decode_responses:
+            raise ConfigurationError(
+                "this client decodes replies, and not all stored bytes are text; make it with decode_responses=False"
+            )
+        self._client = client  # lest it be collected, which would close its pool
+        self._owned = False
+        self._prefix = prefix
+        self.codec = codec
+        self._url = url_of(pool, {name: text for name, text in (("prefix", prefix), ("codec", codec)) if text})
+        self._server = Server(pool, Names(prefix), address_of(pool), retry_for_s)
+
+    @classmethod
+    def from_url(cls, url: StoreURL) -> Self:
+        pool, own = read_url(url)
+        backend = cls(redis.Redis(connection_pool=pool), **own)
+        backend._owned = True
+        backend._url = url.without_secrets(OPTIONS[url.scheme])
+        return backend
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def identity(self) -> Hashable:
+        return identity_of(self._client.connection_pool), self._prefix
+
+    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
+        return RedisMapping(self._server, key, kin)
+
+    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
+        return RedisSequence(self._server, key, kin)
+
+    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
+        return RedisMembers(self._server, key, kin)
+
+    def exists(self, keys: Sequence[Key]) -> bool:
+        return bool(keys) and bool(self._server.ask(Subject(keys[0]), ("EXISTS", *self._spelt(keys)), repeatable=True))
+
+    def shape(self, key: Key) -> Shape | None:
+        """Say what ``key`` holds, None if nothing.
+
+        Raises:
+            CorruptDataError: It holds a type that this package does not write.
+        """
+        held = self._server.ask(Subject(key), ("TYPE", *self._spelt([key])), repeatable=True)
+        if held not in _SHAPES:
+            raise CorruptDataError(f"{str(key)!r} holds a {held.decode()}, which another program put there")
+        return _SHAPES[held]
+
+    def keys(self, prefix: str) -> Iterator[Key]:
+        names = self._server.names
+        seen: set[bytes] = set()
+        for page in self._server.scan(Subject(Key(prefix)), ("SCAN",), ("MATCH", names.pattern(prefix))):
+            new = set(page) - seen  # SCAN repeats
+            seen |= new
+            yield from filter(None, map(names.read, new))
+
+    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
+        if not changes:
+            return []
+        family = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
+        arguments, items = as_arguments(changes, family)
+        reply = self._server.run_with(Subject(changes[0].key), APPLY, self._spelt(family), arguments, items)
+        if isinstance(reply, int):
+            refused = changes[reply - 1]
+            raise wrong_shape(Subject(refused.key, shape_of(refused)))
+        return list(map(bool, reply))
+
+    def ttl(self, keys: Sequence[Key]) -> float | None:
+        if not keys:
+            return None
+        left = self._server.run(Subject(keys[0]), TIME_LEFT, self._spelt(keys), (), repeatable=True)
+        return None if left < 0 else float(left / 1000)
+
+    def close(self) -> None:
+        if self._owned:
+            self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def _spelt(self, keys: Sequence[Key]) -> list[bytes]:
+        return [self._server.names.spell(key) for key in keys]

@@ -1,0 +1,131 @@
+"""What a failed command means: redis-py's errors turned into this package's."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from redis.exceptions import RedisError, ResponseError
+
+from persistent_collections.backends.base import Key, Shape
+from persistent_collections.errors import (
+    BackendError,
+    BackendUnavailable,
+    OutcomeUnknown,
+    PersistentCollectionsError,
+    WrongShapeError,
+)
+
+
+class Subject(NamedTuple):
+    """What a command is about, for its error message.
+
+    Attributes:
+        key: The key worked on.
+        shape: What it should hold, None where any shape will do.
+    """
+
+    key: Key
+    shape: Shape | None = None
+
+
+class Failure(Exception):  # noqa: N818 - never leaves this package
+    """One attempt at a command that did not succeed.
+
+    Attributes:
+        error: What redis-py made of it.
+        nothing_done: Whether it is certain that the server executed nothing.
+    """
+
+    def __init__(self, error: RedisError, *, nothing_done: bool) -> None:
+        super().__init__(error)
+        self.error = error
+        self.nothing_done = nothing_done
+
+
+class _Refusal(NamedTuple):
+    remedy: str
+    kind: type[BackendError] = BackendError
+    passing: bool = False
+
+
+_REFUSALS: Final = {
+    "LOADING": _Refusal("it is still reading its data, so try again later", BackendUnavailable, passing=True),
+    "BUSY": _Refusal("a script of another client keeps it; see SCRIPT KILL", BackendUnavailable, passing=True),
+    "MASTERDOWN": _Refusal("it has lost its master; see its log", BackendUnavailable, passing=True),
+    "CLUSTERDOWN": _Refusal("its cluster is incomplete; see CLUSTER INFO", BackendUnavailable, passing=True),
+    "TRYAGAIN": _Refusal("its slots are moving, so try again later", BackendUnavailable, passing=True),
+    "max number of clients": _Refusal("raise its option maxclients", BackendUnavailable, passing=True),
+    "READONLY": _Refusal("it is a replica: let the URL name the master", passing=True),
+    "OOM": _Refusal("free memory or raise its option maxmemory"),
+    "MISCONF": _Refusal("it cannot save to its disk; see its log"),
+    "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
+    "NOPERM": _Refusal("let ACL SETUSER allow its user this command and key"),
+    "NOAUTH": _Refusal("give a password in the URL or as option 'password'"),
+    "WRONGPASS": _Refusal("correct the user or the password"),
+    "unknown command": _Refusal("Redis 6.2 is the oldest that will do, and protocol=2 where HELLO is not known"),
+    "DB index": _Refusal("choose another 'db', or raise its option databases"),
+}
+_OTHER: Final = _Refusal("see its log")
+_WRONG_TYPE: Final = "WRONGTYPE"
+# In the text of an error a script passes on, the code stands anywhere.
+_REASON: Final = re.compile("|".join(rf"\b{reason}\b" for reason in (_WRONG_TYPE, *_REFUSALS)))
+
+
+def is_reply(error: RedisError) -> bool:
+    """Say whether ``error`` is a server's answer, so that the command was received and refused."""
+    return isinstance(error, ResponseError) or error.status_code is not None
+
+
+def is_passing(error: RedisError) -> bool:
+    """Say whether the same command may well succeed a moment later."""
+    return not is_reply(error) or _REFUSALS.get(_reason(error), _OTHER).passing
+
+
+def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: bool) -> PersistentCollectionsError:
+    """Return the error to raise for ``error``, which becomes its cause unless it repeats stored values.
+
+    Args:
+        error: What redis-py raised.
+        subject: What the command was about.
+        server: Where it was sent.
+        nothing_done: Whether it is certain that the server executed nothing.
+    """
+    name = str(subject.key)
+    text, repeats_arguments, _ = str(error).partition(", with args beginning with")
+    explained: PersistentCollectionsError
+    if is_reply(error):
+        explained = _refused(_reason(error), text, subject, server)
+    elif nothing_done:
+        explained = BackendUnavailable(
+            f"{name!r}: the server at {server} cannot be reached ({text}); nothing was done; "
+            "see that it runs and that the URL is right"
+        )
+    else:
+        explained = OutcomeUnknown(
+            f"{name!r}: the server at {server} did not answer ({text}); the operation may or may not have been done; "
+            "read the object before repeating it"
+        )
+    explained.__cause__ = None if repeats_arguments else error
+    explained.__suppress_context__ = True
+    return explained
+
+
+def wrong_shape(subject: Subject) -> WrongShapeError:
+    """Return the error for a key that holds another shape."""
+    return WrongShapeError(
+        f"{str(subject.key)!r} does not hold a {subject.shape}; open it as what it is, or choose another id"
+    )
+
+
+def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
+    if reason == _WRONG_TYPE:
+        return wrong_shape(subject)
+    refusal = _REFUSALS.get(reason, _OTHER)
+    return refusal.kind(f"{str(subject.key)!r}: the server at {server} refused: {text}; {refusal.remedy}")
+
+
+def _reason(error: RedisError) -> str:
+    """Return the code or words that say why a server refused, empty if they are none of those known here."""
+    found = _REASON.search(f"{error.status_code} {error}")  # redis-py cuts the code off the text of errors it knows
+    return found.group() if found else ""

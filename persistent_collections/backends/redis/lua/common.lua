@@ -1,0 +1,42 @@
+-- Stands before every script. KEYS[1] is the key worked on, its kin follow.
+
+local PIECE = 4000 -- unpack fails beyond some 8,000 results; even, so that no field is parted from its bytes
+
+-- Return the milliseconds that the first of `names` that is there has left, a negative number if it has no deadline.
+local function time_left(names)
+  for _, name in ipairs(names) do
+    local left = redis.call('PTTL', name)
+    if left ~= -2 then return left end
+  end
+  return -1
+end
+
+-- Let the key vanish in `left` milliseconds, unless it has a deadline already.
+local function settle(name, left)
+  if left >= 0 and redis.call('PTTL', name) == -1 then redis.call('PEXPIRE', name, left) end
+end
+
+-- Run a variadic command with list[first..last], in pieces that unpack can take; return the sum of the replies.
+local function feed(command, name, list, first, last)
+  local sum = 0
+  for from = first, last, PIECE do
+    sum = sum + redis.call(command, name, unpack(list, from, math.min(from + PIECE - 1, last)))
+  end
+  return sum
+end
+
+-- Return the items a script was given, with the index of the first and of the last: its arguments from `first` on or,
+-- where those are too many for one command, a list staged under the last key.
+local function items(first)
+  if ARGV[1] == 'here' then return ARGV, first, #ARGV end
+  local list = redis.call('LRANGE', KEYS[#KEYS], 0, -1)
+  return list, 1, #list
+end
+
+-- Put list[first..last] in place of all that KEYS[1] holds.
+local function rewrite(command, list, first, last)
+  local left = time_left(KEYS)
+  redis.call('UNLINK', KEYS[1])
+  feed(command, KEYS[1], list, first, last)
+  settle(KEYS[1], left)
+end

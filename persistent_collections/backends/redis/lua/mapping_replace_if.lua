@@ -1,0 +1,10 @@
+-- Put items in place of all fields if these are as expected. ARGV: where the items are, how many of them are expected;
+-- items: the expected ones, then the new ones, each fields and bytes in turn.
+local list, first, last = items(3)
+local new = first + ARGV[2]
+if redis.call('HLEN', KEYS[1]) * 2 ~= new - first then return 0 end
+for i = first, new - 1, 2 do
+  if redis.call('HGET', KEYS[1], list[i]) ~= list[i + 1] then return 0 end
+end
+rewrite('HSET', list, new, last)
+return 1

@@ -1,0 +1,121 @@
+"""A mapping as a Redis hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import ClassVar, Final
+
+from persistent_collections.backends.base import MappingStore, Shape
+from persistent_collections.backends.redis.handle import Handle
+from persistent_collections.backends.redis.scripts import (
+    MAPPING_ADD,
+    MAPPING_COMPARE_AND_SET,
+    MAPPING_INCREMENT,
+    MAPPING_POP,
+    MAPPING_POP_ANY,
+    MAPPING_REPLACE_IF,
+    MAPPING_SET,
+)
+from persistent_collections.backends.redis.server import MAX_ITEMS
+from persistent_collections.backends.redis.texts import decode_all, encode
+from persistent_collections.errors import CorruptDataError
+
+_INT64: Final = range(-(2**63), 2**63)
+_NO_SUM: Final = ("not an integer", "would overflow")
+
+
+class RedisMapping(Handle, MappingStore):
+    """A hash; its fields are UTF-8. Cost: one round trip a method, O(1) a field."""
+
+    shape: ClassVar[Shape] = "mapping"
+    size_command: ClassVar[str] = "HLEN"
+    put_command: ClassVar[str] = "HSET"
+
+    def get(self, field: str) -> bytes | None:
+        data: bytes | None = self._read("HGET", encode(field))
+        return data
+
+    def get_many(self, fields: Sequence[str]) -> list[bytes | None]:
+        names = [encode(field) for field in fields]
+        if not names:
+            self.size()  # another shape is refused all the same
+            return []
+        pieces = [names[start : start + MAX_ITEMS] for start in range(0, len(names), MAX_ITEMS)]
+        return list(chain.from_iterable(self._read_at_once([("HMGET", self._name, *piece) for piece in pieces])))
+
+    def get_all(self) -> dict[str, bytes]:
+        reply = self._read("HGETALL")
+        return dict(self._pairs(list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply))
+
+    def set_many(self, items: Mapping[str, bytes | None]) -> None:
+        gone, kept = sorted_out(items)
+        if gone and kept:
+            self._run_with(MAPPING_SET, [*gone, *kept], len(gone))
+        elif gone:
+            self._feed("HDEL", gone, makes_key=False)
+        else:
+            self._feed("HSET", kept, makes_key=True)
+
+    def add(self, field: str, data: bytes) -> bytes | None:
+        there: bytes | None = self._run(MAPPING_ADD, encode(field), data)
+        return there
+
+    def delete(self, field: str) -> bool:
+        return bool(self._write("HDEL", encode(field)))
+
+    def pop(self, field: str) -> bytes | None:
+        data: bytes | None = self._run(MAPPING_POP, encode(field))
+        return data
+
+    def pop_any(self) -> tuple[str, bytes] | None:
+        item = self._run(MAPPING_POP_ANY)
+        if item is None:
+            return None
+        try:
+            return self._pairs(item)[0]
+        except CorruptDataError:
+            self._write("HSET", *item)  # what others wrote is not for us to delete
+            raise
+
+    def contains(self, field: str) -> bool:
+        return bool(self._read("HEXISTS", encode(field)))
+
+    def replace(self, items: Mapping[str, bytes]) -> None:
+        self._put_instead(flat(items))
+
+    def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
+        return bool(self._run_with(MAPPING_REPLACE_IF, [*flat(expected), *flat(items)], 2 * len(expected)))
+
+    def compare_and_set(self, field: str, expected: bytes | None, data: bytes | None) -> bool:
+        arguments = (int(expected is not None), expected or b"", int(data is not None), data or b"")
+        return bool(self._run(MAPPING_COMPARE_AND_SET, encode(field), *arguments))
+
+    def increment(self, field: str, by: int, initial: int = 0) -> int | None:
+        if initial == 0 and not self._kin:
+            total = self._write("HINCRBY", encode(field), by, none_if=_NO_SUM)
+        else:
+            absent = b"%d" % (initial + by) if initial in _INT64 and initial + by in _INT64 else b""
+            total = self._run(MAPPING_INCREMENT, encode(field), by, absent, none_if=_NO_SUM)
+        return None if total is None else int(total)
+
+    def pages(self) -> Iterator[list[tuple[str, bytes]]]:
+        seen: set[str] = set()
+        for page in self._server.scan(self._subject, ("HSCAN", self._name)):
+            items = dict(self._pairs(page))
+            yield [item for item in items.items() if item[0] not in seen]
+            seen.update(items)
+
+    def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
+        return list(zip(decode_all(items[::2], str(self._subject.key)), items[1::2], strict=True))
+
+
+def flat(items: Mapping[str, bytes]) -> list[bytes]:
+    """Return fields and their bytes in turn."""
+    return [part for field, data in items.items() for part in (encode(field), data)]
+
+
+def sorted_out(items: Mapping[str, bytes | None]) -> tuple[list[bytes], list[bytes]]:
+    """Return the fields that go, and those that stay with their bytes, in turn."""
+    gone = [encode(field) for field, data in items.items() if data is None]
+    return gone, flat({field: data for field, data in items.items() if data is not None})

@@ -1,0 +1,73 @@
+"""A set of texts as a Redis set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import ClassVar, Final
+
+from persistent_collections.backends.base import Key, MemberStore, SetOperation, Shape
+from persistent_collections.backends.redis.handle import Handle
+from persistent_collections.backends.redis.scripts import MEMBERS_RETAIN, MEMBERS_TOGGLE
+from persistent_collections.backends.redis.texts import decode_all, encode
+from persistent_collections.errors import CorruptDataError
+
+_COMMANDS: Final[dict[SetOperation, str]] = {"union": "SUNION", "intersection": "SINTER", "difference": "SDIFF"}
+
+
+class RedisMembers(Handle, MemberStore):
+    """A set; its members are UTF-8. Cost: one round trip a method, O(1) a member."""
+
+    shape: ClassVar[Shape] = "members"
+    size_command: ClassVar[str] = "SCARD"
+    put_command: ClassVar[str] = "SADD"
+
+    def contains(self, member: str) -> bool:
+        return bool(self._read("SISMEMBER", encode(member)))
+
+    def get_all(self) -> set[str]:
+        return set(self._decoded(self._read("SMEMBERS")))
+
+    def add(self, members: AbstractSet[str]) -> int:
+        return self._feed("SADD", encoded(members), makes_key=True)
+
+    def remove(self, members: AbstractSet[str]) -> int:
+        return self._feed("SREM", encoded(members), makes_key=False)
+
+    def retain(self, members: AbstractSet[str]) -> None:
+        self._run_with(MEMBERS_RETAIN, encoded(members))
+
+    def toggle(self, members: AbstractSet[str]) -> None:
+        self._run_with(MEMBERS_TOGGLE, encoded(members))
+
+    def pop_any(self) -> str | None:
+        member = self._write("SPOP")
+        if member is None:
+            return None
+        try:
+            return self._decoded([member])[0]
+        except CorruptDataError:
+            self._write("SADD", member)  # what others wrote is not for us to delete
+            raise
+
+    def replace(self, members: AbstractSet[str]) -> None:
+        self._put_instead(encoded(members))
+
+    def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
+        names = map(self._server.names.spell, others)
+        return set(self._decoded(self._read(_COMMANDS[operation], *names)))
+
+    def pages(self) -> Iterator[list[str]]:
+        seen: set[str] = set()
+        for page in self._server.scan(self._subject, ("SSCAN", self._name)):
+            members = set(self._decoded(page)) - seen
+            yield list(members)
+            seen |= members
+
+    def _decoded(self, members: Sequence[bytes]) -> list[str]:
+        return decode_all(members, str(self._subject.key))
+
+
+def encoded(members: AbstractSet[str]) -> list[bytes]:
+    """Return members as they are stored."""
+    return [encode(member) for member in members]

@@ -1,0 +1,45 @@
+"""How a key is spelt as a name in Redis."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from persistent_collections.backends.base import Key
+from persistent_collections.backends.redis.texts import encode
+from persistent_collections.errors import ConfigurationError
+
+# Type and child names hold none of the four signs, ids hold them percent-encoded.
+_SPELLING: Final = re.compile(r"([^:%{}]+:(?:[^:%{}]|%(?:25|3A|7B|7D))+)(?::([^:%{}]+))?")
+_GLOB_SIGNS: Final = re.compile(rb"[\\*?\[\]]")
+
+
+class Names:
+    """The names of a store: its prefix, then the key as it is (``app1:User:x:friends``).
+
+    Args:
+        prefix: Sets this store apart from all else in the database.
+
+    Raises:
+        ConfigurationError: The prefix has braces, by which a Redis Cluster would choose the slot.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        if "{" in prefix or "}" in prefix:
+            raise ConfigurationError(f"option 'prefix' takes a text without braces, not {prefix!r}")
+        self._prefix = encode(prefix)
+
+    def spell(self, key: Key) -> bytes:
+        return self._prefix + encode(str(key))
+
+    def pattern(self, prefix: str) -> bytes:
+        """Return the glob pattern of the names of keys whose root starts with ``prefix``."""
+        return _GLOB_SIGNS.sub(rb"\\\g<0>", self._prefix + encode(prefix)) + b"*"
+
+    def read(self, name: bytes) -> Key | None:
+        """Return the key that is spelt ``name``, None if none is."""
+        try:
+            spelt = _SPELLING.fullmatch(name.removeprefix(self._prefix).decode())
+        except UnicodeDecodeError:
+            return None
+        return Key(*spelt.groups()) if spelt else None

@@ -1,0 +1,36 @@
+"""Fields, members and names as the UTF-8 they are in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from persistent_collections.errors import CorruptDataError, EncodeError
+
+
+def encode(text: str) -> bytes:
+    """Return ``text`` as UTF-8.
+
+    Raises:
+        EncodeError: It has a lone surrogate, which UTF-8 has no form for.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(
+            f"the text has a lone surrogate at position {error.start}, which UTF-8 cannot hold; "
+            "encode it with errors='replace' or leave it out"
+        ) from None
+
+
+def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
+    """Return the fields or members of what is stored under ``name``.
+
+    Raises:
+        CorruptDataError: One is not UTF-8, so that another program must have put it there.
+    """
+    try:
+        return [text.decode() for text in texts]
+    except UnicodeDecodeError:
+        raise CorruptDataError(
+            f"{name!r} has a field or member that is not UTF-8; another program put it there: remove it with redis-cli"
+        ) from None
