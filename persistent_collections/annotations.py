@@ -25,6 +25,8 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
     Raises:
         NameError: A name in it is defined nowhere (yet).
     """
+    if annotation is Any or isinstance(annotation, type):
+        return annotation
     module = getattr(sys.modules.get(owner.__module__), "__dict__", {})
     namespace = {**names, **module, **vars(owner), owner.__name__: owner}
     hints = get_type_hints(
