@@ -1,0 +1,5 @@
+"""A store of readable JSON files, one an object."""
+
+from persistent_collections.backends.json.backend import JSONBackend
+
+__all__ = ["JSONBackend"]

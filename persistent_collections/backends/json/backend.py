@@ -1,0 +1,166 @@
+"""The JSON backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import TIMEOUT_MAX
+from typing import ClassVar, Final, Self, cast
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from persistent_collections.backends.base import Content, Key
+from persistent_collections.backends.json.errors import corrupt, translated
+from persistent_collections.backends.json.files import Files
+from persistent_collections.backends.json.listing import Listed, Listing
+from persistent_collections.backends.json.store import Store
+from persistent_collections.backends.simple import C, Entry, SimpleBackend, Step
+from persistent_collections.backends.urls import Option, StoreURL
+from persistent_collections.errors import ConfigurationError, CorruptDataError
+
+_TEXTS: Final = msgspec.json.Decoder(list[str])
+
+
+class JSONBackend(SimpleBackend):
+    """Keep each object in a readable JSON file of its own, which may be edited by hand.
+
+    Shape: ``<path>/<type>/<id>.json``, and ``<path>/<type>/<id>/<field>.json`` for a child collection; sets are sorted
+    arrays. All else lies in ``<path>/.store``. Nothing is made before the first write.
+
+    Cost: a write reads and writes its object's whole file, with two fsyncs (about three more, and one a file, where it
+    changes several files), and writers take turns. A read takes no lock, and a ``stat`` or two while nothing changes.
+
+    A file is settled only some seconds after it was written; what an editor that writes in place has half written is a
+    ``CorruptDataError`` until it is done.
+
+    Args:
+        path: The directory; a relative one stays what it is now, and ``~`` is a name like any other.
+        fsync: Whether a write waits until it is on the disk. Without it, what is stored outlives the process as it
+            should, but not a power cut.
+        lock_timeout_s: How long a write waits for other writers.
+        files: The file system, where it is not the real one.
+
+    Raises:
+        ConfigurationError: An argument is out of its range.
+    """
+
+    medium = "json"
+    options: ClassVar[Mapping[str, Option]] = {
+        "codec": Option(),
+        "fsync": Option(bool),
+        "lock_timeout_s": Option(float),
+    }
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fsync: bool = True,
+        lock_timeout_s: float = 30.0,
+        files: Files | None = None,
+    ) -> None:
+        if not 0 <= lock_timeout_s <= TIMEOUT_MAX:
+            raise ConfigurationError(f"lock_timeout_s is a number of seconds of at least 0, not {lock_timeout_s!r}")
+        if "\0" in os.fspath(path):
+            raise ConfigurationError("the path of a store holds no NUL")
+        self._path = Path(path).absolute()
+        self._fsync = fsync
+        self._lock_timeout_s = lock_timeout_s
+        self._files = files or Files()
+        self._opened: tuple[int, Store] | None = None
+
+    @classmethod
+    def from_url(cls, url: StoreURL) -> Self:
+        if url.netloc:
+            name = f"{url.netloc.rpartition('@')[2]}{url.path}"
+            raise ConfigurationError(
+                f"a json: URL has no host; write 'json:./{name}' for a directory below this one, or 'json:///{name}'"
+            )
+        if not url.path:
+            raise ConfigurationError("a json: URL names a directory, as 'json:./data' or 'json:///var/lib/app'")
+        options = url.read_options(cls.options)
+        codec = options.pop("codec", None)
+        backend = cls(_path_of(url.path), **options)
+        backend.codec = codec
+        return backend
+
+    @property
+    def url(self) -> str:
+        options = {"fsync": self._fsync, "lock_timeout_s": self._lock_timeout_s, "codec": self.codec}
+        defaults = {"fsync": True, "lock_timeout_s": 30.0, "codec": None}
+        said = {name: value for name, value in options.items() if value != defaults[name]}
+        path = f"/{self._path.as_posix().lstrip('/')}"
+        return StoreURL("json", path=quote(os.fsencode(path), safe="/:"), options=said).without_secrets(self.options)
+
+    @property
+    def identity(self) -> Hashable:
+        return self._real_path
+
+    def read(self, key: Key) -> Entry | None:
+        return self.read_many([key])[0]
+
+    def read_many(self, keys: Sequence[Key]) -> list[Entry | None]:
+        with translated(self._path):
+            return self._store.read(keys)
+
+    def transform(self, keys: Sequence[Key], step: Step) -> None:
+        with translated(self._path):
+            self._store.transform(keys, step)
+
+    def stored_keys(self, prefix: str) -> Iterator[Key]:
+        return (listed.key for listed in self._listed(prefix))
+
+    def keys(self, prefix: str) -> Iterator[Key]:
+        return (listed.key for listed in self._listed(prefix) if listed.certain or self._is_there(listed.key))
+
+    def reshape(self, key: Key, content: Content, shape: type[C]) -> C | None:
+        """Return an array of texts as a set: in a JSON file, the two are one shape."""
+        if shape is not set or not isinstance(content, list):
+            return None
+        try:
+            texts = _TEXTS.decode(b"[%b]" % b",".join(content))
+        except msgspec.ValidationError:
+            return None
+        members = set(texts)
+        if len(members) != len(texts):
+            path = self._store.layout.place(key).data
+            raise corrupt(path, " holds an array with a repeated item, which is no set")
+        return cast("C", members)
+
+    def close(self) -> None:
+        """Forget what was read."""
+        self._opened = None
+
+    @cached_property
+    def _real_path(self) -> tuple[str, Path]:
+        return "json", self._path.resolve()
+
+    @property
+    def _store(self) -> Store:
+        """The store as this process sees it: a fork takes along neither locks nor who holds them."""
+        opened = self._opened
+        if opened is None or opened[0] != os.getpid():
+            store = Store(self._files, self._path, fsync=self._fsync, lock_timeout_s=self._lock_timeout_s)
+            self._opened = opened = os.getpid(), store
+        return opened[1]
+
+    def _listed(self, prefix: str) -> Iterator[Listed]:
+        with translated(self._path):
+            store = self._store
+            listing = Listing(self._files, store.reader, store.layout, store.journal.pending())
+            yield from listing.keys(prefix)
+
+    def _is_there(self, key: Key) -> bool:
+        try:
+            return self.exists([key])
+        except CorruptDataError:
+            return True
+
+
+def _path_of(path: str) -> str:
+    """Return the path a URL's path stands for; Windows writes a drive's as ``/C:/data``."""
+    path = unquote(path, errors="surrogateescape")
+    return path[1:] if os.name == "nt" and path[2:3] == ":" else path

@@ -1,0 +1,63 @@
+"""The border at which the operating system's errors become this package's."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from persistent_collections.errors import BackendError, CorruptDataError, OutcomeUnknown, PersistentCollectionsError
+
+_FULL: Final = "nothing was written; free some space"
+_DENIED: Final = "let this user read and write there, directories included"
+_IN_THE_WAY: Final = "something else lies where the store keeps a file or directory; move it away"
+_NO_LOCKS: Final = "the store needs a file system with locks; keep it on a local disk"
+_REMEDIES: Final = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: "the store can be read only; copy it to a file system that can be written",
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "choose a directory with a shorter path for the store",
+    errno.ENOSYS: _NO_LOCKS,
+    errno.ENOLCK: _NO_LOCKS,
+}
+
+
+@contextmanager
+def translated(root: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into this package's, named after its file or else after ``root``."""
+    try:
+        yield
+    except PersistentCollectionsError:  # BackendUnavailable and OutcomeUnknown are OSErrors as well
+        raise
+    except OSError as error:
+        path = error.filename or root
+        if error.errno == errno.ELOOP:
+            raise CorruptDataError(
+                f"{path} is a symbolic link, which the store does not follow; put the file or directory itself there"
+            ) from error
+        remedy = _REMEDIES.get(error.errno or 0)
+        raise BackendError(f"{path}: {error.strerror or error}{f'; {remedy}' if remedy else ''}") from error
+
+
+@contextmanager
+def past_return(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` after the step that makes a write visible into ``OutcomeUnknown``."""
+    try:
+        yield
+    except OSError as error:
+        raise OutcomeUnknown(
+            f"{path}: {error.strerror or error}; the write can be read but may not outlast a power cut: "
+            "read it again, and check the disk"
+        ) from error
+
+
+def corrupt(path: Path, message: str) -> CorruptDataError:
+    """Return the error for a file that is not what it should be."""
+    return CorruptDataError(f"{path}{message}; the file was left as it is: correct it or move it away")

@@ -1,0 +1,99 @@
+"""Where a store's files lie.
+
+::
+
+    <root>/User/luke@example.com.json                   the object
+    <root>/User/luke@example.com/friends.json           its child collection
+    <root>/.store/lock
+    <root>/.store/facts.json                            what was found out about the file system
+    <root>/.store/commit.json                           a write of several files that is made but not finished
+    <root>/.store/temporary-…                           a file that is being written
+    <root>/.store/deadlines/User/luke@example.com.json
+    <root>/.store/names/User/….json                     a name that is too long for a file name
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from persistent_collections.backends.base import Key
+from persistent_collections.backends.json.names import is_shortened, to_file_name
+
+SUFFIX: Final = ".json"
+
+STORE: Final = ".store"
+"""The directory of what is ours alone."""
+
+
+class Facts(msgspec.Struct, forbid_unknown_fields=True):
+    """What a store's first writer found out and every later one honours.
+
+    Attributes:
+        format: The version of this layout.
+        folds_case: Whether the file system takes names that differ only in case for one.
+    """
+
+    format: Literal[1]
+    folds_case: bool
+
+
+class LongName(NamedTuple):
+    """The record of a name that is too long for a file name.
+
+    Attributes:
+        path: The file that holds the name as a JSON string.
+        text: What is in it.
+        owners: The files and directories named by it.
+    """
+
+    path: Path
+    text: bytes
+    owners: tuple[Path, ...]
+
+
+class Place(NamedTuple):
+    """The files of one key."""
+
+    data: Path
+    deadline: Path
+    long_names: tuple[LongName, ...]
+
+
+class Layout:
+    """Turns keys into places.
+
+    Args:
+        root: The directory of the store.
+        folds_case: See :class:`Facts`.
+    """
+
+    def __init__(self, root: Path, *, folds_case: bool) -> None:
+        self.root = root
+        self.store = root / STORE
+        self.deadlines = self.store / "deadlines"
+        self.names = self.store / "names"
+        self._folds_case = folds_case
+        self.place = lru_cache(4096)(self._place)
+
+    def file_name(self, name: str) -> str:
+        """Return the file name, without a suffix, for a type, an id or a child."""
+        return to_file_name(name, folds_case=self._folds_case)
+
+    def _place(self, key: Key) -> Place:
+        type_name, _, object_id = key.root.partition(":")
+        names = [type_name, object_id] if key.child is None else [type_name, object_id, key.child]
+        parts = [self.file_name(name) for name in names]
+        path = "/".join(parts) + SUFFIX
+        long_names = tuple(
+            self._long_name(parts[: depth + 1], name) for depth, name in enumerate(names) if is_shortened(parts[depth])
+        )
+        return Place(self.root / path, self.deadlines / path, long_names)
+
+    def _long_name(self, parts: list[str], name: str) -> LongName:
+        path = "/".join(parts)
+        owners = (self.root / path, self.root / f"{path}{SUFFIX}")
+        return LongName(self.names / f"{path}{SUFFIX}", msgspec.json.encode(name) + b"\n", owners)
