@@ -204,10 +204,8 @@ EMPTYINGS: Final = (
     _apply("mapping.apply.SetFields", lambda k: SetFields(k, {"f": None}), [True]),
     _apply("mapping.apply.Replace", lambda k: Replace(k, {}), [True]),
     _apply("mapping.apply.Delete", Delete, [True]),
-    _apply("mapping.apply.SetDeadline", lambda k: SetDeadline(k, 0), [True]),
     _apply("sequence.apply.Replace", lambda k: Replace(k, []), [True]),
     _apply("sequence.apply.Delete", Delete, [True]),
-    _apply("sequence.apply.SetDeadline", lambda k: SetDeadline(k, -1), [True]),
     _apply("members.apply.Replace", lambda k: Replace(k, set[str]()), [True]),
     _apply("members.apply.Delete", Delete, [True]),
 )

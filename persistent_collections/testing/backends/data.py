@@ -58,7 +58,7 @@ _TEXTS: Final = (
     *("n" * 1000, "n" * 999 + "m", "N" * 1000, "n" * 100, "\u00e9" * 1000, "e\u0301" * 500, "\N{GRINNING FACE}" * 1000),
 )
 
-IDS: Final = (*_TEXTS, "%3A", "%3a", "%25", "%252F", "%25252F", "%7B%7D", "a%3Ab", "a%3A")
+IDS: Final = (*_TEXTS, "%3A", "%253A", "%253a", "%25", "%252F", "%25252F", "%7B%7D", "a%3Ab", "a%3A")
 """Ids as they stand in a key's root: ``:``, ``%``, ``{`` and ``}`` are percent-encoded there, nothing else is."""
 
 CHILDREN: Final = _TEXTS

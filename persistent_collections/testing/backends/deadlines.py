@@ -111,7 +111,8 @@ class DeadlineTests(StoreTests):
             for content in STARTS.values():
                 put(backend, KEY, content)
                 assert backend.apply([SetDeadline(KEY, ttl_s)]) == [True]
-                self.assert_stored(backend, KEY, None)
+                assert backend.shape(KEY) is None
+                assert not backend.exists([KEY])
                 put(backend, KEY, content)
                 assert backend.ttl([KEY]) is None
                 backend.apply([Delete(KEY)])

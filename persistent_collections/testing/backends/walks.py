@@ -112,7 +112,9 @@ class WalkTests(StoreTests):
     seeds: ClassVar[range] = range(2)
 
     @pytest.mark.parametrize(
-        ("shape", "calls"), [("mapping", MAPPING), ("sequence", SEQUENCE), ("members", MEMBERS)], ids=str
+        ("shape", "calls"),
+        [("mapping", MAPPING), ("sequence", SEQUENCE), ("members", MEMBERS)],
+        ids=["mapping", "sequence", "members"],
     )
     def test_call_after_call_does_what_the_reference_does(
         self, backend: Backend, shape: str, calls: dict[str, Arguments]
