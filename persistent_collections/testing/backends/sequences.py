@@ -71,12 +71,13 @@ class SequenceTests(StoreTests):
             assert sequence.pop(middle) == model.pop(middle)
             sequence.insert(middle // 2, datum)
             model.insert(middle // 2, datum)
-            sequence.splice(middle, middle + 2, [datum])
-            model[middle : middle + 2] = [datum]
+            sequence.splice(middle, middle + 1, [datum, datum])
+            model[middle : middle + 1] = [datum, datum]
             sequence.push_left([datum])
             model.insert(0, datum)
             assert sequence.remove(datum)
             model.remove(datum)
+            assert sequence.delete(middle // 3, model.pop(middle // 3))
             assert items_of(sequence) == model
 
     def test_an_item_of_ten_mebibytes_comes_back(self, backend: Backend) -> None:
