@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Final, Literal, Self
+from collections.abc import Hashable, Iterator, Mapping
+from itertools import cycle
+from typing import ClassVar, Literal, Self
 
+from persistent_collections.backends.base import PAGE_SIZE
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
 
@@ -13,17 +15,11 @@ try:
     import lupa  # type: ignore[import-untyped]  # noqa: F401 - untyped; fakeredis does without, its scripts do not
 
     from persistent_collections.backends.redis import RedisBackend
+    from persistent_collections.backends.redis.server import Command
 except ImportError as error:
     raise ConfigurationError(
         "this store needs fakeredis 2.40 with Lua: pip install 'persistent-collections[fakeredis]'"
     ) from error
-
-_OPTIONS: Final = {
-    "prefix": Option(),
-    "codec": Option(),
-    "server_type": Option(choices=("redis", "valkey")),
-    "protocol": Option(int, choices=(2, 3)),
-}
 
 
 class FakeRedisBackend(RedisBackend):
@@ -37,6 +33,14 @@ class FakeRedisBackend(RedisBackend):
         protocol: The version of RESP it is spoken to in.
     """
 
+    in_process: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, Option]] = {
+        "prefix": Option(),
+        "codec": Option(),
+        "server_type": Option(choices=("redis", "valkey")),
+        "protocol": Option(int, choices=(2, 3)),
+    }
+
     def __init__(
         self,
         name: str = "",
@@ -48,14 +52,23 @@ class FakeRedisBackend(RedisBackend):
     ) -> None:
         server = fakeredis.FakeServer(server_type=server_type)
         client = fakeredis.FakeRedis(server=server, host="fakeredis", protocol=protocol)
+        client.ping()  # makes the database, which fakeredis would make twice for two threads that come at once
         super().__init__(client, prefix=prefix, codec=codec)
         self._url = f"fakeredis://{name}"
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
-        backend = cls(url.netloc or url.path, **url.read_options(_OPTIONS))
-        backend._url = url.without_secrets(_OPTIONS)
+        backend = cls(url.netloc or url.path, **url.read_options(cls.options))
+        backend._url = url.without_secrets(cls.options)
         return backend
+
+    def _page_sizes(self) -> Iterator[int]:
+        # fakeredis mixes up the cursors of simultaneous walks of one collection, unless their steps are of other sizes
+        return cycle(range(PAGE_SIZE, PAGE_SIZE + 100))
+
+    def _matching(self, prefix: str) -> Command:
+        del prefix
+        return ()  # the * of fakeredis matches no newline, which an id may have
 
     @property
     def identity(self) -> Hashable:

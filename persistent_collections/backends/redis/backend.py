@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import ClassVar, Final, Self
 
 import redis
 
-from persistent_collections.backends.base import Backend, Change, Key, MappingStore, MemberStore, SequenceStore, Shape
+from persistent_collections.backends.base import (
+    PAGE_SIZE,
+    Backend,
+    Change,
+    Key,
+    MappingStore,
+    MemberStore,
+    SequenceStore,
+    Shape,
+)
 from persistent_collections.backends.redis.changes import as_arguments, shape_of
 from persistent_collections.backends.redis.failures import Subject, wrong_shape
 from persistent_collections.backends.redis.mapping import RedisMapping
@@ -15,9 +25,9 @@ from persistent_collections.backends.redis.members import RedisMembers
 from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
-from persistent_collections.backends.redis.server import Server
+from persistent_collections.backends.redis.server import Command, Server
 from persistent_collections.backends.redis.urls import OPTIONS, RETRY_FOR_S, address_of, identity_of, read_url, url_of
-from persistent_collections.backends.urls import StoreURL
+from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
 
 _SHAPES: Final[dict[bytes, Shape | None]] = {
@@ -45,6 +55,7 @@ class RedisBackend(Backend):
     """
 
     ordered: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, Option]] = OPTIONS["rediss"]  # of all schemes the one that takes all
 
     def __init__(
         self, client: redis.Redis, *, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
@@ -61,7 +72,7 @@ class RedisBackend(Backend):
         self._prefix = prefix
         self.codec = codec
         self._url = url_of(pool, {name: text for name, text in (("prefix", prefix), ("codec", codec)) if text})
-        self._server = Server(pool, Names(prefix), address_of(pool), retry_for_s)
+        self._server = Server(pool, Names(prefix), address_of(pool), retry_for_s, self._page_sizes())
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
@@ -103,19 +114,20 @@ class RedisBackend(Backend):
         return _SHAPES[held]
 
     def keys(self, prefix: str) -> Iterator[Key]:
-        names = self._server.names
         seen: set[bytes] = set()
-        for page in self._server.scan(Subject(Key(prefix)), ("SCAN",), ("MATCH", names.pattern(prefix))):
+        for page in self._server.scan(Subject(Key(prefix)), ("SCAN",), self._matching(prefix)):
             new = set(page) - seen  # SCAN repeats
             seen |= new
-            yield from filter(None, map(names.read, new))
+            keys = map(self._server.names.read, new)
+            yield from (key for key in keys if key and key.root.startswith(prefix))
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         if not changes:
             return []
-        family = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
-        arguments, items = as_arguments(changes, family)
-        reply = self._server.run_with(Subject(changes[0].key), APPLY, self._spelt(family), arguments, items)
+        keys = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
+        arguments, items = as_arguments(changes, keys)
+        subject, kinship = Subject(changes[0].key), len(set(kin))
+        reply = self._server.run_with(subject, APPLY, self._spelt(keys), (kinship, *arguments), items)
         if isinstance(reply, int):
             refused = changes[reply - 1]
             raise wrong_shape(Subject(refused.key, shape_of(refused)))
@@ -130,6 +142,14 @@ class RedisBackend(Backend):
     def close(self) -> None:
         if self._owned:
             self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def _page_sizes(self) -> Iterator[int]:
+        """Return how much each step of an iteration asks for, iteration by iteration."""
+        return repeat(PAGE_SIZE)
+
+    def _matching(self, prefix: str) -> Command:
+        """Return the options that let ``SCAN`` leave out most of what does not start with ``prefix``."""
+        return ("MATCH", self._server.names.pattern(prefix))
 
     def _spelt(self, keys: Sequence[Key]) -> list[bytes]:
         return [self._server.names.spell(key) for key in keys]

@@ -23,12 +23,12 @@ class _Step(NamedTuple):
     items: Sequence[bytes]
 
 
-def as_arguments(changes: Sequence[Change], family: Sequence[Key]) -> tuple[list[str | int], list[bytes]]:
-    """Return the arguments and the items of the script ``apply`` for ``changes`` of keys of ``family``."""
+def as_arguments(changes: Sequence[Change], keys: Sequence[Key]) -> tuple[list[str | int], list[bytes]]:
+    """Return the arguments and the items that say ``changes`` of ``keys`` to the script."""
     steps = list(map(_step, changes))
     arguments: list[str | int] = [len(changes)]
     for change, step in zip(changes, steps, strict=True):
-        arguments += [family.index(change.key) + 1, int(change.must_be_absent), step.what, step.a, step.b]
+        arguments += [keys.index(change.key) + 1, int(change.must_be_absent), step.what, step.a, step.b]
     return arguments, [item for step in steps for item in step.items]
 
 

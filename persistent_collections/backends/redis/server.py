@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from persistent_collections.backends.base import PAGE_SIZE, Key
+from persistent_collections.backends.base import Key
 from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_reply
 from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.scripts import Script
@@ -52,13 +52,15 @@ class Server:
         names: How keys are spelt.
         address: Where the server is, for messages.
         retry_for_s: Seconds after which no attempt is begun anew.
+        page_sizes: How much each step of an iteration asks for, iteration by iteration.
     """
 
-    def __init__(self, pool: Pool, names: Names, address: str, retry_for_s: float) -> None:
+    def __init__(self, pool: Pool, names: Names, address: str, retry_for_s: float, page_sizes: Iterator[int]) -> None:
         self.names = names
         self._pool = pool
         self._address = address
         self._retry_for_s = retry_for_s
+        self._page_sizes = page_sizes
 
     def ask(self, subject: Subject, command: Command, *, repeatable: bool, none_if: Sequence[str] = ()) -> Any:
         """Return the reply to one command.
@@ -122,9 +124,9 @@ class Server:
 
     def scan(self, subject: Subject, command: Command, options: Command = ()) -> Iterator[list[bytes]]:
         """Yield the pages of a ``SCAN``, ``HSCAN`` or ``SSCAN``, which may repeat what it has given."""
-        cursor, page = b"0", []
+        cursor, page_size = b"0", next(self._page_sizes)
         while True:
-            cursor, page = self.ask(subject, (*command, cursor, *options, "COUNT", PAGE_SIZE), repeatable=True)
+            cursor, page = self.ask(subject, (*command, cursor, *options, "COUNT", page_size), repeatable=True)
             yield page
             if cursor == b"0":
                 return

@@ -1,5 +1,6 @@
--- Make several changes, or none. ARGV: where the items are, the number of changes, and five arguments for each: the
--- number of its key among KEYS, 1 if that must be absent, what to do and two figures.
+-- Make several changes, or none. ARGV: where the items are, how many of KEYS are kin (they come first), how many changes
+-- there are, and five arguments for each: the number of its key among KEYS, 1 if that must be absent, what to do and two
+-- figures.
 --   HSET, RPUSH, SADD: put items in place of all that the key holds (how many)
 --   fields: delete some, then set others, whose items are fields and bytes in turn (how many names, how many items)
 --   delete (0)
@@ -9,8 +10,8 @@
 local SHAPES = {HSET = 'hash', RPUSH = 'list', SADD = 'set', fields = 'hash'}
 local changes, found, held, refused = {}, {}, {}, false
 
-for i = 1, tonumber(ARGV[2]) do
-  local number, absent, what, a, b = unpack(ARGV, 5 * i - 2, 5 * i + 2)
+for i = 1, tonumber(ARGV[3]) do
+  local number, absent, what, a, b = unpack(ARGV, 5 * i - 1, 5 * i + 3)
   local name = KEYS[tonumber(number)]
   changes[i] = {name = name, what = what, a = tonumber(a), b = tonumber(b)}
   held[name] = redis.call('TYPE', name).ok
@@ -31,8 +32,8 @@ for i, change in ipairs(changes) do
   end
 end
 
-local list, at = items(3 + 5 * #changes)
-local inherited = time_left(KEYS)
+local list, at = items(4 + 5 * #changes)
+local inherited = time_left({unpack(KEYS, 1, tonumber(ARGV[2]))})
 
 local function take(command, name, count)
   feed(command, name, list, at, at + count - 1)
