@@ -243,3 +243,7 @@ class MappingTests(StoreTests):
         for page in mapping.pages():
             page.clear()
         assert mapping.get_all() == {"a": A}, "later changes to arguments and results do not reach the store"
+        fields = {"b": B}
+        assert mapping.replace_if({"a": A}, fields)
+        fields.clear()
+        assert mapping.get_all() == {"b": B}

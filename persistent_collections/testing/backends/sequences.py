@@ -77,7 +77,7 @@ class SequenceTests(StoreTests):
             model.insert(0, datum)
             assert sequence.remove(datum)
             model.remove(datum)
-            assert sequence.delete(middle // 3, model.pop(middle // 3))
+            assert sequence.delete(-1 - step % 3, model.pop(-1 - step % 3))
             assert items_of(sequence) == model
 
     def test_an_item_of_ten_mebibytes_comes_back(self, backend: Backend) -> None:
@@ -341,3 +341,7 @@ class SequenceTests(StoreTests):
         items.clear()
         items_of(sequence).clear()
         assert items_of(sequence) == [A, B], "later changes to arguments and results do not reach the store"
+        items = [C]
+        assert sequence.replace_if([A, B], items)
+        items.clear()
+        assert items_of(sequence) == [C]
