@@ -16,7 +16,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
 from persistent_collections.counting import Counter, increment
 from persistent_collections.nested import Place, editing, hold, is_back
-from persistent_collections.objects import CodecSource
+from persistent_collections.objects import CodecSource, references
 
 K = TypeVar("K", default=str)
 V = TypeVar("V", default=Any)
@@ -104,7 +104,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         return _Bound(
             backend,
             backend.mapping(self._key, self._kin()),
-            key_codec(self._declared(0)),
+            key_codec(self._declared(0), references(backend)),
             values,
             self._declared(1),
         )

@@ -85,14 +85,19 @@ class PersistentObject(ABC):
             return
         cls._unbound = cls
         cls._parameters = cls._parameters or getattr(cls, "__parameters__", ())
-        cls.type_name = check_name("type", name or cls.__name__)
         if backend is not None:
             is_url = isinstance(backend, str) and ":" in backend
             cls._class_choice = LazyBackend(backend) if isinstance(backend, str) and is_url else choose(backend)
         if codec is not None:
             cls._class_codec = codec
+        cls._declare()
+        cls.type_name = check_name("type", name or cls.__name__)
         if not abstract:
             _register(cls)
+
+    @classmethod
+    def _declare(cls) -> None:  # noqa: B027 - only records declare something
+        """Take note of what the body of a new class declares."""
 
     def __class_getitem__(cls, parameters: Any) -> type[Self]:
         given = parameters if isinstance(parameters, tuple) else (parameters,)
@@ -250,8 +255,12 @@ class PersistentObject(ABC):
         return f"{type(self).__name__}({self._id!r})"
 
     def __eq__(self, other: object) -> bool:
+        return self._is_same(other) if isinstance(other, PersistentObject) else NotImplemented
+
+    def _is_same(self, other: object) -> bool:
+        """Say whether ``other`` is a handle of this very object."""
         if not isinstance(other, PersistentObject):
-            return NotImplemented
+            return False
         return self._key == other._key and resolve(self._choice) == resolve(other._choice)
 
     def __hash__(self) -> int:

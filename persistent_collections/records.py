@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
 from difflib import get_close_matches
 from types import new_class
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
 from typing_extensions import Format, get_annotations
 
@@ -17,10 +17,12 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource, choose, resolve, surrounding
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec
 from persistent_collections.counting import Counter, increment
-from persistent_collections.errors import ObjectExists, UnknownFieldError
+from persistent_collections.errors import EncodeError, ObjectExists, UnknownFieldError
 from persistent_collections.nested import Place, detach, editing, hold, is_back
 from persistent_collections.objects import CodecSource, PersistentObject, check_id
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations
+
+T = TypeVar("T")
 
 
 def child() -> Any:
@@ -45,9 +47,10 @@ class _BoundField(NamedTuple):
         """Return the bytes of ``value``, None if it is stored as unset."""
         return None if value is None and self.field.unset_is_none else self.codec.encode(value)
 
-    def unset(self) -> Any:
-        """Return what the field reads as while nothing is stored."""
-        return self.field.zero() if self.default is None else self.codec.decode(self.default)
+    def decode(self, data: bytes | None) -> Any:
+        """Return the value of ``data``; while nothing is stored, the default or the type's zero."""
+        data = self.default if data is None else data
+        return self.field.zero() if data is None else self.codec.decode(data)
 
 
 class _Bound(NamedTuple):
@@ -122,7 +125,7 @@ class Record(_Declared, abstract=True):
     _compiled: ClassVar[Mapping[str, Field] | None] = None
 
     if TYPE_CHECKING:
-        id: _Id = _argument(default=None, kw_only=False)  # type: ignore[assignment]
+        id: _Id = _argument(default=None, kw_only=False)
         backend: InitVar[BackendSource | None] = _argument(default=None)
     else:
 
@@ -130,15 +133,15 @@ class Record(_Declared, abstract=True):
             self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
             self._write(values)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF))
+    @classmethod
+    def _declare(cls) -> None:
+        own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF), cls._declarations)
         cls._declarations = {**cls._declarations, **own}
         cls._compiled = None
         for name, declaration in own.items():
             if declaration.default is cls.__dict__.get(name):
                 delattr(cls, name)
-            if not callable(getattr(cls, name, None)):
+            if not _is_method(cls, name):
                 setattr(cls, name, _Attribute(name))
         with suppress(NameError):  # of a forward reference, which is evaluated at the first use then
             cls._fields()
@@ -165,7 +168,7 @@ class Record(_Declared, abstract=True):
         """
         record = cls.ref(check_id(id), backend=backend)
         changes = record._changes(values)
-        if not changes:
+        if not any(map(_stores, changes)):
             raise ValueError(f"{record.key!r} cannot be created without a value; a record is what is stored of it")
         changed = {change.key for change in changes}
         absent: list[Change] = [Delete(key) for key in record._family() if key not in changed]
@@ -224,8 +227,10 @@ class Record(_Declared, abstract=True):
         if field.child:
             return self._child(field, field.child)
         bound: _Bound = self._now()
-        bound_field = bound.fields[name]
-        return self._held(bound, bound_field, bound.store.get(field.stored))
+        data = bound.store.get(field.stored)
+        if data is None:
+            self._require(bound)
+        return self._hold(bound, name, data)
 
     def __setitem__(self, name: str, value: Any) -> None:
         field = self._field(name)
@@ -290,7 +295,7 @@ class Record(_Declared, abstract=True):
             ConflictError: Others kept changing the number.
         """
         bound, bound_field = self._value_field(name)
-        zero = bound_field.unset() or 0
+        zero = bound_field.decode(None) or 0
         field = bound_field.field
         return increment(
             Counter(f"{name!r} of {self}", bound.store, field.stored, bound_field.codec, field.declared, zero), by
@@ -308,9 +313,10 @@ class Record(_Declared, abstract=True):
         """
         bound, bound_field = self._value_field(name)
         data = bound.store.get(bound_field.field.stored)
-        value = self._unset(bound, bound_field) if data is None else bound_field.codec.decode(data)
-        with editing(self._place(bound, bound_field, data), value) as given:
-            yield given
+        if data is None:
+            self._require(bound)
+        with editing(self._place(bound, bound_field, data), bound_field.decode(data)) as value:
+            yield value
 
     def _value_field(self, name: str) -> tuple[_Bound, _BoundField]:
         if self._field(name).child:
@@ -318,15 +324,15 @@ class Record(_Declared, abstract=True):
         bound: _Bound = self._now()
         return bound, bound.fields[name]
 
-    def _held(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Any:
-        """Return the value of ``data``, its lists, dicts and sets writing back."""
-        value = self._unset(bound, bound_field) if data is None else bound_field.codec.decode(data)
-        return hold(value, lambda: self._place(bound, bound_field, data))
+    def _hold(self, bound: _Bound, name: str, data: bytes | None) -> Any:
+        """Return the value of ``data``, read from a field, its lists, dicts and sets writing back."""
+        bound_field = bound.fields[name]
+        return hold(bound_field.decode(data), lambda: self._place(bound, bound_field, data))
 
-    def _unset(self, bound: _Bound, bound_field: _BoundField) -> Any:
+    def _require(self, bound: _Bound) -> None:
+        """Raise ``ObjectNotFound`` if nothing is stored of the record."""
         if not bound.backend.exists(self._family()):
             raise self._not_found()
-        return bound_field.unset()
 
     def _place(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Place:
         return Place(self, bound_field.field.stored, bound_field.codec, data, bound.store.compare_and_set)
@@ -336,15 +342,10 @@ class Record(_Declared, abstract=True):
         bound: _Bound = self._now()
         stored = bound.store.get_many([each.field.stored for each in bound.fields.values()]) if bound.fields else []
         data = dict(zip(bound.fields, stored, strict=True))
-        if all(each is None for each in stored) and not bound.backend.exists(self._family()):
-            raise self._not_found()
+        if all(each is None for each in stored):
+            self._require(bound)
         for name, field in self._fields().items():
-            if field.child:
-                yield name, self._child(field, field.child)
-                continue
-            each = bound.fields[name]
-            value = each.unset() if data[name] is None else each.codec.decode(data[name])
-            yield name, hold(value, lambda each=each, name=name: self._place(bound, each, data[name]))
+            yield name, self._child(field, field.child) if field.child else self._hold(bound, name, data[name])
 
     def _write(self, values: Mapping[str, Any]) -> None:
         changes = self._changes(values)
@@ -366,14 +367,22 @@ class Record(_Declared, abstract=True):
         for name, field in declared.items():
             if field.child:
                 collection = self._child(field, field.child)
-                if values[name] is not collection:
-                    changes.append(Replace(collection._key, collection._content(values[name])))
+                if not collection._is_same(values[name]):
+                    changes.append(Replace(collection._key, self._encoded(name, collection._content, values[name])))
             else:
-                items[field.stored] = bound.fields[name].encode(values[name])
+                items[field.stored] = self._encoded(name, bound.fields[name].encode, values[name])
         return [SetFields(self._key, items), *changes] if items else changes
+
+    def _encoded(self, name: str, encode: Callable[[Any], T], value: Any) -> T:
+        try:
+            return encode(value)
+        except TypeError as error:
+            raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
+            if name in self._declarations:
+                raise AttributeError(f"{name!r} is a method's name too; write the field of {self.key!r} by [{name!r}]")
             raise self._unknown(name)
         object.__setattr__(self, name, value)
 
@@ -423,6 +432,20 @@ def make_record(
 
 def _bound_field(field: Field, backend: Backend) -> _BoundField:
     codec = bound_codec(backend, field.declared, [field.codec], in_schema=True)
-    if field.default is MISSING:
-        return _BoundField(field, codec, b"" if field.codec == "bcrypt" and not field.unset_is_none else None)
-    return _BoundField(field, codec, None if field.default is None else codec.encode(field.default))
+    default = None if field.default is MISSING or field.default is None else codec.encode(field.default)
+    return _BoundField(field, codec, default)
+
+
+def _is_method(cls: type[Record], name: str) -> bool:
+    """Say whether the attribute ``name`` is taken by what every record has, or by a method."""
+    return name in dir(Record) or any(callable(vars(base).get(name)) for base in cls.__mro__)
+
+
+def _stores(change: Change) -> bool:
+    """Say whether anything is there after ``change``."""
+    match change:
+        case SetFields(items=items):
+            return any(data is not None for data in items.values())
+        case Replace(content=content):
+            return bool(content)
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ MISSING: Final[Any] = object()
 """The default of a field that has none."""
 
 _ZEROS: Final = (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)
+_CLASS_VARIABLE: Final = re.compile(r"(\w+\.)?ClassVar\b")
 _PLACEHOLDER: Final = References(PersistentObject, str, str)
 """Stands for a store's references where only the type is checked."""
 
@@ -71,7 +73,7 @@ class Field:
         name: As declared.
         stored: Its name in the store.
         declared: The type of its values, without ``Annotated`` marks of ours; a collection class for a child.
-        codec: What its annotation chooses, or what its type needs.
+        codec: What its annotation or its class chooses, or what its type needs.
         default: What it reads as while unset, or ``MISSING``.
         zero: Gives what it reads as while unset if it has no default.
     """
@@ -99,13 +101,16 @@ def is_child(declared: Any) -> bool:
     return isinstance(declared, type) and issubclass(declared, PersistentCollection)
 
 
-def declarations(cls: type, annotations: Mapping[str, Any]) -> dict[str, Declaration]:
-    """Return what the body of ``cls`` declares as fields.
+def declarations(
+    cls: type, annotations: Mapping[str, Any], inherited: Mapping[str, Declaration]
+) -> dict[str, Declaration]:
+    """Return what the body of ``cls`` declares as fields, and those of the inherited ones it gives another default.
 
     Raises:
         TypeError: A field has a name that none can have.
     """
-    found = {}
+    defaults = {name: value for name, value in vars(cls).items() if not hasattr(value, "__get__")}
+    found = {name: field._replace(default=defaults[name]) for name, field in inherited.items() if name in defaults}
     for name, annotation in annotations.items():
         if name.startswith("_") or _is_class_variable(annotation):
             continue
@@ -113,9 +118,7 @@ def declarations(cls: type, annotations: Mapping[str, Any]) -> dict[str, Declara
             raise TypeError(
                 f"{cls.__name__}: 'id' is every record's id and no field; declare the field by another name"
             )
-        default = cls.__dict__.get(name, MISSING)
-        method = callable(default) and not isinstance(default, type)
-        found[check_name("field", name)] = Declaration(cls, name, annotation, MISSING if method else default)
+        found[check_name("field", name)] = Declaration(cls, name, annotation, defaults.get(name, MISSING))
     return found
 
 
@@ -134,7 +137,7 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
     known = {persistent.__name__: persistent for persistent in classes.values()}
     owner, name, annotation, default = declaration
     declared = evaluate(annotation, owner, known, cls)
-    stored, chosen = name, source
+    stored, chosen = name, None
     marks = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
     for mark in marks:
         stored = mark.name if isinstance(mark, stored_as) else stored
@@ -144,35 +147,37 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
         declared = Annotated[(get_args(declared)[0], *others)] if others else get_args(declared)[0]
     zero = _none if default is None else _zero(declared)
     try:
-        field = _with_text_codec(Field(name, check_name("field", stored), declared, chosen, default, zero))
+        field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero), source)
         _check(field)
     except TypeError as error:
         raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
     return field
 
 
-def _with_text_codec(field: Field) -> Field:
-    """Return ``field`` with the codec its type needs, where nobody chose one.
+def _settled(field: Field, source: CodecSource | None) -> Field:
+    """Return ``field`` with the codec it needs or its class chooses, and its type as that codec is to see it.
 
-    Passwords, texts and references are bare text; so are those ``| None`` that read as None while unset, for there None
-    is stored as unset.
+    Texts and references ``| None`` that read as None while unset are bare as others are, for there None is stored as
+    unset.
     """
     parts = [part for part in get_args(field.declared) if part is not type(None)]
     optional = get_origin(field.declared) in (Union, types.UnionType) and len(parts) == 1
     inner = parts[0] if optional else field.declared
-    name = "bcrypt" if inner is Password else text_codec(inner)
     if is_child(inner):
         if optional:
             raise TypeError("a child collection is empty but never None; drop the '| None'")
         return field
-    if field.codec is not None or name is None:
+    if inner is Password:
+        return replace(field, declared=inner, codec=field.codec or "bcrypt")
+    field = replace(field, codec=field.codec or source)
+    if field.codec is not None or text_codec(inner) is None:
         return field
     if optional and not field.unset_is_none:
         raise TypeError(
             "a text cannot tell None from a default that is not None; "
             "choose a codec for it: Annotated[…, codec('json')]"
         )
-    return replace(field, declared=inner, codec=name)
+    return replace(field, declared=inner)
 
 
 def _check(field: Field) -> None:
@@ -181,10 +186,10 @@ def _check(field: Field) -> None:
         if field.default is not MISSING:
             raise TypeError("a child collection has no default; declare it as … = child()")
         return
-    source = field.codec or "json"
+    source = field.codec or text_codec(field.declared) or "json"
     bound = (get_codec(source) if isinstance(source, str) else source).bind(field.declared, _PLACEHOLDER)
     if field.default is not MISSING and field.default is not None:
-        if bound.name == "bcrypt":
+        if field.declared is Password:
             raise TypeError("a password has no default; until it is set it verifies nothing")
         bound.encode(field.default)
 
@@ -192,8 +197,14 @@ def _check(field: Field) -> None:
 def _zero(declared: Any) -> Callable[[], Any]:
     if get_origin(declared) is Annotated:
         declared = get_args(declared)[0]
+    if declared is Password:
+        return _no_password
     kind = get_origin(declared) or declared
     return kind if kind in _ZEROS else _none
+
+
+def _no_password() -> Any:
+    return get_codec("bcrypt").decode(b"")
 
 
 def _none() -> None:
@@ -201,9 +212,6 @@ def _none() -> None:
 
 
 def _is_class_variable(annotation: Any) -> bool:
-    text = annotation if isinstance(annotation, str) else ""
-    return (
-        get_origin(annotation) is ClassVar
-        or annotation is ClassVar
-        or text.removeprefix("typing.").startswith("ClassVar")
-    )
+    if isinstance(annotation, str):
+        return _CLASS_VARIABLE.match(annotation) is not None
+    return annotation is ClassVar or get_origin(annotation) is ClassVar

@@ -15,6 +15,7 @@ from persistent_collections.codecs.base import KeyCodec
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.objects import references
 
 T = TypeVar("T", default=Any)
 
@@ -63,7 +64,9 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
             super().__init__(id, items, backend=backend)
 
     def _bind(self, backend: Backend) -> _Bound:
-        return _Bound(backend, backend.members(self._key, self._kin()), key_codec(self._declared(0)))
+        return _Bound(
+            backend, backend.members(self._key, self._kin()), key_codec(self._declared(0), references(backend))
+        )
 
     def _content(self, items: Any) -> set[str]:
         bound: _Bound = self._now()
@@ -174,7 +177,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def _is_sibling(self, other: PersistentSet[Any]) -> bool:
         """Say whether the texts of ``other`` are comparable with these, in one store."""
-        return self._declared(0) == other._declared(0) and self._now().backend == other._now().backend
+        one, two = self._now(), other._now()
+        return bool(self._declared(0) == other._declared(0) and one.backend == two.backend)
 
     def _operate(self, operation: Callable[[Any, Any], Any], other: object) -> Any:
         return operation(self.copy(), plain(other)) if isinstance(other, _SETS) else NotImplemented
@@ -212,7 +216,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
     def __rxor__(self, other: Any) -> Any:
         return self._operate_right(xor, other)
 
-    def __ior__(self, other: Any) -> Self:  # type: ignore[misc] # | gives a plain set, as documented
+    def __ior__(self, other: Any) -> Self:
         changed: Self = self._change(self.update, other)
         return changed
 
@@ -220,11 +224,11 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         changed: Self = self._change(self.intersection_update, other)
         return changed
 
-    def __isub__(self, other: Any) -> Self:  # type: ignore[misc] # - gives a plain set, as documented
+    def __isub__(self, other: Any) -> Self:
         changed: Self = self._change(self.difference_update, other)
         return changed
 
-    def __ixor__(self, other: Any) -> Self:  # type: ignore[misc] # ^ gives a plain set, as documented
+    def __ixor__(self, other: Any) -> Self:
         changed: Self = self._change(self.symmetric_difference_update, other)
         return changed
 

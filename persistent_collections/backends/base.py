@@ -19,9 +19,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
-from persistent_collections.backends.urls import StoreURL
+from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
 
 Medium: TypeAlias = Literal["bytes", "json"]
@@ -302,12 +303,21 @@ class Backend(ABC):
     Attributes:
         medium: ``"bytes"`` if any bytes may be stored, ``"json"`` if each must be one compact JSON text.
         ordered: Whether a mapping keeps the order in which its fields were set first.
+        in_process: Whether the store ends with the process, so that a bare URL names a new one each time.
+        options: The options its URL takes, by name.
         codec: The name of the codec this store's values are written with where nothing else chooses one.
     """
 
     medium: ClassVar[Medium] = "bytes"
     ordered: ClassVar[bool] = True
+    in_process: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, Option]] = {"codec": Option()}
     codec: str | None = None
+
+    @cached_property
+    def memo(self) -> dict[Hashable, Any]:
+        """Scratch space for whoever derives something from this backend that is to live as long."""
+        return {}
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
@@ -321,7 +331,7 @@ class Backend(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The URL that reaches this store again, without any password."""
+        """The URL that reaches this store again, every option but secrets included, without any password."""
 
     @property
     def identity(self) -> Hashable:

@@ -8,7 +8,7 @@ from typing import Self
 
 from persistent_collections.backends.base import Key
 from persistent_collections.backends.simple import Entry, SimpleBackend, Step
-from persistent_collections.backends.urls import Option, StoreURL
+from persistent_collections.backends.urls import StoreURL
 
 
 class MemoryBackend(SimpleBackend):
@@ -18,6 +18,8 @@ class MemoryBackend(SimpleBackend):
         name: Only shown in the URL.
     """
 
+    in_process = True
+
     def __init__(self, name: str = "") -> None:
         self._name = name
         self._entries: dict[Key, Entry] = {}
@@ -26,7 +28,7 @@ class MemoryBackend(SimpleBackend):
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
         backend = cls(url.path)
-        backend.codec = url.read_options({"codec": Option()}).get("codec")
+        backend.codec = url.read_options(cls.options).get("codec")
         return backend
 
     @property

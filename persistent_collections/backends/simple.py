@@ -33,10 +33,10 @@ from persistent_collections.backends.base import (
 )
 from persistent_collections.errors import WrongShapeError
 
-C = TypeVar("C", dict[str, bytes], list[bytes], set[str])
+C = TypeVar("C", bound=Content)
 R = TypeVar("R")
 
-SHAPES: Final[dict[type[Content], Shape]] = {dict: "mapping", list: "sequence", set: "members"}
+SHAPES: Final[dict[type, Shape]] = {dict: "mapping", list: "sequence", set: "members"}
 _INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -125,7 +125,7 @@ class SimpleBackend(Backend):
             there[:] = [entries[change.key] is not None for change in changes]
             if any(change.must_be_absent and found for change, found in zip(changes, there, strict=True)):
                 return stored
-            inherited = _deadline(entries.values())
+            inherited = _deadline(entries[key] for key in kin)
             for change in changes:
                 entries[change.key] = self._changed(change, entries[change.key], inherited)
             return list(entries.values())
@@ -156,9 +156,9 @@ class SimpleBackend(Backend):
                 return None
             case SetDeadline(ttl_s=ttl_s):
                 return _live(Entry(entry.content, None if ttl_s is None else time.time() + ttl_s)) if entry else None
-            case Replace(content=content):
-                if entry and type(content) is not type(entry.content):
-                    self.content_as(change.key, entry, type(content))
+            case Replace():
+                content = change.content.copy()
+                self.content_as(change.key, entry, type(content))
             case SetFields(items=items):
                 content = _updated(self.content_as(change.key, entry, dict), items)
         return Entry(content, entry.deadline if entry else inherited) if content else None
@@ -362,7 +362,7 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
             copy = items.copy()
             try:
                 function(copy)
-            except (IndexError, ValueError):
+            except (IndexError, OverflowError, ValueError):
                 return items, False
             return copy, True
 

@@ -39,7 +39,7 @@ class Option:
         secret: Whether its value is kept out of every URL that is shown.
     """
 
-    type: type = str
+    type: type[str | int | float | bool] = str
     choices: tuple[object, ...] = ()
     secret: bool = False
 
