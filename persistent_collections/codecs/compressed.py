@@ -1,0 +1,49 @@
+"""A codec around any other that compresses what it writes."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from persistent_collections.codecs.base import Codec, References
+from persistent_collections.codecs.hints import looks_like
+from persistent_collections.errors import DecodeError, EncodeError
+
+
+class Compressed(Codec):
+    """Store what another codec writes, compressed by zlib.
+
+    Args:
+        codec: The codec inside.
+        name: What this one is registered as; ``<codec>+zlib`` if not given.
+        level: From 1, fast, to 9, small.
+        max_size_bytes: The most that is compressed, and that will ever be unpacked.
+    """
+
+    format = "binary"
+
+    def __init__(self, codec: Codec, name: str = "", *, level: int = 6, max_size_bytes: int = 64 * 1024 * 1024) -> None:
+        self.name = name or f"{codec.name}+zlib"
+        self._codec, self._level, self._max_size_bytes = codec, level, max_size_bytes
+
+    def bind(self, declared: Any, references: References | None) -> Codec:
+        bound = self._codec.bind(declared, references)
+        return type(self)(bound, self.name, level=self._level, max_size_bytes=self._max_size_bytes)
+
+    def encode(self, value: Any) -> bytes:
+        data = self._codec.encode(value)
+        if len(data) > self._max_size_bytes:
+            raise EncodeError(f"value: {len(data)} bytes, over the {self._max_size_bytes} of max_size_bytes")
+        return zlib.compress(data, self._level)
+
+    def decode(self, data: bytes) -> Any:
+        unpacker = zlib.decompressobj()
+        try:
+            unpacked = unpacker.decompress(data, self._max_size_bytes + 1)
+        except zlib.error:
+            raise DecodeError(f"not what zlib compressed{looks_like(data, 'compressed')}") from None
+        if len(unpacked) > self._max_size_bytes:
+            raise DecodeError(f"unpacks to more than the {self._max_size_bytes} bytes of max_size_bytes")
+        if not unpacker.eof or unpacker.unused_data:
+            raise DecodeError("not one whole stream of zlib")
+        return self._codec.decode(unpacked)

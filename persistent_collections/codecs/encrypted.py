@@ -1,0 +1,53 @@
+"""A codec around any other that encrypts what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from persistent_collections.codecs.base import Codec, References
+from persistent_collections.codecs.hints import looks_like
+from persistent_collections.errors import ConfigurationError, DecodeError
+
+try:
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+except ImportError:
+    raise ConfigurationError("the codec Encrypted needs the package cryptography: pip install cryptography") from None
+
+
+class Encrypted(Codec):
+    """Store what another codec writes, encrypted and authenticated (Fernet: AES-128-CBC, HMAC-SHA256).
+
+    The time of writing and the length of a value can be read without a key. A key is retired by putting the new one
+    before it, writing every value again, and leaving it out.
+
+    Args:
+        codec: The codec inside.
+        keys: Keys as ``Fernet.generate_key`` gives them: the first encrypts, any decrypts.
+        name: What this one is registered as; ``<codec>+fernet`` if not given.
+    """
+
+    format = "text"
+
+    def __init__(self, codec: Codec, keys: Sequence[str | bytes], name: str = "") -> None:
+        self.name = name or f"{codec.name}+fernet"
+        self._codec, self._keys = codec, tuple(keys)
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in self._keys])
+        except ValueError:
+            raise ConfigurationError(
+                "Encrypted takes a list of at least one key, each as Fernet.generate_key() gives it"
+            ) from None
+
+    def bind(self, declared: Any, references: References | None) -> Codec:
+        return type(self)(self._codec.bind(declared, references), self._keys, self.name)
+
+    def encode(self, value: Any) -> bytes:
+        return self._fernet.encrypt(self._codec.encode(value))
+
+    def decode(self, data: bytes) -> Any:
+        try:
+            decrypted = self._fernet.decrypt(data)
+        except InvalidToken:
+            raise DecodeError(f"no key given opens this, or it was changed{looks_like(data, 'encrypted')}") from None
+        return self._codec.decode(decrypted)

@@ -1,0 +1,52 @@
+"""Codecs fitted to what a store takes."""
+
+from __future__ import annotations
+
+from json import JSONEncoder
+from typing import Any, Final, Literal
+
+import msgspec
+
+from persistent_collections.codecs.base import Codec, References
+from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.standard import from_base64, to_base64
+from persistent_collections.errors import DecodeError
+
+_write_string: Final = JSONEncoder(ensure_ascii=False).encode
+_read_string: Final = msgspec.json.Decoder(str).decode
+
+
+def fit(codec: Codec, medium: Literal["bytes", "json"]) -> Codec:
+    """Return ``codec`` so that its bytes are what a store of this medium takes; itself, at no cost, where they are.
+
+    A JSON store takes one JSON text a value: text becomes a JSON string, and binary a string of its base64.
+    """
+    return codec if medium == "bytes" or codec.format == "json" else _AsJSONString(codec)
+
+
+class _AsJSONString(Codec):
+    format = "json"
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._is_text = codec.format == "text"
+        self.name = codec.name
+        self.canonical = codec.canonical
+
+    def bind(self, declared: Any, references: References | None) -> Codec:
+        return type(self)(self._codec.bind(declared, references))
+
+    def encode(self, value: Any) -> bytes:
+        data = self._codec.encode(value)
+        return _write_string(data.decode() if self._is_text else to_base64(data)).encode()
+
+    def decode(self, data: bytes) -> Any:
+        try:
+            text = _read_string(data)
+            encoded = text.encode() if self._is_text else from_base64(text)
+        except (ValueError, msgspec.MsgspecError) as error:
+            kind = "JSON string" if self._is_text else "JSON string of base64"
+            raise DecodeError(
+                f"not the {kind} of the codec {self.name!r} ({type(error).__name__}){looks_like(data, self.name)}"
+            ) from None
+        return self._codec.decode(encoded)

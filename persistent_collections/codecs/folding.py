@@ -1,0 +1,114 @@
+"""What stands for all the keys that are equal in Python: ``True``, ``1.0`` and ``Decimal(1)`` are the key ``1``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from datetime import UTC, datetime, time
+from decimal import MAX_PREC, Context, Decimal
+from enum import Enum
+from functools import partial
+from numbers import Number
+from pathlib import PosixPath, PurePath
+from typing import Any, Final
+
+from persistent_collections.codecs import lowering
+from persistent_collections.codecs.lowering import MAX_DIGITS, JSONLowering, show
+from persistent_collections.errors import EncodeError
+
+_EXACT: Final = Context(prec=MAX_PREC)
+_TOO_LONG: Final = 10**MAX_DIGITS
+_ONE_OF_EQUAL_TYPES: Final = (str, bytes, tuple, frozenset)
+_SETS: Final = ("set", "frozenset")
+
+to_json: Final = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+"""The text of plain JSON values."""
+
+
+def fold_number(number: Any) -> Any:
+    """Return the number that stands for all that are equal to this one.
+
+    It is an int where one is equal, else a float where one is, else of the type it has.
+
+    Raises:
+        EncodeError: It is nan, which is equal to nothing, or has more digits than Python reads back.
+    """
+    if number != number:  # noqa: PLR0124 - of all numbers nan alone is not equal to itself
+        raise EncodeError("nan is no key, as it is equal to nothing")
+    if isinstance(number, complex):
+        if number.imag:
+            return number + 0  # -0.0 becomes 0.0, which it is equal to
+        number = number.real
+    if (isinstance(number, Decimal) and number.is_finite() and number.adjusted() >= MAX_DIGITS) or (
+        isinstance(number, int) and abs(number) >= _TOO_LONG
+    ):
+        raise EncodeError(f"a number of more than {MAX_DIGITS} digits is no key")
+    for kind in (int, float):
+        if is_equal_to_a(kind, number):
+            return kind(number)
+    return number.normalize(_EXACT) if isinstance(number, Decimal) else number
+
+
+def is_equal_to_a(kind: type[int | float], value: Any) -> bool:
+    """Say whether some number of this type is equal to ``value``."""
+    try:
+        return bool(kind(value) == value)
+    except (OverflowError, ValueError, TypeError):
+        return False
+
+
+def fold_datetime(moment: datetime) -> datetime:
+    """Return the moment in UTC, which all that are equal to it share; without a zone, itself.
+
+    Raises:
+        EncodeError: It is in an hour that a change of clocks skips or repeats, where equality does not go by UTC.
+    """
+    if moment.utcoffset() is None:
+        return moment.replace(tzinfo=None, fold=0)
+    if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
+        raise EncodeError("a datetime that a change of clocks skips or repeats is no key; convert it to UTC")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise EncodeError("a datetime that is out of range in UTC is no key") from None
+
+
+class KeyLowering(JSONLowering):
+    """To the values of JSON, the same ones for keys that are equal."""
+
+    def lower(self, value: Any, path: lowering.Path = ()) -> Any:
+        try:
+            folded = _folded(value)
+        except EncodeError as error:
+            raise EncodeError(f"{show(path)}: {error}") from None
+        return super().lower(folded, path)
+
+    def _tag(self, tag: str, lowered: Any) -> Any:
+        return super()._tag(tag, sorted(lowered, key=to_json) if tag in _SETS else lowered)
+
+
+def _folded(value: Hashable) -> Any:
+    if isinstance(value, Enum) and value == value.value:
+        return _folded(value.value)
+    if isinstance(value, Number):
+        return fold_number(value)
+    if type(value) is datetime:
+        return fold_datetime(value)
+    if type(value) is time:
+        return fold_time(value)
+    if isinstance(value, PurePath) and type(value) is not PosixPath:
+        raise EncodeError(f"a {type(value).__name__} is no key, as paths of two types may be equal; use its str")
+    if isinstance(value, _ONE_OF_EQUAL_TYPES) and type(value) not in _ONE_OF_EQUAL_TYPES:
+        raise EncodeError(f"a {type(value).__name__} is no key, as plain values may be equal to it; convert it to one")
+    return value
+
+
+def fold_time(clock: time) -> time:
+    """Return the time of a day without what equality passes over.
+
+    Raises:
+        EncodeError: It has an offset, across which times are equal.
+    """
+    if clock.utcoffset() is not None:
+        raise EncodeError("a time with an offset is no key, as other times are equal to it; use one without")
+    return clock.replace(tzinfo=None, fold=0)

@@ -1,0 +1,119 @@
+"""The codec ``json``: JSON values as they are, every other type as a tagged object."""
+
+from __future__ import annotations
+
+import json
+import sys
+from math import isfinite
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from persistent_collections.codecs.base import References
+from persistent_collections.codecs.declared import DeclaredCodec
+from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.lowering import MAX_DIGITS, is_plain, lift, lower
+from persistent_collections.errors import DecodeError, EncodeError
+
+_LEAVES: Final = frozenset({type(None), bool, int, float, str})
+_KEYS: Final = frozenset({str})
+_CANONICAL: Final = (str, int, bool, bytes, UUID)
+_write: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+_read_fast: Final = msgspec.json.Decoder().decode
+_write_fast: Final = msgspec.json.Encoder().encode
+
+
+class JSONCodec(DeclaredCodec):
+    """Store values as one JSON text.
+
+    Shape: UTF-8, no spaces, written by the standard library's ``json``, whose bytes are pinned. A registered type is
+    ``{"$tag": x}``, a user's one-key dict whose key starts with ``$`` gets one more ``$``, and a dict with other keys
+    than ``str`` is ``{"$dict": [[key, value], …]}``. An integer of more than 4,300 digits, which Python would not
+    read, is ``{"$int": "0x…"}``.
+    """
+
+    name = "json"
+    format = "json"
+
+    def __init__(self, declared: Any = Any, references: References | None = None) -> None:
+        super().__init__(declared, references)
+        self.canonical = declared in _CANONICAL
+
+    def _write(self, value: Any) -> bytes:
+        try:
+            text = _write(value)
+            if is_plain(value, _LEAVES, _KEYS, marks=True) and _reads_everywhere(text):
+                return text.encode()
+        except (TypeError, ValueError, RecursionError):
+            pass  # not plain; the walk below stores it or says where and why not
+        return self._write_lowered(value)
+
+    def _write_lowered(self, value: Any) -> bytes:
+        lowered = lower(value, self._references)
+        try:
+            return _write(lowered).encode()
+        except (ValueError, RecursionError) as error:
+            raise EncodeError(
+                f"value: this process cannot write it ({type(error).__name__}); "
+                "see sys.set_int_max_str_digits and sys.setrecursionlimit"
+            ) from None
+
+    def _read(self, data: bytes) -> Any:
+        """Parse; a text that is written back byte for byte holds no key twice, and nothing tagged without ``"$``."""
+        try:
+            value = _read_fast(data)
+            if b'"$' not in data and _write_fast(value) == data:
+                return value
+        except msgspec.ValidationError:
+            pass  # a number out of the range of that parser, but perhaps not of Python's
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(f"not the JSON of this codec ({_reason(error)}){looks_like(data, self.name)}") from None
+        return lift(_read_carefully(data), self._references)
+
+
+def _reads_everywhere(text: str) -> bool:
+    """Say whether no integer in ``text`` is longer than Python reads by default, whatever this process is set to."""
+    return len(text) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
+
+
+def _reason(error: Exception) -> str:
+    """Return what a parser found wrong, never what it found: only msgspec's own texts name positions alone."""
+    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+
+
+def _read_carefully(data: bytes) -> Any:
+    try:
+        value = _careful.decode(data.decode())
+        if b"\\u" in data:
+            _write(value).encode()
+    except UnicodeError:
+        raise DecodeError("a lone surrogate is no text") from None
+    except DecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"not the JSON of this codec ({type(error).__name__})") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise DecodeError("an object has a key twice")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise DecodeError("a number is out of the range of a float")
+    return value
+
+
+def _refuse(token: str) -> Any:
+    raise DecodeError(f"{token} is not JSON")
+
+
+_careful: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)

@@ -1,0 +1,162 @@
+"""The codec ``msgpack``: MessagePack values as they are, every other type in an extension."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped] # it ships no types
+import msgspec
+
+from persistent_collections.codecs.base import References
+from persistent_collections.codecs.declared import DeclaredCodec
+from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.lowering import MAX_DEPTH, Lowering, Path, is_plain
+from persistent_collections.codecs.types import builtin_type, untagged
+from persistent_collections.errors import DecodeError, EncodeError
+
+EXTENSION: Final = 1
+"""The extension type that holds ``[tag, x]``, packed."""
+
+_LEAVES: Final = frozenset({type(None), bool, int, float, str, bytes})
+_FLAT: Final = list[bool | int | float | str | dict[str, bool | int | float | str | None] | None]
+_INTEGERS: Final = range(-(2**63), 2**64)
+_PAIR: Final = 2
+_KEPT_BUFFER_BYTES: Final = 2**16
+
+# The bytes that start a binary or an extension, and those that start an array or a map.
+_BINARIES: Final = bytes([*range(0xC4, 0xCA), *range(0xD4, 0xD9)])
+_CONTAINERS: Final = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
+_MAPS: Final = frozenset(bytes([start]) for start in [*range(0x80, 0x90), 0xDE, 0xDF])
+
+
+def _refuse_extension(extension: int, data: memoryview) -> Any:
+    raise ValueError(f"extension {extension} of {len(data)} bytes")
+
+
+_read_fast: Final = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
+_write_fast: Final = msgspec.msgpack.Encoder().encode
+
+
+class MsgpackCodec(DeclaredCodec):
+    """Store values as MessagePack.
+
+    Shape: None, bool, int of 64 bits, float, str, bytes, list and dict, with keys of any type, are MessagePack's own;
+    a registered type, and a longer int, is extension type 1 holding ``[tag, x]``. Written by the package ``msgpack``.
+    """
+
+    name = "msgpack"
+    format = "binary"
+
+    def __init__(self, declared: Any = Any, references: References | None = None) -> None:
+        super().__init__(declared, references)
+        self._packers: list[msgpack.Packer] = []
+
+    def _write(self, value: Any) -> bytes:
+        try:
+            data = self._pack(value)
+            if _is_kept(value, data):
+                return data
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass  # not plain; the walk below stores it or says where and why not
+        try:
+            return self._pack(_MsgpackLowering(self._references).lower(value))
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise EncodeError(
+                f"value: MessagePack cannot hold it ({type(error).__name__}): too long, or too deep"
+            ) from None
+
+    def _read(self, data: bytes) -> Any:
+        """Unpack; a map that is packed again byte for byte holds no key twice, nor an extension."""
+        if data[:1] in _MAPS:
+            try:
+                value = _read_fast(data)
+                if _write_fast(value) == data:
+                    return value
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                pass  # an extension, or not what this codec writes; unpacking it below tells
+        try:
+            return self._unpack(data)
+        except DecodeError:
+            raise
+        except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+            raise DecodeError(
+                f"not the MessagePack of this codec ({type(error).__name__}){looks_like(data, self.name)}"
+            ) from None
+
+    def _pack(self, value: Any) -> bytes:
+        """Pack with a packer that nobody is using: one that is entered again while it packs spoils both results."""
+        try:
+            packer = self._packers.pop()
+        except IndexError:
+            packer = msgpack.Packer(strict_types=True, default=_as_builtin)
+        data: bytes = packer.pack(value)
+        if len(data) <= _KEPT_BUFFER_BYTES:
+            self._packers.append(packer)
+        return data
+
+    def _unpack(self, data: bytes) -> Any:
+        return msgpack.unpackb(
+            data, strict_map_key=False, timestamp=3, ext_hook=self._untagged, object_pairs_hook=_unique
+        )
+
+    def _untagged(self, extension: int, data: bytes) -> Any:
+        content = self._unpack(data) if extension == EXTENSION else None
+        if type(content) is not list or len(content) != _PAIR or type(content[0]) is not str:
+            raise DecodeError(f"an extension of type {extension} that this codec does not write")
+        return untagged(content[0], content[1], self._references)
+
+
+class _MsgpackLowering(Lowering):
+    def _is_native(self, kind: type, value: Any) -> bool:
+        return value in _INTEGERS if kind is int else kind in _LEAVES
+
+    def _lower_dict(self, value: dict[Any, Any], path: Path) -> Any:
+        return dict(self._lower_items(value, path))
+
+    def _tag(self, tag: str, lowered: Any) -> Any:
+        return msgpack.ExtType(EXTENSION, msgpack.packb([tag, lowered]))
+
+
+def _as_builtin(value: Any) -> Any:
+    """Return what msgpack packs for what it does not know as itself, or refuse."""
+    builtin = builtin_type(type(value))
+    if builtin not in (list, dict):
+        raise TypeError
+    return builtin(value)
+
+
+def _is_kept(value: Any, data: bytes) -> bool:
+    """Say whether ``value``, packed to ``data`` with nothing tagged, would come back.
+
+    Unasked, msgpack packs bytearray and memoryview as bytes, and ExtType and Timestamp as themselves. The first two
+    looks only save time: bytes without these markers hold none of them, nor more levels than containers start.
+    """
+    if type(value) is list:
+        try:
+            msgspec.convert(value, _FLAT)
+        except msgspec.ValidationError:
+            pass  # not as flat
+        else:
+            return True
+    elif _count(data, _BINARIES) == 0 and (len(data) <= MAX_DEPTH or _count(data, _CONTAINERS) <= MAX_DEPTH):
+        return True
+    return is_plain(value, _LEAVES, _LEAVES, marks=False)
+
+
+def _count(data: bytes, markers: bytes) -> int:
+    return len(data) - len(data.translate(None, markers))
+
+
+def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    try:
+        value = dict(pairs)
+    except TypeError:
+        value = {_frozen(key): item for key, item in pairs}
+    if len(value) != len(pairs):
+        raise DecodeError("a map has a key twice")
+    return value
+
+
+def _frozen(key: Any) -> Any:
+    """Return a key that is an array as a tuple; this codec writes none, but others do."""
+    return tuple(map(_frozen, key)) if type(key) is list else key

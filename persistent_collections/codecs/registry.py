@@ -1,0 +1,77 @@
+"""The codecs by name: the built-in ones, those registered, and those of installed packages."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from persistent_collections.codecs.base import Codec
+from persistent_collections.errors import ConfigurationError
+
+ENTRY_POINT_GROUP: Final = "persistent_collections.codecs"
+"""The group in which a package names its codecs: ``name = "module:codec"``, a Codec or what gives one when called."""
+
+_BUILT_IN: Final = {
+    "str": "text:TextCodec",
+    "json": "json:JSONCodec",
+    "msgpack": "msgpack:MsgpackCodec",
+    "reference": "reference:ReferenceCodec",
+    "bcrypt": "bcrypt:BcryptCodec",
+}
+_codecs: Final[dict[str, Codec]] = {}
+
+
+def register_codec(codec: Codec, *, replace: bool = False) -> None:
+    """Let ``codec`` be chosen by its name; the same one again is nothing.
+
+    Raises:
+        ConfigurationError: The name is taken by another codec.
+    """
+    taken = codec.name in _codecs or codec.name in _BUILT_IN
+    if taken and not replace and _codecs.get(codec.name) is not codec:
+        raise ConfigurationError(
+            f"the name {codec.name!r} is another codec's; choose another, or put yours in its place with replace=True"
+        )
+    _codecs[codec.name] = codec
+
+
+def get_codec(name: str) -> Codec:
+    """Return the codec of this name, importing it if need be.
+
+    Raises:
+        ConfigurationError: There is none, or the package it needs is not installed.
+    """
+    if name not in _codecs:
+        _codecs[name] = _load(name)
+    return _codecs[name]
+
+
+def known_codecs() -> list[str]:
+    """Return every name that :func:`get_codec` knows, whether or not what it needs is installed."""
+    return sorted({*_BUILT_IN, *_codecs, *entry_points(group=ENTRY_POINT_GROUP).names})
+
+
+def _load(name: str) -> Codec:
+    if name in _BUILT_IN:
+        module, _, made = _BUILT_IN[name].partition(":")
+        return _made(name, getattr(import_module(f"persistent_collections.codecs.{module}"), made))
+    points = {point.value: point for point in entry_points(group=ENTRY_POINT_GROUP, name=name)}
+    if not points:
+        known = known_codecs()
+        near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise ConfigurationError(f"no codec is called {name!r}; did you mean {near!r}? Known are {', '.join(known)}")
+    if len(points) > 1:
+        raise ConfigurationError(
+            f"the codec {name!r} is in two packages, as {' and '.join(points)}; register_codec one"
+        )
+    [point] = points.values()
+    return _made(name, point.load())
+
+
+def _made(name: str, target: Any) -> Codec:
+    codec = target if isinstance(target, Codec) else target()
+    if not isinstance(codec, Codec) or codec.name != name:
+        raise ConfigurationError(f"what is installed as the codec {name!r} is no Codec of that name")
+    return codec

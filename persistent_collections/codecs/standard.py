@@ -1,0 +1,156 @@
+"""How the types of the standard library are written, each as plainer values under a tag.
+
+The forms: text where the type has an exact one, else the list of its parts. A clock time with a named zone is
+``2024-10-27T02:30:00[Europe/Paris]``: the clock and the zone are the value, an offset follows from them (RFC 9557's
+suffixes); ``[_fold=1]`` marks the second pass of a repeated hour.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from functools import partial
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from persistent_collections.errors import EncodeError
+
+_Clock = TypeVar("_Clock", datetime, time)
+
+_NO_NUMBERS: Final = ("nan", "inf", "-inf")
+_SORTABLE: Final = ({str}, {int}, {bytes})
+_ZONE_NAME: Final = r"[A-Za-z][\w+/-]*"
+_ZONED: Final = re.compile(rf"([^\[]*)(?:\[({_ZONE_NAME})\])?(\[_fold=1\])?", re.ASCII)
+
+
+class Form(NamedTuple):
+    """How one type is written.
+
+    Attributes:
+        kind: The exact type.
+        tag: What it is stored under.
+        encode: Gives a plainer value.
+        decode: Gives the value back; raises anything where it cannot.
+        plainer: The type that ``encode`` gives, or ``object`` where that varies.
+    """
+
+    kind: type[Any]
+    tag: str
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    plainer: type[Any] = object
+
+
+def to_base64(data: bytes) -> str:
+    """Return ``data`` as base64 text (RFC 4648, section 4)."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_base64(text: str) -> bytes:
+    """Return the bytes of :func:`to_base64`.
+
+    Raises:
+        ValueError: ``text`` is not exactly what that function writes.
+    """
+    data = base64.b64decode(text, validate=True)
+    if to_base64(data) != text:
+        raise ValueError("not the base64 of these bytes")
+    return data
+
+
+def _in_order(items: Iterable[Any]) -> list[Any]:
+    """Return the items of a set, sorted where their types allow, so that equal sets mostly give equal bytes."""
+    return sorted(items) if set(map(type, items)) in _SORTABLE else list(items)
+
+
+def _distinct(kind: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    value = kind(items)
+    if len(value) != len(items):
+        raise ValueError("an item twice")
+    return value
+
+
+def _pairs(value: dict[Any, Any]) -> list[list[Any]]:
+    return [[key, item] for key, item in value.items()]
+
+
+def _from_pairs(pairs: list[Any]) -> dict[Any, Any]:
+    if not all(type(pair) is list for pair in pairs):
+        raise ValueError("not a list of pairs")
+    value: dict[Any, Any] = _distinct(dict, pairs)
+    return value
+
+
+def _from_no_number(text: str) -> float:
+    if text not in _NO_NUMBERS:
+        raise ValueError("a float that a number is stored for")
+    return float(text)
+
+
+def _complex(parts: list[Any]) -> complex:
+    real, imag = parts
+    return complex(real, imag)
+
+
+def _timedelta(parts: list[Any]) -> timedelta:
+    days, seconds, microseconds = parts
+    return timedelta(days, seconds, microseconds)
+
+
+def _from_hex(text: str) -> int:
+    value = int(text, 16)
+    if hex(value) != text:
+        raise ValueError("not the hexadecimal digits of an integer")
+    return value
+
+
+def _zoned(value: datetime | time) -> str:
+    zone = value.tzinfo
+    fold = "[_fold=1]" if value.fold else ""
+    if type(zone) is ZoneInfo and re.fullmatch(_ZONE_NAME, zone.key or "", re.ASCII):
+        return f"{value.replace(tzinfo=None).isoformat()}[{zone.key}]{fold}"
+    if zone is None or _is_plain_offset(zone):
+        return value.isoformat() + fold
+    raise EncodeError("its time zone would not come back; give it a zoneinfo.ZoneInfo or an unnamed fixed offset")
+
+
+def _is_plain_offset(zone: Any) -> bool:
+    return type(zone) is timezone and zone.tzname(None) == timezone(zone.utcoffset(None)).tzname(None)
+
+
+def _from_zoned(kind: type[_Clock], text: str) -> _Clock:
+    match = _ZONED.fullmatch(text)
+    if match is None:
+        raise ValueError("not a time")
+    clock, zone, fold = match.groups()
+    value = kind.fromisoformat(clock)
+    if zone:
+        value = value.replace(tzinfo=ZoneInfo(zone))
+    return value.replace(fold=1) if fold else value
+
+
+STANDARD_FORMS: Final = (
+    Form(tuple, "tuple", list, tuple, list),
+    Form(set, "set", _in_order, partial(_distinct, set), list),
+    Form(frozenset, "frozenset", _in_order, partial(_distinct, frozenset), list),
+    Form(dict, "dict", _pairs, _from_pairs, list),
+    Form(bytes, "bytes", to_base64, from_base64, str),
+    Form(int, "int", hex, _from_hex, str),
+    Form(float, "float", repr, _from_no_number, str),
+    Form(complex, "complex", lambda value: [value.real, value.imag], _complex, list),
+    Form(Decimal, "decimal", str, Decimal, str),
+    Form(UUID, "uuid", str, UUID, str),
+    Form(datetime, "datetime", _zoned, partial(_from_zoned, datetime), str),
+    Form(date, "date", date.isoformat, date.fromisoformat, str),
+    Form(time, "time", _zoned, partial(_from_zoned, time), str),
+    Form(timedelta, "timedelta", lambda value: [value.days, value.seconds, value.microseconds], _timedelta, list),
+    Form(type(Path()), "path", PurePath.as_posix, Path, str),
+    Form(PurePosixPath, "pure_posix_path", PurePath.as_posix, PurePosixPath, str),
+    Form(PureWindowsPath, "pure_windows_path", PurePath.as_posix, PureWindowsPath, str),
+)
+"""Every type that is shipped beside JSON's own; the tags and forms are pinned by golden tests."""

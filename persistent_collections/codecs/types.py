@@ -1,0 +1,170 @@
+"""The registry of types: what every codec holds beside the plain values of its format, each type under a tag."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from enum import Enum, Flag
+from operator import attrgetter
+from types import MethodType
+from typing import Any, Final, TypeVar
+
+from persistent_collections.codecs.base import References
+from persistent_collections.codecs.classes import build, fields_of, require_constructor, take_apart
+from persistent_collections.codecs.standard import STANDARD_FORMS, Form
+from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
+
+_T = TypeVar("_T")
+
+REFERENCE_TAG: Final = "ref"
+"""The tag of a persistent object, stored as its key."""
+
+_PLAIN_TYPES: Final = frozenset({type(None), bool, int, float, str, list, dict})
+_get_name: Final = attrgetter("name")
+_get_value: Final = attrgetter("value")
+_STANDARD: Final = frozenset(STANDARD_FORMS)
+_by_type: Final[dict[type, Form]] = {form.kind: form for form in STANDARD_FORMS}
+_by_tag: Final[dict[str, Form]] = {form.tag: form for form in STANDARD_FORMS}
+_builtin_of: Final[dict[type, type]] = {}
+
+
+def register_type(
+    kind: type[_T],
+    tag: str,
+    encode: Callable[[_T], Any] | None = None,
+    decode: Callable[[Any], _T] | None = None,
+    *,
+    replace: bool = False,
+) -> None:
+    """Teach every codec to hold instances of exactly ``kind``; the same registration again is nothing.
+
+    Args:
+        kind: The type; not its subclasses.
+        tag: What its values are stored under; as lasting as the data.
+        encode: Gives any value the codecs hold. Equal values are to give equal ones if they shall be dict keys. None
+            for an Enum (its members are stored by name, a Flag by value) and for a class that is its fields
+            (dataclass, ``msgspec.Struct``, attrs, named tuple).
+        decode: Gives the value back; what it raises becomes a ``DecodeError``.
+        replace: Whether to take the type or the tag from another registration; never from a shipped one.
+
+    Raises:
+        ConfigurationError: The type or the tag is taken, or the tag is empty or starts with ``$``.
+        TypeError: ``encode`` or ``decode`` is missing, or the type is plain already.
+    """
+    if encode is None or decode is None:
+        encode, decode = _derived_coders(kind)
+    form = Form(kind, tag, encode, decode)
+    if kind in _PLAIN_TYPES:
+        raise TypeError(f"{kind.__name__} is stored as it is by every codec")
+    if not tag or tag.startswith("$"):
+        raise ConfigurationError(f"a tag is a word that does not start with '$', not {tag!r}")
+    clashes = {old for old in (_by_type.get(kind), _by_tag.get(tag)) if old and old != form}
+    if tag == REFERENCE_TAG or clashes & _STANDARD or (clashes and not replace):
+        owners = ", ".join(f"{old.kind.__qualname__} is stored under {old.tag!r}" for old in clashes)
+        raise ConfigurationError(
+            f"{kind.__qualname__} cannot be registered under the tag {tag!r}: "
+            f"{owners or 'persistent objects are'}; choose another tag, or put yours in place with replace=True"
+        )
+    for old in clashes:
+        _by_type.pop(old.kind, None)
+        _by_tag.pop(old.tag, None)
+    _by_type[kind] = _by_tag[tag] = form
+
+
+def encode_as(subclass: type, builtin: type) -> None:
+    """Let instances of ``subclass`` be stored exactly as ``builtin``, which they read back as.
+
+    Args:
+        subclass: A subclass of ``builtin`` that adds behaviour, but nothing to be stored.
+        builtin: ``list``, ``dict`` or ``set``.
+    """
+    _builtin_of[subclass] = builtin
+
+
+def builtin_type(kind: type) -> type:
+    """Return the type whose instances those of ``kind`` are stored as: ``kind`` itself but for :func:`encode_as`."""
+    return _builtin_of.get(kind, kind)
+
+
+def is_registered(kind: type) -> bool:
+    """Say whether instances of exactly ``kind`` are stored under a tag."""
+    return kind in _by_type
+
+
+def find_form(kind: type) -> Form | None:
+    """Return how instances of exactly ``kind`` are stored, or None where they are not registered."""
+    return _by_type.get(kind)
+
+
+def tagged(value: Any, references: References | None) -> tuple[str, Any]:
+    """Return the tag of ``value`` and the plainer value to store under it.
+
+    Raises:
+        EncodeError: Its type is not registered, or it cannot be kept; the message is to follow the path.
+    """
+    form = _by_type.get(builtin_type(type(value)))
+    if form is None:
+        if references is not None and isinstance(value, references.kind):
+            return REFERENCE_TAG, references.to_key(value)
+        raise EncodeError(f"{type(value).__name__} {_remedy(value)}")
+    try:
+        return form.tag, form.encode(value)
+    except EncodeError as error:
+        raise EncodeError(f"this {type(value).__name__} cannot be kept: {error}") from None
+    except Exception as error:  # noqa: BLE001 - a registered function may raise anything
+        raise EncodeError(f"the registered encode of {type(value).__name__} raises {type(error).__name__}") from None
+
+
+def untagged(tag: str, stored: Any, references: References | None) -> Any:
+    """Return the value that was stored as ``stored`` under ``tag``.
+
+    Raises:
+        DecodeError: The tag is not registered, or nothing of that type is stored so.
+    """
+    if tag == REFERENCE_TAG:
+        return _follow(stored, references)
+    form = _by_tag.get(tag)
+    if form is None:
+        raise DecodeError(
+            f"no type is registered under the tag {tag[:80]!r}; import the module that registers it, "
+            "or register_type one"
+        )
+    if form.plainer is not object and type(stored) is not form.plainer:
+        raise DecodeError(f"a {type(stored).__name__} is stored under the tag {tag!r}, not a {form.plainer.__name__}")
+    try:
+        return form.decode(stored)
+    except Exception as error:  # noqa: BLE001 - a registered function may raise anything
+        raise DecodeError(
+            f"what is stored under the tag {tag!r} is no {form.kind.__name__} ({type(error).__name__})"
+        ) from None
+
+
+def _follow(key: Any, references: References | None) -> Any:
+    if references is None:
+        raise DecodeError("a reference to a persistent object is stored here; only a collection or a record reads it")
+    if type(key) is not str:
+        raise DecodeError(f"a {type(key).__name__} is stored as a reference, not a key")
+    return references.from_key(key)
+
+
+def _derived_coders(kind: type[Any]) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return the two functions for an Enum or a class of fields, equal ones each time."""
+    if issubclass(kind, Flag):
+        return _get_value, kind
+    if issubclass(kind, Enum):
+        return _get_name, kind.__getitem__
+    if fields_of(kind) is not None:
+        require_constructor(kind)
+        return take_apart, MethodType(build, kind)
+    raise TypeError(f"give encode and decode: {kind.__qualname__} is neither an Enum nor a class of fields")
+
+
+def _remedy(value: Any) -> str:
+    kind = type(value)
+    name, tag = kind.__qualname__, kind.__name__.lower()
+    if isinstance(value, Enum) or dataclasses.is_dataclass(kind):
+        return f"is not registered; register_type({name}, {tag!r}) lets every codec hold it"
+    base = next((base for base in kind.__mro__[1:] if base in _PLAIN_TYPES or base in _by_type), None)
+    if base is not None:
+        return f"would come back as a plain {base.__name__}; convert it to one, or register_type({name}, {tag!r}, …)"
+    return f"is not held by this codec; register_type({name}, {tag!r}, encode, decode) lets every codec hold it"
