@@ -113,9 +113,8 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
 
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
-    return WrongShapeError(
-        f"{str(subject.key)!r} does not hold a {subject.shape}; open it as what it is, or choose another id"
-    )
+    shape = "set" if subject.shape == "members" else subject.shape
+    return WrongShapeError(f"{str(subject.key)!r} does not hold a {shape}; open it as what it is, or choose another id")
 
 
 def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:

@@ -1,0 +1,388 @@
+"""What a store on Redis does when its server, the connection or its rights fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NoReturn
+
+import pytest
+import redis
+
+from persistent_collections.backends.base import Backend, Delete, Key, Replace, SetFields
+from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import (
+    BackendError,
+    BackendUnavailable,
+    CorruptDataError,
+    EncodeError,
+    OutcomeUnknown,
+    WrongShapeError,
+)
+from persistent_collections.testing.backends.calls import NAME, STARTS, WRITES, Call, put
+from tests.servers import RunningServer, run_server
+
+KEY = Key("Thing:x")
+CHILD = Key("Thing:x", "child")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RunningServer]:
+    with run_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared: RunningServer) -> RunningServer:
+    """Give an empty server that stays whole."""
+    with shared.client() as client:
+        client.flushall()
+    return shared
+
+
+@pytest.fixture
+def frail() -> Iterator[RunningServer]:
+    """Give a server of the test's own."""
+    with run_server() as server:
+        yield server
+
+
+def connect(server: RunningServer, options: str = "") -> RedisBackend:
+    return RedisBackend.from_url(StoreURL.parse(f"{server.url}?{options}"))
+
+
+@contextmanager
+def soon(action: Callable[[], object], seconds: float = 0.3) -> Iterator[None]:
+    """Do ``action`` in a while, and wait for it at the end of the block."""
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+def wait_until_busy(client: redis.Redis) -> None:
+    def ask() -> None:
+        while client.ping():
+            pass
+
+    with pytest.raises(redis.ResponseError, match="BUSY"):
+        ask()
+
+
+def items(backend: Backend, key: Key = KEY) -> list[bytes]:
+    return backend.sequence(key).get_slice(slice(None))
+
+
+class TestNoWriteHappensTwice:
+    @pytest.mark.parametrize("options", ["", "protocol=2"])
+    def test_a_push_whose_reply_is_late_is_done_once_and_its_outcome_unknown(
+        self, server: RunningServer, options: str
+    ) -> None:
+        with connect(server, f"socket_timeout=0.1&{options}") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            with server.stalled(), pytest.raises(OutcomeUnknown, match=r"'Thing:x'.*may or may not"):
+                backend.sequence(KEY).push_right([b"b"])
+            assert items(backend) == [b"a", b"b"]
+
+    @pytest.mark.parametrize("call", WRITES, ids=NAME)
+    def test_a_write_whose_reply_is_late_is_done_once(self, server: RunningServer, call: Call) -> None:
+        reference = Key("Thing:reference")
+        with connect(server, "socket_timeout=0.05") as backend:
+            for key in (reference, KEY):
+                put(backend, key, STARTS[call.shape])
+            call.run(backend, reference, ())
+            with server.stalled(), pytest.raises(OutcomeUnknown):
+                call.run(backend, KEY, ())
+            handles = [getattr(backend, call.shape)(key) for key in (reference, KEY)]
+            sizes = [handle.size() for handle in handles]
+            assert sizes[0] == sizes[1]
+            if not call.name.endswith("pop_any"):
+                contents = [
+                    handle.get_slice(slice(None)) if call.shape == "sequence" else handle.get_all()
+                    for handle in handles
+                ]
+                assert contents[0] == contents[1]
+
+    def test_the_retries_of_a_given_client_are_not_used(self, server: RunningServer) -> None:
+        with redis.Redis(port=server.port, socket_timeout=0.1) as client:
+            assert client.get_retry().get_retries() > 0
+            backend = RedisBackend(client)
+            backend.sequence(KEY).push_right([b"a"])
+            with server.stalled(), pytest.raises(OutcomeUnknown):
+                backend.sequence(KEY).push_right([b"b"])
+            assert items(backend) == [b"a", b"b"]
+
+    def test_a_read_whose_reply_is_late_is_asked_again(self, server: RunningServer) -> None:
+        with connect(server, "socket_timeout=0.1") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            server.process.send_signal(signal.SIGSTOP)
+            with soon(lambda: server.process.send_signal(signal.SIGCONT), 0.4):
+                assert items(backend) == [b"a"]
+
+    def test_a_write_that_never_left_waits_for_a_server_that_comes_back(self, server: RunningServer) -> None:
+        with connect(server, "socket_timeout=0.1") as backend:
+            server.process.send_signal(signal.SIGSTOP)
+            with soon(lambda: server.process.send_signal(signal.SIGCONT), 0.4):
+                backend.sequence(KEY).push_right([b"a"])  # no connection is open yet
+            assert items(backend) == [b"a"]
+
+    def test_what_an_interrupted_call_left_unread_is_no_later_calls_reply(self, server: RunningServer) -> None:
+        def interrupt(*_: object) -> NoReturn:
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with connect(server) as backend:
+                backend.apply([SetFields(KEY, {"a": b"1", "b": b"2"})])
+                with server.stalled():
+                    signal.setitimer(signal.ITIMER_REAL, 0.1)
+                    with pytest.raises(KeyboardInterrupt):
+                        backend.mapping(KEY).get("a")
+                assert backend.mapping(KEY).get("b") == b"2"
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+
+class TestLostConnections:
+    def test_connections_the_server_closed_meanwhile_cost_no_write(self, server: RunningServer) -> None:
+        with connect(server, "retry_for_s=0") as backend, server.client() as client:
+            for number in range(5):
+                backend.sequence(KEY).push_right([b"%d" % number])
+                backend.sequence(KEY).insert(0, b"first")
+                backend.sequence(KEY).remove(b"first")
+                client.client_kill_filter(_type="normal", skipme=True)
+            assert items(backend) == [b"0", b"1", b"2", b"3", b"4"]
+
+    def test_a_stopped_server_is_unavailable_and_one_started_again_is_used(self, frail: RunningServer) -> None:
+        with connect(frail, "retry_for_s=0.2") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            frail.stop()
+            with pytest.raises(
+                BackendUnavailable, match=f"'Thing:x'.*127.0.0.1:{frail.port}.*nothing was done"
+            ) as info:
+                backend.sequence(KEY).push_right([b"b"])
+            assert isinstance(info.value.__cause__, redis.ConnectionError)
+            assert isinstance(info.value, ConnectionError)
+            frail.start()
+            backend.sequence(KEY).push_right([b"c"])
+            assert items(backend) == [b"c"]
+
+    def test_a_server_that_restarts_in_between_is_not_noticed(self, frail: RunningServer) -> None:
+        with connect(frail, "retry_for_s=0") as backend:
+            backend.mapping(KEY).add("f", b"1")
+            frail.stop()
+            frail.start()
+            assert backend.mapping(KEY).add("f", b"2") is None, "its memory and its scripts are gone"
+            assert backend.mapping(KEY).get_all() == {"f": b"2"}
+
+    def test_more_threads_than_connections_take_turns(self, server: RunningServer) -> None:
+        with connect(server, "max_connections=2&retry_for_s=30") as backend, ThreadPoolExecutor(8) as threads:
+            sequence = backend.sequence(KEY)
+            list(threads.map(lambda number: sequence.push_right([b"%d" % number]), range(200)))
+            assert sorted(items(backend), key=int) == [b"%d" % number for number in range(200)]
+
+    def test_a_forked_child_shares_no_connection_with_its_parent(self, server: RunningServer) -> None:
+        with connect(server) as backend:
+            mapping = backend.mapping(KEY)
+            mapping.set_many({"parent": b"0", "child": b"0"})
+            child = os.fork()
+            mine = "parent" if child else "child"
+            failed = any(mapping.increment(mine, 1) != number for number in range(1, 200))
+            if not child:
+                os._exit(failed)
+            assert os.waitpid(child, 0)[1] == 0
+            assert not failed
+            assert mapping.get_all() == {"parent": b"199", "child": b"199"}
+
+
+class TestForgottenScripts:
+    @pytest.mark.parametrize("call", WRITES, ids=NAME)
+    def test_a_script_the_server_has_not_got_is_sent(self, server: RunningServer, call: Call) -> None:
+        with connect(server) as backend, server.client() as client:
+            for _ in range(2):
+                put(backend, KEY, STARTS[call.shape])
+                client.script_flush()
+                call.run(backend, KEY, (CHILD,))
+                client.script_flush()
+                assert backend.apply([Delete(KEY)]) == [True]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("options", "remedy"),
+        [("", "option 'password'"), ("username=nobody&password=hunter3", "correct the user or the password")],
+    )
+    def test_a_wrong_or_missing_password_is_told_at_once_and_not_shown(self, options: str, remedy: str) -> None:
+        with (
+            run_server(None, "--requirepass", "hunter2") as server,
+            connect(server, f"retry_for_s=60&{options}") as store,
+        ):
+            with pytest.raises(BackendError, match=f"'Thing:x'.*refused.*{remedy}") as info:
+                store.sequence(KEY).push_right([b"a"])
+            assert "hunter" not in str(info.value)
+            assert type(info.value) is BackendError
+
+    def test_the_right_password_opens_and_is_in_no_url(self) -> None:
+        with run_server(None, "--requirepass", "p@ss/w:rd%#?") as server:
+            front = f"redis://:p%40ss%2Fw%3Ard%25%23%3F@127.0.0.1:{server.port}"
+            for url in (front, f"{server.url}?password=p%40ss%2Fw%3Ard%25%23%3F&username=default"):
+                with RedisBackend.from_url(StoreURL.parse(url)) as backend:
+                    backend.sequence(KEY).push_right([b"a"])
+                    assert "ss" not in backend.url
+                    assert "ss" not in repr(backend)
+
+    def test_a_replica_is_told_and_a_write_waits_until_it_is_master(self, frail: RunningServer) -> None:
+        with connect(frail, "retry_for_s=0.2") as backend, frail.client() as client:
+            backend.sequence(KEY).push_right([b"a"])
+            client.replicaof("127.0.0.1", 1)
+            for write in (
+                lambda: backend.sequence(KEY).push_right([b"b"]),
+                lambda: backend.sequence(KEY).insert(1, b"b"),
+                lambda: backend.apply([Delete(KEY)]),
+            ):
+                with pytest.raises(BackendError, match="it is a replica"):
+                    write()
+            assert items(backend) == [b"a"]
+            with connect(frail) as patient, soon(lambda: client.replicaof("NO", "ONE")):
+                patient.sequence(KEY).insert(1, b"c")
+            assert items(backend) == [b"a", b"c"]
+
+    def test_a_server_out_of_memory_refuses_and_changes_nothing(self, frail: RunningServer) -> None:
+        with connect(frail) as backend, frail.client() as client:
+            backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b", b"c"])])
+            client.config_set("maxmemory", "1")
+            for write in (
+                lambda: backend.mapping(KEY).set_many({"g": b"2"}),
+                lambda: backend.mapping(KEY).set_many({"f": None, "g": b"2"}),
+                lambda: backend.sequence(CHILD, [KEY]).push_right([b"d"]),
+                lambda: backend.sequence(CHILD).compare_and_set(0, b"a", b"d"),
+                lambda: backend.apply([SetFields(KEY, {"g": b"2"}), Replace(CHILD, [b"d"])]),
+            ):
+                with pytest.raises(BackendError, match="maxmemory"):
+                    write()
+            assert backend.mapping(KEY).get_all() == {"f": b"1"}
+            assert items(backend, CHILD) == [b"a", b"b", b"c"]
+
+    def test_a_server_out_of_memory_finishes_what_begins_by_deleting(self, frail: RunningServer) -> None:
+        with connect(frail) as backend, frail.client() as client:
+            backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b", b"c"])])
+            client.config_set("maxmemory", "1")
+            backend.apply([Delete(KEY), Replace(CHILD, [b"d"])])
+            backend.sequence(CHILD).replace([b"e", b"f"])
+            assert not backend.exists([KEY])
+            assert items(backend, CHILD) == [b"e", b"f"]
+
+    def test_a_user_without_the_right_is_told(self, server: RunningServer) -> None:
+        with server.client() as client:
+            client.acl_setuser("guest", enabled=True, passwords=["+guest"], categories=["+@all"], keys=["User:*"])
+        with (
+            connect(server, "username=guest&password=guest") as backend,
+            pytest.raises(BackendError, match=r"'Thing:x'.*ACL SETUSER"),
+        ):
+            backend.sequence(KEY).push_right([b"a"])
+
+    def test_an_unknown_command_is_told_without_its_arguments(self) -> None:
+        with run_server(None, "--rename-command", "LPOS", "") as server, connect(server) as backend:
+            backend.sequence(KEY).push_right([b"secret"])
+            with pytest.raises(BackendError, match=r"unknown command.*Redis 6.2") as info:
+                backend.sequence(KEY).find(b"secret")
+            assert "secret" not in str(info.value)
+            assert info.value.__cause__ is None
+            assert info.value.__context__ is None
+
+    def test_a_write_waits_while_a_script_of_another_client_keeps_the_server(self, frail: RunningServer) -> None:
+        with connect(frail) as backend, frail.client() as client, frail.client() as other:
+            backend.sequence(KEY).push_right([b"a"])
+            client.config_set("lua-time-limit", 10)
+            with ThreadPoolExecutor(1) as thread:
+                endless = thread.submit(other.eval, "while true do end", 0)
+                wait_until_busy(client)
+                with soon(client.script_kill, 0.5):
+                    backend.sequence(KEY).push_right([b"b"])
+                assert isinstance(endless.exception(), redis.ResponseError)
+            assert items(backend) == [b"a", b"b"]
+
+    def test_a_server_kept_by_a_script_for_too_long_is_unavailable(self, frail: RunningServer) -> None:
+        with connect(frail, "retry_for_s=0.1") as backend, frail.client() as client, frail.client() as other:
+            backend.sequence(KEY).push_right([b"a"])
+            client.config_set("lua-time-limit", 10)
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(other.eval, "while true do end", 0)
+                wait_until_busy(client)
+                with pytest.raises(BackendUnavailable, match="SCRIPT KILL"):
+                    backend.sequence(KEY).push_right([b"b"])
+                client.script_kill()
+            assert items(backend) == [b"a"]
+
+    def test_a_database_that_does_not_exist_is_told(self, server: RunningServer) -> None:
+        with connect(server, "") as backend:
+            url = backend.url.replace("/0", "/99")
+        with RedisBackend.from_url(StoreURL.parse(url)) as backend, pytest.raises(BackendError, match="another 'db'"):
+            backend.exists([KEY])
+
+
+class TestWhatOthersPutThere:
+    def test_another_type_is_corrupt_as_a_shape_and_wrong_as_any(self, server: RunningServer) -> None:
+        with connect(server) as backend, server.client() as client:
+            client.zadd("Thing:x", {"member": 1})
+            with pytest.raises(CorruptDataError, match="'Thing:x' holds a zset"):
+                backend.shape(KEY)
+            with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a mapping"):
+                backend.mapping(KEY).get("f")
+            assert backend.apply([Delete(KEY)]) == [True], "what is there may be deleted, whatever it is"
+
+    def test_fields_and_members_that_are_no_text_are_told_and_left(self, server: RunningServer) -> None:
+        with connect(server) as backend, server.client() as client:
+            client.hset("Thing:x", b"\xff", b"1")
+            client.sadd("Thing:x:child", b"\xff")
+            mapping, members = backend.mapping(KEY), backend.members(CHILD)
+            reads: list[Callable[[], object]] = [mapping.get_all, mapping.pop_any, lambda: list(mapping.pages())]
+            for read in reads:
+                with pytest.raises(CorruptDataError, match="'Thing:x' has a field"):
+                    read()
+            reads = [members.get_all, members.pop_any, lambda: list(members.pages())]
+            for read in reads:
+                with pytest.raises(CorruptDataError, match="'Thing:x:child' has a field or member"):
+                    read()
+            assert client.hgetall("Thing:x") == {b"\xff": b"1"}
+            assert client.smembers("Thing:x:child") == {b"\xff"}
+
+    def test_names_that_are_no_key_of_ours_are_not_listed(self, server: RunningServer) -> None:
+        with connect(server) as backend, server.client() as client:
+            foreign = [
+                b"x",
+                b"a:b:c:d",
+                b"a:",
+                b":a",
+                b"a::b",
+                b"a:b:",
+                b"a:{b}",
+                b"a:b%20",
+                b"a:b%",
+                b"{a}:b",
+                b"a%3Ab:c",
+                b"a:\xff",
+            ]
+            for name in foreign:
+                client.set(name, "x")
+            backend.mapping(Key("a:b%3A%25%7B%7D", "c")).set_many({"f": b"1"})
+            assert list(backend.keys("")) == [Key("a:b%3A%25%7B%7D", "c")]
+            assert client.dbsize() == len(foreign) + 1
+
+    def test_a_text_that_utf8_cannot_hold_is_refused_before_anything_is_sent(self, server: RunningServer) -> None:
+        with connect(server) as backend:
+            for write in (
+                lambda: backend.mapping(KEY).set_many({"a": b"1", "b\ud800": b"2"}),
+                lambda: backend.members(KEY).add({"\ud800"}),
+                lambda: backend.mapping(Key("Thing:\ud800")).get("a"),
+            ):
+                with pytest.raises(EncodeError, match="lone surrogate"):
+                    write()
+            assert not backend.exists([KEY])

@@ -1,0 +1,347 @@
+"""The Lua scripts at sizes, indexes and contents they could mistake, against Python's list and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from random import Random
+
+import pytest
+
+from persistent_collections.backends.base import (
+    Backend,
+    Change,
+    Content,
+    Delete,
+    Key,
+    Replace,
+    SequenceStore,
+    SetDeadline,
+    SetFields,
+)
+from persistent_collections.backends.fakeredis import FakeRedisBackend
+from persistent_collections.backends.memory import MemoryBackend
+from persistent_collections.backends.redis import RedisBackend, sequence
+from persistent_collections.backends.redis.server import MAX_ITEMS
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import WrongShapeError
+from persistent_collections.testing.backends.base import read_content
+from tests.servers import RunningServer, binaries, run_server
+
+KEY = Key("Thing:x")
+CHILD = Key("Thing:x", "child")
+OTHER = Key("Thing:x", "other")
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, RunningServer]]:
+    with ExitStack() as stack:
+        yield {binary: stack.enter_context(run_server(binary)) for binary in binaries()}
+
+
+@pytest.fixture(params=binaries())
+def real(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> Iterator[RedisBackend]:
+    server = servers[request.param]
+    with RedisBackend.from_url(StoreURL.parse(server.url)) as backend, server.client() as client:
+        client.flushall()
+        yield backend
+
+
+@pytest.fixture(params=[*binaries(), "fake redis", "fake valkey"])
+def backend(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> Iterator[Backend]:
+    if request.param.startswith("fake"):
+        yield FakeRedisBackend(server_type=request.param.removeprefix("fake "))
+        return
+    server = servers[request.param]
+    with RedisBackend.from_url(StoreURL.parse(server.url)) as backend, server.client() as client:
+        client.flushall()
+        yield backend
+
+
+def everything(store: SequenceStore) -> list[bytes]:
+    return store.get_slice(slice(None))
+
+
+def insert(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    index, item = anywhere(random, items), random.choice(items)
+    items.insert(index, item)
+    store.insert(index, item)
+
+
+def pop(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    index = random.randrange(-len(items), len(items))
+    assert store.pop(index) == items.pop(index)
+
+
+def delete(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    index = random.randrange(-len(items), len(items))
+    assert not store.delete(index, b"other than any")
+    assert store.delete(index, items[index])
+    del items[index]
+
+
+def splice(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    start, stop = bound(random, items), bound(random, items)
+    new = random.choices(items, k=random.choice([0, 1, 10, 5000, len(items[start:stop])]))
+    items[start:stop] = new
+    store.splice(start, stop, new)
+
+
+def set_stride(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    where = stride(random, items)
+    new = random.choices(items, k=len(items[where]))
+    items[where] = new
+    assert store.set_stride(where, new) == len(new)
+    assert store.set_stride(where, [*new, b"one too many"]) == len(new)
+
+
+def delete_stride(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    where = stride(random, items)
+    del items[where]
+    store.delete_stride(where)
+
+
+def find(random: Random, items: list[bytes], store: SequenceStore) -> None:
+    start, stop, item = bound(random, items), bound(random, items), random.choice(items)
+    there = items[slice(start, stop)]
+    first = slice(start, stop).indices(len(items))[0]
+    assert store.find(item, start, stop) == (first + there.index(item) if item in there else None)
+    assert store.get_slice(slice(start, stop)) == there
+    assert store.count(item) == items.count(item)
+
+
+def turn(_: Random, items: list[bytes], store: SequenceStore) -> None:
+    items.reverse()
+    store.reverse()
+
+
+def write_back(_: Random, items: list[bytes], store: SequenceStore) -> None:
+    assert not store.replace_if([*items[:-1], b"other than any"], [])
+    assert store.replace_if(items, items[1:] + items[:1])
+    items.append(items.pop(0))
+
+
+def anywhere(random: Random, items: list[bytes]) -> int:
+    return random.randint(-len(items) - 5, len(items) + 5)
+
+
+def bound(random: Random, items: list[bytes]) -> int | None:
+    return random.choice([None, 0, -1, *(anywhere(random, items) for _ in range(4))])
+
+
+def stride(random: Random, items: list[bytes]) -> slice:
+    return slice(bound(random, items), bound(random, items), random.choice([-700, -7, -2, -1, 1, 2, 7, 700, 2**40]))
+
+
+ONE_ITEM = [insert, pop, delete]
+MANY_ITEMS = [splice, set_stride, delete_stride, find, turn, write_back]
+
+
+@pytest.mark.parametrize("size", [1, 3, 130, 5000])
+def test_no_item_is_taken_for_the_marker(backend: Backend, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(sequence, "token_bytes", lambda _: b"T")
+    random, store = Random(size), backend.sequence(KEY)
+    items = random.choices([b"T", b"T1", b"T2", b"T3", b"x"], k=size)
+    store.replace(items)
+    for step in range(60):
+        name = random.choice(ONE_ITEM if len(items) > 1 else [insert])
+        name(random, items, store)
+        assert everything(store) == items, f"step {step}: {name.__name__}"
+
+
+def test_long_lists_change_as_pythons_do_and_keep_their_deadline(backend: Backend) -> None:
+    random, store = Random(1), backend.sequence(KEY)
+    start = [b"%d" % random.randrange(2000) for _ in range(9000)]
+    items = start.copy()
+    store.replace(items)
+    backend.apply([SetDeadline(KEY, 1000)])
+    for step in range(120):
+        act = random.choice([*ONE_ITEM, *MANY_ITEMS, *MANY_ITEMS])
+        act(random, items, store)
+        assert everything(store) == items, f"step {step}: {act.__name__}"
+        if not 100 < len(items) < 20_000:
+            items = start.copy()
+            store.replace(items)
+            backend.apply([SetDeadline(KEY, 1000)])
+        ttl = backend.ttl([KEY])
+        assert ttl is not None, f"step {step}: {act.__name__}"
+        assert 900 < ttl <= 1000
+
+
+@pytest.mark.parametrize("index", [2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 10**30])
+def test_indexes_beyond_any_list_are_out_of_range(backend: Backend, index: int) -> None:
+    store = backend.sequence(KEY)
+    for size in (0, 3, 500):
+        items = [b"%d" % number for number in range(size)]
+        store.replace(items)
+        for far in (index, -index):
+            assert store.get(far) is None
+            assert not store.set(far, b"x")
+            assert not store.compare_and_set(far, b"0", b"x")
+            assert store.pop(far) is None
+            assert not store.delete(far)
+            assert not store.delete(far, b"0")
+            for where in (slice(far, None), slice(None, far), slice(None, None, far), slice(far, -far, -1)):
+                assert store.get_slice(where) == items[where]
+                assert store.find(b"0", where.start, where.stop) == (
+                    0 if b"0" in items[where.start : where.stop] else None
+                )
+            store.delete_stride(slice(far, far, far))
+            assert store.set_stride(slice(far, far, far), [b"x"]) == 0
+            assert everything(store) == items
+        store.insert(index, b"last")
+        store.insert(-index, b"first")
+        store.splice(index, index, [b"very last"])
+        store.splice(-index, -index, [b"very first"])
+        assert everything(store) == [b"very first", b"first", *items, b"last", b"very last"]
+
+
+def test_a_step_of_zero_is_refused_as_lists_refuse_it(backend: Backend) -> None:
+    store, none = backend.sequence(KEY), slice(None, None, 0)
+    for call in (lambda: store.get_slice(none), lambda: store.delete_stride(none), lambda: store.set_stride(none, [])):
+        with pytest.raises(ValueError, match="slice step cannot be zero"):
+            call()
+
+
+@pytest.mark.parametrize("kin", [(), (CHILD,)], ids=["alone", "with kin"])
+def test_increment_is_exact_on_all_64_bits(backend: Backend, kin: tuple[Key, ...]) -> None:
+    mapping = backend.mapping(KEY, kin)
+    for start, by, total in [
+        (2**53 + 1, 2, 2**53 + 3),
+        (2**63 - 2, 1, 2**63 - 1),
+        (2**63 - 1, 1, None),
+        (-(2**63) + 1, -1, -(2**63)),
+        (-(2**63), -1, None),
+        (-1, 2**63 - 1, 2**63 - 2),
+        (0, 2**63, None),
+        (2**63, -1, None),
+    ]:
+        mapping.replace({"n": b"%d" % start})
+        assert mapping.increment("n", by) == total
+        assert mapping.get("n") == b"%d" % (start if total is None else total)
+        mapping.replace({})
+        assert mapping.increment("n", by, start) == total
+        assert mapping.get("n") == (None if total is None else b"%d" % total)
+
+
+def test_an_item_of_ten_mebibytes_passes_through_every_script(backend: Backend) -> None:
+    big, mapping, store = b"\0\xff" * (5 * 2**20), backend.mapping(KEY, [CHILD]), backend.sequence(CHILD, [KEY])
+    backend.apply([SetFields(KEY, {"f": big}), Replace(CHILD, [b"a", big, b"b"])])
+    assert mapping.compare_and_set("f", big, big + b"1")
+    assert mapping.replace_if({"f": big + b"1"}, {"f": big})
+    assert mapping.add("f", b"") == big
+    assert mapping.pop("f") == big
+    assert store.delete(1, big)
+    store.insert(1, big)
+    assert store.find(big, 1) == 1
+    store.splice(1, 2, [big, big])
+    store.delete_stride(slice(None, None, 3))
+    assert store.replace_if([big, big], [big])
+    assert everything(store) == [big]
+
+
+def test_changes_upon_changes_do_what_the_reference_does(backend: Backend) -> None:
+    random, keys = Random(2), [KEY, CHILD, OTHER]
+    contents: list[Content] = [
+        {},
+        {"a": b"1"},
+        {"a": b"2", "b": b"3"},
+        [],
+        [b"x"],
+        [b"y", b"z"],
+        set(),
+        {"m"},
+        {"m", "n"},
+    ]
+
+    def change() -> Change:
+        key, absent = random.choice(keys), random.random() < 0.1
+        made: list[Callable[[], Change]] = [
+            lambda: Replace(key, random.choice(contents), absent),
+            lambda: SetFields(key, random.choice([{"d": None}, {"a": b"4"}, {"b": None, "c": b"5"}]), absent),
+            lambda: Delete(key, absent),
+            lambda: SetDeadline(key, random.choice([None, 500.0, 1000.0, 1500.0]), absent),
+        ]
+        return random.choice(made)()
+
+    reference = MemoryBackend()
+    for step in range(400):
+        changes, kin = [change() for _ in range(random.randint(0, 4))], random.sample(keys, random.randint(0, 3))
+        found, expected = (outcome(store, changes, kin) for store in (backend, reference))
+        assert found == expected, f"step {step}: {changes} with kin {kin}"
+        for key in keys:
+            assert read_content(backend, key) == read_content(reference, key), f"step {step}: {changes}"
+            left, right = backend.ttl([key]), reference.ttl([key])
+            assert (left is None) == (right is None), f"step {step}: {changes} with kin {kin}"
+            assert abs((left or 0) - (right or 0)) < 100, f"step {step}: {changes} with kin {kin}"
+
+
+def outcome(store: Backend, changes: list[Change], kin: list[Key]) -> object:
+    try:
+        return store.apply(changes, kin)
+    except WrongShapeError:
+        return WrongShapeError
+
+
+class TestMoreItemsThanOneCommandCarries:
+    """Every method that takes items takes more of them than a server takes arguments."""
+
+    pytestmark = pytest.mark.slow
+
+    def test_of_a_sequence(self, real: RedisBackend) -> None:
+        store, items = real.sequence(KEY, [CHILD]), [b"%d" % number for number in range(MAX_ITEMS + 1)]
+        real.apply([Replace(CHILD, [b"kin"]), SetDeadline(CHILD, 1000)])
+        store.push_right(items)
+        store.push_left(items)
+        assert everything(store) == items + items
+        assert real.ttl([KEY]) is not None, "the deadline of the kin"
+        store.replace(items)
+        store.splice(1, -1, items)
+        assert everything(store) == [items[0], *items, items[-1]]
+        assert store.set_stride(slice(-2, 0, -1), items) == len(items)
+        assert everything(store) == [items[0], *items[::-1], items[-1]]
+        assert store.replace_if([items[0], *items[::-1], items[-1]], items)
+        assert everything(store) == items
+        assert real.ttl([KEY]) is not None
+        assert set(real.keys("")) == {KEY, CHILD}, "nothing is left of what was staged"
+
+    def test_of_a_mapping(self, real: RedisBackend) -> None:
+        mapping, fields = (
+            real.mapping(KEY),
+            {f"{number}": b"%d" % number for number in range(MAX_ITEMS // 2 + 1)},
+        )
+        mapping.set_many(fields)
+        assert mapping.get_all() == fields
+        assert mapping.get_many([*fields, *fields, "absent"]) == [*fields.values(), *fields.values(), None]
+        swapped = dict(zip(fields, reversed(fields.values()), strict=True))
+        assert mapping.replace_if(fields, swapped)
+        assert mapping.get_all() == swapped
+        mapping.set_many({**dict.fromkeys(fields), "new": b"1"})
+        assert mapping.get_all() == {"new": b"1"}
+        mapping.replace(fields)
+        mapping.set_many(dict.fromkeys([*fields, *map(str, range(MAX_ITEMS))]))
+        assert not real.exists([KEY])
+
+    def test_of_members(self, real: RedisBackend) -> None:
+        store, members = real.members(KEY), {f"{number}" for number in range(MAX_ITEMS + 1)}
+        assert store.add(members) == len(members)
+        store.retain(members - {"0"})
+        store.toggle(members)
+        assert store.get_all() == {"0"}
+        store.replace(members)
+        assert store.get_all() == members
+        assert store.remove(members - {"1"}) == len(members) - 1
+        assert store.get_all() == {"1"}
+
+    def test_of_changes(self, real: RedisBackend) -> None:
+        items = [b"%d" % number for number in range(MAX_ITEMS + 1)]
+        changes: list[Change] = [Replace(KEY, items, must_be_absent=True), SetFields(CHILD, {"f": b"1"})]
+        assert real.apply(changes) == [False, False]
+        assert real.apply(changes) == [True, True]
+        assert everything(real.sequence(KEY)) == items
+        with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a set"):
+            real.apply([Replace(OTHER, items), Replace(KEY, {"a"})])
+        with pytest.raises(WrongShapeError, match="'Thing:x:child' does not hold a sequence"):
+            real.sequence(CHILD).push_right(items)
+        assert real.mapping(CHILD).get_all() == {"f": b"1"}
+        assert set(real.keys("")) == {KEY, CHILD}

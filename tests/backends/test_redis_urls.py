@@ -1,0 +1,223 @@
+"""What a Redis URL and a given client mean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import redis
+import redis.asyncio
+
+from persistent_collections.backends.base import Key
+from persistent_collections.backends.fakeredis import FakeRedisBackend
+from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.errors import BackendUnavailable, ConfigurationError
+from tests.servers import RunningServer, run_server
+
+KEY = Key("Thing:x")
+ADDRESS = "redis://127.0.0.1:1"
+"""Where no server is."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with run_server() as server:
+        yield server
+
+
+def connect(url: str) -> RedisBackend:
+    backend = find_backend(url.partition(":")[0]).from_url(StoreURL.parse(url))
+    assert isinstance(backend, RedisBackend)
+    return backend
+
+
+class TestURLs:
+    @pytest.mark.parametrize(
+        ("url", "identity"),
+        [
+            ("redis://", (("redis", ("localhost", 6379), 0), "")),
+            ("redis://LocalHost/", (("redis", ("localhost", 6379), 0), "")),
+            ("valkey://localhost:6379/0", (("redis", ("localhost", 6379), 0), "")),
+            ("rediss://u:p@localhost?ssl_cert_reqs=none", (("redis", ("localhost", 6379), 0), "")),
+            ("redis://h:1/2?prefix=a:", (("redis", ("h", 1), 2), "a:")),
+            ("redis://h:1?db=2&prefix=a:&protocol=2", (("redis", ("h", 1), 2), "a:")),
+            ("redis://[::1]:7/3", (("redis", ("::1", 7), 3), "")),
+            ("unix:///run/a%20b.sock?db=4", (("redis", "/run/a b.sock", 4), "")),
+        ],
+    )
+    def test_a_store_is_a_server_a_database_and_a_prefix(self, url: str, identity: object) -> None:
+        assert connect(url).identity == identity
+
+    def test_stores_are_equal_whatever_their_user_and_options(self) -> None:
+        assert connect("redis://a:b@h/1?socket_timeout=3") == connect("valkey://h:6379?db=1")
+        assert connect("redis://h/1") != connect("redis://h/2")
+        assert connect("redis://h/1") != connect("redis://h/1?prefix=x")
+        assert connect("redis://h/1") != connect("redis://i/1")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://h:1/2?prefix=a:&codec=msgpack&retry_for_s=0.5&protocol=2&socket_keepalive=false",
+            "redis://h?username=u&client_name=me&db=3&max_connections=7&health_check_interval=1",
+            "redis://h?socket_timeout=1.5&socket_connect_timeout=2.5",
+            "unix:///run/redis.sock?db=1",
+            "rediss://h:1?ssl_ca_certs=/a&ssl_certfile=/b&ssl_keyfile=/c&ssl_cert_reqs=optional&ssl_check_hostname=false",
+            "valkeys://h:1?ssl_ca_path=/a&ssl_ciphers=X",
+        ],
+    )
+    def test_the_url_is_given_back_with_its_options(self, url: str) -> None:
+        assert connect(url).url == url
+
+    def test_the_url_is_given_back_without_passwords(self) -> None:
+        assert connect("redis://u:p%40s@h:1/2?prefix=a:").url == "redis://u@h:1/2?prefix=a:"
+        assert connect("rediss://h:1?password=p&ssl_password=q&db=1").url == "rediss://h:1?db=1"
+
+    def test_options_reach_the_connections(self) -> None:
+        url = "rediss://u%2Fv:p%40s%3A@h:1/2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7&client_name=me"
+        pool = connect(url)._client.connection_pool
+        connection = pool.make_connection()
+        assert isinstance(connection, redis.SSLConnection)
+        assert (connection.username, connection.password) == ("u/v", "p@s:")
+        assert (connection.host, connection.port, connection.db) == ("h", 1, 2)
+        assert (connection.socket_timeout, connection.client_name) == (1.5, "me")
+        assert pool.max_connections == 7
+
+    def test_codec_is_taken_from_the_url(self) -> None:
+        assert connect("redis://h?codec=msgpack").codec == "msgpack"
+        assert connect("redis://h").codec is None
+        assert connect("fakeredis://?codec=msgpack").codec == "msgpack"
+
+    @pytest.mark.parametrize(
+        ("url", "message"),
+        [
+            ("redis://h?prefx=a", "unknown option 'prefx' for 'redis'; did you mean 'prefix'"),
+            ("redis://h?ssl_certfile=a", "unknown option 'ssl_certfile' for 'redis'"),
+            ("unix:///a?socket_keepalive=on", "unknown option 'socket_keepalive' for 'unix'"),
+            ("redis://h?db=one", "option 'db' takes a int"),
+            ("redis://h?protocol=4", "option 'protocol' is one of 2, 3"),
+            ("redis://h/1?db=1", "option 'db' is given twice"),
+            ("redis://u@h/1?username=v", "option 'username' is given twice"),
+            ("redis://h?prefix={a}", "option 'prefix' takes a text without braces"),
+            ("redis://h/one", "is spelt 'redis://user:password@host:port/db'"),
+            ("redis://h:port", "is spelt 'redis://user:password@host:port/db'"),
+            ("redis://h/1/2", "is spelt 'redis://user:password@host:port/db'"),
+            ("unix://run/redis.sock", "is spelt 'unix:///path/to/redis.sock'"),
+            ("unix://", "is spelt 'unix:///path/to/redis.sock'"),
+            ("fakeredis://?server_type=kdb", "option 'server_type' is one of redis, valkey"),
+        ],
+    )
+    def test_a_wrong_url_is_told_with_what_would_be_right(self, url: str, message: str) -> None:
+        with pytest.raises(ConfigurationError) as info:
+            connect(url)
+        assert message in str(info.value)
+
+    @pytest.mark.parametrize("password", ["se/cret", "sec@ret/", "secret:/"])
+    def test_a_password_that_breaks_the_url_is_not_shown(self, password: str) -> None:
+        with pytest.raises(ConfigurationError) as info:
+            connect(f"redis://user:{password}@host:1/0")
+        assert "sec" not in str(info.value)
+        assert "ret" not in str(info.value)
+
+    def test_a_password_that_breaks_no_url_is_taken_whole(self) -> None:
+        for password in ("a@b:c#d", "a:", "@", "#"):
+            pool = connect(f"redis://user:{password}@host:1/0")._client.connection_pool
+            assert (pool.connection_kwargs["password"], pool.connection_kwargs["host"]) == (password, "host")
+
+    def test_making_a_store_reaches_for_no_server(self) -> None:
+        with connect(f"{ADDRESS}?retry_for_s=0") as backend:
+            mapping = backend.mapping(KEY)
+            with pytest.raises(BackendUnavailable):
+                mapping.get("f")
+
+    def test_a_socket_serves_as_well(self, server: RunningServer) -> None:
+        with connect(server.unix_url) as backend, connect(f"{server.unix_url}?db=1") as other:
+            backend.mapping(KEY).set_many({"f": b"1"})
+            assert backend.mapping(KEY).get("f") == b"1"
+            assert other.mapping(KEY).get("f") is None
+
+    def test_stores_of_other_prefixes_share_a_database_unseen(self, server: RunningServer) -> None:
+        prefixes = ["", "a:", "b:", "a*", "[ab]", "é "]
+        stores = [connect(f"redis://127.0.0.1:{server.port}/2?prefix={prefix}") for prefix in prefixes]
+        for number, store in enumerate(stores):
+            store.mapping(Key(f"T:{number}")).set_many({"f": b"1"})
+        for number, (prefix, store) in enumerate(zip(prefixes, stores, strict=True)):
+            if prefix:
+                assert list(store.keys("")) == [Key(f"T:{number}")]
+            store.close()
+
+
+class TestGivenClients:
+    def test_a_client_is_used_and_never_closed(self, server: RunningServer) -> None:
+        with redis.Redis(port=server.port, db=3) as client:
+            with RedisBackend(client, prefix="a:", codec="json") as backend:
+                backend.mapping(KEY).set_many({"f": b"1"})
+                assert client.hget("a:Thing:x", "f") == b"1"
+                assert backend.codec == "json"
+                opened = client.connection_pool._available_connections
+                assert len(opened) == 1
+            assert opened[0].is_connected
+            assert backend == connect(f"redis://localhost:{server.port}/3?prefix=a:")
+            assert backend.url == f"redis://localhost:{server.port}/3?prefix=a:&codec=json"
+
+    def test_connections_of_our_own_are_closed_and_opened_again(self, server: RunningServer) -> None:
+        with server.client() as client, connect(f"{server.url}?client_name=mine") as backend:
+            for _ in range(2):
+                backend.exists([KEY])
+                assert "mine" in [found["name"] for found in client.client_list()]
+                backend.close()
+                assert "mine" not in [found["name"] for found in client.client_list()]
+
+    def test_the_url_of_a_client_reaches_its_store_without_its_password(self) -> None:
+        assert RedisBackend(redis.Redis(username="a b", password="secret")).url == "redis://a%20b@localhost:6379/0"
+        assert RedisBackend(redis.Redis(host="::1", ssl=True)).url == "rediss://[::1]:6379/0"
+        assert RedisBackend(redis.Redis(unix_socket_path="/a b", db=1)).url == "unix:///a%20b?db=1"
+        for client in (redis.Redis(host="::1", db=4), redis.Redis(unix_socket_path="/a b", db=1)):
+            backend = RedisBackend(client, prefix="p")
+            assert connect(backend.url) == backend
+
+    def test_a_client_that_decodes_is_refused_with_what_to_change(self) -> None:
+        with pytest.raises(ConfigurationError, match="decode_responses=False"):
+            RedisBackend(redis.Redis(decode_responses=True))
+
+    def test_what_is_no_redis_client_is_refused(self) -> None:
+        for client in (redis.asyncio.Redis(), "redis://localhost", None):
+            with pytest.raises(ConfigurationError, match=r"redis\.Redis client, not a"):
+                RedisBackend(client)  # type: ignore[arg-type]  # that is the point
+
+
+class TestFakeServers:
+    def test_every_backend_has_a_server_of_its_own(self) -> None:
+        one, other = connect("fakeredis://name"), connect("fakeredis://name")
+        one.mapping(KEY).set_many({"f": b"1"})
+        assert not other.exists([KEY])
+        assert one != other
+        assert one.url == "fakeredis://name"
+
+    def test_what_is_stored_outlives_close(self) -> None:
+        with FakeRedisBackend() as backend:
+            backend.mapping(KEY).set_many({"f": b"1"})
+        assert backend.exists([KEY])
+
+
+@pytest.mark.parametrize(
+    ("missing", "scheme", "remedy"),
+    [
+        ("redis", "redis", "pip install 'persistent-collections[redis]'"),
+        ("redis", "fakeredis", "pip install 'persistent-collections[fakeredis]'"),
+        ("fakeredis", "fakeredis", "pip install 'persistent-collections[fakeredis]'"),
+        ("lupa", "fakeredis", "pip install 'persistent-collections[fakeredis]'"),
+    ],
+)
+def test_a_missing_package_is_told_with_its_remedy(missing: str, scheme: str, remedy: str) -> None:
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from persistent_collections.backends.urls import find_backend\n"
+        "from persistent_collections.errors import ConfigurationError\n"
+        f"try: find_backend({scheme!r})\n"
+        "except ConfigurationError as error: print(error)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert remedy in told
