@@ -209,6 +209,15 @@ class ContentionSuite:
                 assert backend.mapping(owner).get_all() == {"by": mark(worker, number)}, "the winner's, and no other's"
                 assert backend.sequence(Key(owner.root, "child")).get_slice(slice(None)) == [mark(worker, number)] * 2
 
+    def test_keys_that_stay_are_listed_exactly_once_while_others_come_and_go(
+        self, backend: Backend, crew: Crew
+    ) -> None:
+        stay = [Key(f"Thing:stay {number}") for number in range(100)]
+        for key in stay:
+            backend.mapping(key).set_many({"f": LAST})
+        for keys in chain.from_iterable(crew.run(jobs.make_or_list, crew.times // 3)):
+            assert_each_once((key for key in keys if "stay" in key.root), stay)
+
     def test_no_reader_sees_half_of_a_write_of_several_fields(self, crew: Crew) -> None:
         assert_nothing_seen(crew.run(jobs.set_or_read_fields))
 

@@ -197,6 +197,19 @@ def create(backend: Backend, worker: int, times: int) -> list[int]:
     return made
 
 
+def make_or_list(backend: Backend, worker: int, times: int) -> list[list[Key]]:
+    """Make and delete objects of one's own if the worker is even, else list all; return the listings."""
+    listings = []
+    for number in range(times):
+        if worker % 2 == 0:
+            own = Key(f"Thing:{worker} {number}")
+            backend.mapping(own).set_many({"f": FIRST})
+            backend.mapping(own).delete("f")
+        else:
+            listings.append(list(backend.keys("Thing:")))
+    return listings
+
+
 def set_or_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
     """Set many fields alike if the worker is even, else read them; return what was seen that was not alike."""
     mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()

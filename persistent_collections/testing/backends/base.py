@@ -35,13 +35,18 @@ class StoreTests:
 
     def assert_stored(self, backend: Backend, key: Key, expected: Content | None) -> None:
         """Check that the medium holds ``expected``, in its order where the store keeps one; empty is absent."""
-        found = self.stored(backend, key)
-        if isinstance(expected, set) and isinstance(found, list):
-            assert len(set(found)) == len(found), "a set holds no member twice"
-            found = {json.loads(member) for member in found}
-        assert found == (expected or None), "the medium holds what was written; an emptied collection does not exist"
-        if backend.ordered and isinstance(found, dict) and isinstance(expected, dict):
-            assert list(found) == list(expected), "an ordered store keeps the order in which fields were set first"
+        told = "the medium holds what was written; an emptied collection does not exist"
+        assert_same(backend, self.stored(backend, key), expected, told)
+
+
+def assert_same(backend: Backend, found: Content | None, expected: Content | None, told: str) -> None:
+    """Check that ``found`` is ``expected``, in its order where the store keeps one; empty is absent."""
+    if isinstance(expected, set) and isinstance(found, list):
+        assert len(set(found)) == len(found), "a set holds no member twice"
+        found = {json.loads(member) for member in found}
+    assert found == (expected or None), told
+    if backend.ordered and isinstance(found, dict) and isinstance(expected, dict):
+        assert list(found) == list(expected), "an ordered store keeps the order in which fields were set first"
 
 
 def read_content(backend: Backend, key: Key) -> Content | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 from random import Random
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -11,7 +10,7 @@ import pytest
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.testing.backends.base import KEY, StoreTests, in_order, read_content
+from persistent_collections.testing.backends.base import KEY, StoreTests, assert_same, read_content
 from persistent_collections.testing.backends.data import A, B, C, D
 
 Arguments: TypeAlias = Callable[[Random], tuple[Any, ...]]
@@ -127,15 +126,6 @@ class WalkTests(StoreTests):
                 arguments = calls[name](random)
                 expected = getattr(getattr(reference, shape)(KEY), name)(*arguments)
                 found = getattr(getattr(backend, shape)(KEY), name)(*arguments)
-                assert found == expected, f"step {step} of seed {seed}: {name}{arguments}"
-                self.assert_same(backend, reference, f"step {step} of seed {seed}: {name}{arguments}")
-
-    def assert_same(self, backend: Backend, reference: Backend, after: str) -> None:
-        """Check that both hold the same."""
-        found, expected = read_content(backend, KEY), read_content(reference, KEY)
-        if isinstance(expected, set):
-            found = backend.members(KEY).get_all()
-            assert sorted(chain.from_iterable(backend.members(KEY).pages())) == sorted(expected), after
-        assert found == expected, after
-        if isinstance(found, dict) and isinstance(expected, dict):
-            assert in_order(backend, found) == in_order(backend, expected), after
+                told = f"step {step} of seed {seed}: {name}{arguments}"
+                assert found == expected, told
+                assert_same(backend, read_content(backend, KEY), read_content(reference, KEY), told)
