@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+import pytest
+
 from persistent_collections.backends.base import Backend, Content, Key, Replace
 
 KEY: Final = Key("Thing:x")
@@ -14,6 +16,12 @@ OTHER: Final = Key("Thing:y")
 
 class StoreTests:
     """The hooks by which a store's own test class tells the suite how to reach the medium."""
+
+    @pytest.fixture(params=[10_000, pytest.param(40_000, marks=pytest.mark.slow)])
+    def many(self, request: pytest.FixtureRequest) -> int:
+        """Return more than one statement or one script of the usual stores takes at once."""
+        number: int = request.param
+        return number
 
     def stored(self, backend: Backend, key: Key) -> Content | None:
         """Return what the medium holds under ``key``, read behind the backend's back.

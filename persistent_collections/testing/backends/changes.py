@@ -8,7 +8,7 @@ from persistent_collections.backends.base import Backend, Change, Content, Delet
 from persistent_collections.errors import WrongShapeError
 from persistent_collections.testing.backends.base import KEY, StoreTests
 from persistent_collections.testing.backends.calls import STARTS, put
-from persistent_collections.testing.backends.data import MANY, A, B, C, D
+from persistent_collections.testing.backends.data import A, B, C, D
 
 LIST, SET, DICT = (Key(KEY.root, child) for child in ("list", "set", "dict"))
 FAMILY: dict[Key, Content] = {KEY: {"f": A, "g": B}, LIST: [A, B, C], SET: {"f", "g"}, DICT: {"f": C}}
@@ -130,9 +130,9 @@ class ChangeTests(StoreTests):
         assert backend.apply(changes) == [False, False]
         self.assert_stored(backend, KEY, {"f": A, "g": B})
 
-    def test_many_things_go_in_one_step(self, backend: Backend) -> None:
-        fields: dict[str, bytes | None] = {f"field {number}": b"%d" % number for number in range(MANY)}
-        items, members = [b"%d" % number for number in range(MANY)], {f"member {number}" for number in range(MANY)}
+    def test_many_things_go_in_one_step(self, backend: Backend, many: int) -> None:
+        fields: dict[str, bytes | None] = {f"field {number}": b"%d" % number for number in range(many)}
+        items, members = [b"%d" % number for number in range(many)], {f"member {number}" for number in range(many)}
         children = [Key(KEY.root, f"child {number}") for number in range(200)]
         changes: list[Change] = [SetFields(KEY, fields), Replace(LIST, items), Replace(SET, members)]
         changes += [Replace(child, [A]) for child in children]

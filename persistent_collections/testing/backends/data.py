@@ -13,9 +13,6 @@ B: Final = b"2"
 C: Final = b"[3]"
 D: Final = b'{"d":4}'
 
-MANY: Final = 35_000
-"""More than one statement, one script or one reply of the usual stores takes at once."""
-
 _JSON_VALUES: Final[tuple[Any, ...]] = (
     *("", " ", "a", "null", "a  b: [1, 2]", "\n", "\0", "\x7f", "\u2028", '"', "\\", "\\u0041", "/", "<b>&amp;</b>"),
     *("\u00e9", "e\u0301", "\N{GRINNING FACE}", "__DELETED__", "\ufeff"),

@@ -8,7 +8,7 @@ import pytest
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.testing.backends.base import KEY, StoreTests, in_order
-from persistent_collections.testing.backends.data import MANY, A, B, C, D, not_integers, samples
+from persistent_collections.testing.backends.data import A, B, C, D, not_integers, samples
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
@@ -191,8 +191,8 @@ class MappingTests(StoreTests):
             assert mapping.increment("n", 1, initial=5) is None, f"{datum!r} is not the digits of a 64-bit integer"
             assert mapping.get("n") == datum, "where increment returns None, nothing was done"
 
-    def test_many_fields_go_in_one_call(self, backend: Backend) -> None:
-        mapping, fields = backend.mapping(KEY), {f"field {number}": b"%d" % number for number in range(MANY)}
+    def test_many_fields_go_in_one_call(self, backend: Backend, many: int) -> None:
+        mapping, fields = backend.mapping(KEY), {f"field {number}": b"%d" % number for number in range(many)}
         mapping.set_many(fields)
         assert in_order(backend, mapping.get_all()) == in_order(backend, fields)
         assert mapping.get_many([*fields, "x"]) == [*fields.values(), None]

@@ -10,7 +10,7 @@ import pytest
 
 from persistent_collections.backends.base import Backend, SequenceStore
 from persistent_collections.testing.backends.base import KEY, StoreTests
-from persistent_collections.testing.backends.data import MANY, A, B, C, D, samples
+from persistent_collections.testing.backends.data import A, B, C, D, samples
 
 FAR = (2**31, 2**53, 2**63, 2**70)
 BOUNDS = (None, *range(-7, 8))
@@ -309,8 +309,8 @@ class SequenceTests(StoreTests):
         assert sequence.replace_if((A, D, A, A), (B, C))
         self.assert_stored(backend, KEY, [B, C])
 
-    def test_many_items_go_in_one_call(self, backend: Backend) -> None:
-        sequence, items = backend.sequence(KEY), numbers(MANY)
+    def test_many_items_go_in_one_call(self, backend: Backend, many: int) -> None:
+        sequence, items = backend.sequence(KEY), numbers(many)
         sequence.push_right(items)
         sequence.push_left(items)
         sequence.splice(5, -5, items)
@@ -323,10 +323,10 @@ class SequenceTests(StoreTests):
         assert sequence.replace_if(model[::2], items)
         assert items_of(sequence) == items
 
-    def test_positions_far_inside_many_items_are_reached(self, backend: Backend) -> None:
-        sequence, model = backend.sequence(KEY), numbers(MANY)
+    def test_positions_far_inside_many_items_are_reached(self, backend: Backend, many: int) -> None:
+        sequence, model = backend.sequence(KEY), numbers(many)
         sequence.replace(model)
-        for index in (1, MANY // 3, -MANY // 3, MANY - 2, -2):
+        for index in (1, many // 3, -many // 3, many - 2, -2):
             assert sequence.pop(index) == model.pop(index)
             sequence.insert(index, A)
             model.insert(index, A)
