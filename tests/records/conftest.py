@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from persistent_collections import get_codec, register_codec
+from persistent_collections.codecs.bcrypt import BcryptCodec
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords() -> Iterator[None]:
+    usual = get_codec("bcrypt")
+    register_codec(BcryptCodec(rounds=4), replace=True)
+    yield
+    register_codec(usual, replace=True)
