@@ -11,13 +11,13 @@ from typing import ClassVar
 import pytest
 
 from persistent_collections.backends.base import Backend, Key
-from persistent_collections.testing.jobs import WIDTH, write_until_killed
+from persistent_collections.testing.jobs import KEY, WIDTH, fork_and_increment, write_until_killed
 
 
 class CrashSuite:
     """What was acknowledged outlives the process that wrote it, and what was not is there wholly or not at all.
 
-    For a store that outlives its process: subclass it with the fixtures of
+    For a store that outlives its process, whose backends also go on in a fork: subclass it with the fixtures of
     :class:`~persistent_collections.testing.contention.ContentionSuite`. Of a server it is the client that is killed.
 
     Attributes:
@@ -41,6 +41,15 @@ class CrashSuite:
     def test_acknowledged_writes_outlive_many_kills_and_none_is_torn(self, backend: Backend, backend_url: str) -> None:
         for number in range(self.kills, self.kills + self.slow_kills):
             self.kill_one(backend, backend_url, number)
+
+    @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this platform has no fork")
+    def test_a_backend_that_a_fork_inherits_goes_on_on_both_sides(self, backend: Backend, backend_url: str) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        process = spawn.Process(target=fork_and_increment, args=(type(backend), backend_url, 50))
+        process.start()
+        process.join()
+        assert process.exitcode == 0, "the traceback is above"
+        assert backend.mapping(KEY).get("n") == b"101", "neither side loses an update or takes the other's answer"
 
     def kill_one(self, backend: Backend, backend_url: str, seed: int) -> None:
         """Kill one writer somewhere in its work, and check what it leaves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import chain, count
 from multiprocessing.connection import Connection
@@ -285,6 +286,19 @@ def page_or_change(backend: Backend, worker: int, times: int) -> list[list[str]]
         else:
             pagings.append([field for field, _ in chain.from_iterable(mapping.pages())])
     return pagings
+
+
+def fork_and_increment(kind: type[Backend], url: str, times: int) -> None:
+    """Increment a field with a backend that is in use, both here and in a fork that inherits it, and once before."""
+    with connect(kind, url) as backend:
+        mapping = backend.mapping(KEY)
+        mapping.increment("n", 1)
+        fork = os.fork()
+        for _ in range(times):
+            mapping.increment("n", 1)
+        if fork == 0:
+            os._exit(0)
+        os.waitpid(fork, 0)
 
 
 def write_until_killed(kind: type[Backend], url: str, root: str, acknowledged: Connection) -> None:

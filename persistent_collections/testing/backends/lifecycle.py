@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from persistent_collections.backends.base import Backend, Delete, Key, SetDeadline
 from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import ConfigurationError
 from persistent_collections.testing.backends.base import KEY, StoreTests
 from persistent_collections.testing.backends.calls import ON_ABSENT, STARTS, WRITES, put
 from persistent_collections.testing.backends.data import A, B
@@ -23,6 +26,10 @@ class LifecycleTests(StoreTests):
         user = url.netloc.rpartition("@")[0]
         assert ":" not in user, "a URL that is shown has no password"
         assert not {"password", "passwd", "secret", "token"} & url.options.keys()
+
+    def test_an_unknown_option_of_a_url_is_refused(self, backend: Backend) -> None:
+        with pytest.raises(ConfigurationError):
+            type(backend).from_url(StoreURL.parse(backend.url, {"no such option": "1"}))
 
     def test_the_repr_names_the_class_and_the_url(self, backend: Backend) -> None:
         assert repr(backend) == f"<{type(backend).__name__} {backend.url}>"
