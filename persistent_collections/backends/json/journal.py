@@ -89,7 +89,6 @@ class Journal:
             else:
                 self._files.replace(stage(self._commit_text(changes)), self._commit)
                 with past_return(self._root):
-                    self._sync([self._store])
                     self._finish(staged)
         self._prune(changes)
 
@@ -133,6 +132,7 @@ class Journal:
                 self._files.replace(temporary, path)
 
     def _finish(self, staged: Mapping[Path, Path | None]) -> None:
+        self._sync([self._store])
         self._put_in_place(staged)
         self._sync({path.parent for path in staged})
         self._files.unlink(self._commit)

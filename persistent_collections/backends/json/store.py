@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
@@ -115,9 +115,10 @@ class Store:
             if self._files.signature(name.path) is None:
                 self.journal.write({name.path: name.text})
         self.journal.write(changes)
-        for name in reversed(long_names):
-            if not any(map(self._files.signature, name.owners)):
-                self.journal.write({name.path: None})
+        with suppress(OSError):  # the write is made; a record without an owner does no harm
+            for name in reversed(long_names):
+                if not any(map(self._files.signature, name.owners)):
+                    self.journal.write({name.path: None})
 
     def _collect(self, places: Sequence[Place]) -> Collected:
         pending = self.journal.pending()
@@ -180,7 +181,7 @@ def _changes(
     for place, was, old, new in zip(places, stored, before, after, strict=True):
         if new is old:
             continue
-        becomes = _stored(was, old, new)
+        becomes = _stored(place, was, old, new)
         if becomes.data != was.data:
             data[place.data] = becomes.data
         if becomes.deadline != was.deadline:
@@ -188,8 +189,8 @@ def _changes(
     return data | deadlines
 
 
-def _stored(was: Stored, old: Entry | None, new: Entry | None) -> Stored:
+def _stored(place: Place, was: Stored, old: Entry | None, new: Entry | None) -> Stored:
     if new is None:
         return Stored(None, None)
-    data = was.data if old and new.content is old.content else render(new.content)
+    data = was.data if old and new.content is old.content else render(new.content, place.data)
     return Stored(data, None if new.deadline is None else render_deadline(new.deadline))

@@ -28,7 +28,7 @@ _WHOLE: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
 _TOKEN: Final = re.compile(r'(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>\s*:)?|[{}\[\]]|NaN|-?Infinity')
 
 
-def render(content: Content) -> bytes:
+def render(content: Content, path: Path) -> bytes:
     """Return the text of the file that holds ``content``, a set as a sorted array.
 
     Raises:
@@ -46,10 +46,12 @@ def render(content: Content) -> bytes:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2)
         text.decode()
     except UnicodeError:
-        raise EncodeError("half a surrogate pair, and bytes that are no UTF-8, cannot be kept in a JSON file") from None
+        raise EncodeError(
+            f"{path} cannot hold half a surrogate pair or bytes that are no UTF-8; encode them as text first"
+        ) from None
     except (msgspec.DecodeError, RecursionError):
         raise EncodeError(
-            "what is stored in a JSON file is JSON text, nested no deeper than Python recurses; fit the codec to it"
+            f"{path} holds JSON only, nested no deeper than Python recurses; fit the codec to the medium 'json'"
         ) from None
     return text + b"\n"
 

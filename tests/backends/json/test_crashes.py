@@ -1,0 +1,150 @@
+"""Kills and power cuts between any two operations on the file system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.json import JSONBackend
+from persistent_collections.backends.json.layout import STORE
+from tests.backends.json.simulated import SimulatedFiles, Stopped
+
+ROOT = Path("/simulated")
+KEY = Key("User:luke")
+FRIENDS = Key("User:luke", "friends")
+TAGS = Key("User:luke", "tags")
+LONG = Key(f"User:{'n' * 1000}", "friends")
+FAMILY = [KEY, FRIENDS, TAGS]
+
+STEPS: dict[str, tuple[list[Change], list[Change]]] = {
+    "one file is made": ([], [SetFields(KEY, {"name": b'"Luke"'})]),
+    "one file is changed": ([SetFields(KEY, {"n": b"1"})], [SetFields(KEY, {"n": b"2"})]),
+    "one file is deleted": ([SetFields(KEY, {"n": b"1"})], [Delete(KEY)]),
+    "a child is deleted": ([SetFields(KEY, {"n": b"1"}), Replace(FRIENDS, [b"1"])], [Delete(FRIENDS)]),
+    "a long name is made": ([], [Replace(LONG, [b"1"])]),
+    "a long name is deleted": ([Replace(LONG, [b"1"])], [Delete(LONG)]),
+    "a family is made": ([], [SetFields(KEY, {"n": b"1"}), Replace(FRIENDS, [b"1"]), Replace(TAGS, {"a"})]),
+    "a family is changed": (
+        [SetFields(KEY, {"n": b"1"}), Replace(FRIENDS, [b"1"]), SetDeadline(KEY, 1000)],
+        [SetFields(KEY, {"n": b"2"}), Replace(FRIENDS, [b"2"]), Replace(TAGS, {"b"}), SetDeadline(FRIENDS, 1000)],
+    ),
+    "a family is deleted": (
+        [SetFields(KEY, {"n": b"1"}), Replace(FRIENDS, [b"1"]), SetDeadline(KEY, 1000), SetDeadline(FRIENDS, 1000)],
+        [Delete(KEY), Delete(FRIENDS)],
+    ),
+    "a deadline is set": ([SetFields(KEY, {"n": b"1"})], [SetDeadline(KEY, 1000)]),
+    "a deadline is taken away": ([SetFields(KEY, {"n": b"1"}), SetDeadline(KEY, 1000)], [SetDeadline(KEY, None)]),
+}
+
+State = tuple[dict[Key, tuple[Content, bool]], set[Key]]
+
+
+def state(files: SimulatedFiles) -> State:
+    """Return everything a fresh process reads."""
+    with JSONBackend(ROOT, files=files) as backend:
+        entries = {key: backend.read_many([key])[0] for key in [*FAMILY, LONG]}
+        listed = set(backend.keys(""))
+    return {key: (entry.content, entry.deadline is not None) for key, entry in entries.items() if entry}, listed
+
+
+def apply(files: SimulatedFiles, changes: list[Change]) -> None:
+    if changes:
+        JSONBackend(ROOT, files=files).apply(changes)
+
+
+def prepared(before: list[Change], *, orderly: bool) -> SimulatedFiles:
+    files = SimulatedFiles(ROOT.parent, orderly=orderly)
+    apply(files, before)
+    return files
+
+
+def check_goes_on(files: SimulatedFiles, expected: State) -> None:
+    """Check that the next write finds what readers found, and leaves nothing of ours lying about."""
+    apply(files, [SetFields(Key("Other:x"), {"n": b"1"})])
+    assert state(files) == (expected[0], expected[1] | {Key("Other:x")})
+    left = {path.name for path in files.names if path.parent == ROOT / STORE}
+    assert left <= {"lock", "facts.json", "deadlines", "names"}
+
+
+def kill(files: SimulatedFiles, random: Random) -> None:
+    """Do no more than what has happened: what the process changed is there."""
+
+
+Cut = Callable[[SimulatedFiles, Random], None]
+CUTS: dict[str, tuple[bool, Cut, int]] = {
+    "kill": (True, kill, 1),
+    "power cut, names in order": (True, SimulatedFiles.cut_power, 4),
+    "power cut, names at random": (False, SimulatedFiles.cut_power, 8),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", STEPS)
+def test_a_write_cut_short_anywhere_is_made_wholly_or_not_at_all(name: str, cut: str) -> None:
+    before, changes = STEPS[name]
+    orderly, end, seeds = CUTS[cut]
+    files = prepared(before, orderly=orderly)
+    old = state(files)
+    apply(files, changes)
+    new = state(files)
+    seen = set()
+    acknowledged = False
+    for steps in count():
+        for seed in range(seeds):
+            files = prepared(before, orderly=orderly)
+            acknowledged = is_acknowledged(files, changes, steps)
+            end(files, Random(seed))
+            found = state(files)
+            assert found in ([new] if acknowledged else [old, new]), f"after {steps} steps, seed {seed}"
+            seen.add(found == new)
+            check_goes_on(files, found)
+        if acknowledged:
+            break
+    assert seen == {False, True}, "it was cut short before and after the point of no return"
+
+
+@pytest.mark.parametrize("orderly", [True, False], ids=["names in order", "names at random"])
+def test_a_power_cut_takes_back_no_write_that_was_acknowledged(orderly: bool) -> None:
+    for seed in range(400):
+        random, files = Random(seed), SimulatedFiles(ROOT.parent, orderly=orderly)
+        for _ in range(random.randint(1, 6)):
+            changes = random_changes(random)
+            old, expected = state(files), deepcopy(files)
+            apply(expected, changes)
+            new = state(expected)
+            if not is_acknowledged(files, changes, random.randint(0, 60)):
+                if orderly and random.random() < 0.5:
+                    apply(files, [SetFields(KEY, {"n": b"-1"})])
+                    old = new = state(files)
+                break
+            assert state(files) == new
+            old = new
+        files.cut_power(random)
+        assert state(files) in (old, new), f"seed {seed}"
+
+
+def is_acknowledged(files: SimulatedFiles, changes: list[Change], steps: int) -> bool:
+    """Apply ``changes`` in a process that dies after so many steps, and say whether it came to the end."""
+    files.stop_after(steps)
+    try:
+        apply(files, changes)
+    except Stopped:
+        return False
+    finally:
+        files.stop_after(None)
+    return True
+
+
+def random_changes(random: Random) -> list[Change]:
+    number = b"%d" % random.randrange(10**6)
+    kinds: list[Change] = [
+        *(SetFields(KEY, {"n": number}), Replace(FRIENDS, [number]), Replace(TAGS, {str(number)})),
+        *(Delete(KEY), Delete(FRIENDS), SetDeadline(KEY, 1000), SetDeadline(FRIENDS, None)),
+    ]
+    return random.sample(kinds, random.randint(1, 3))

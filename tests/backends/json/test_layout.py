@@ -1,0 +1,199 @@
+"""Where files lie, and which are ours."""
+
+from __future__ import annotations
+
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from persistent_collections.backends.base import Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.json import JSONBackend
+from persistent_collections.backends.json.files import Files, Item, Signature
+from persistent_collections.backends.json.layout import STORE
+from persistent_collections.backends.simple import Entry
+
+LUKE = Key("User:luke@example.com")
+FRIENDS = Key(LUKE.root, "friends")
+LONG = "n" * 1000
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> JSONBackend:
+    return JSONBackend(tmp_path / "store", fsync=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Return the text of every file but the lock, by its path."""
+    return {
+        path.relative_to(root).as_posix(): path.read_text("utf-8")
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def test_an_object_its_child_and_their_deadline_are_readable_files(backend: JSONBackend, root: Path) -> None:
+    backend.apply([SetFields(LUKE, {"name": b'"Luke Skywalker"'}), Replace(FRIENDS, [b'"User:han@example.com"'])])
+    backend.transform([LUKE], lambda entries: [Entry(entry.content, 4102444800.5) for entry in entries if entry])
+    assert tree(root) == {
+        ".store/deadlines/User/luke@example.com.json": "4102444800.5\n",
+        ".store/facts.json": '{"format":1,"folds_case":false}\n',
+        "User/luke@example.com.json": '{\n  "name": "Luke Skywalker"\n}\n',
+        "User/luke@example.com/friends.json": '[\n  "User:han@example.com"\n]\n',
+    }
+
+
+def test_names_of_types_ids_and_children_are_escaped_alike(backend: JSONBackend, root: Path) -> None:
+    backend.mapping(Key("a/b:c%3Ad.json", ".e")).set_many({"f": b"1"})
+    assert (root / "a%2Fb" / "c%3Ad%2Ejson" / "%2Ee.json").is_file()
+
+
+def test_a_deleted_record_leaves_no_file_and_no_directory(backend: JSONBackend, root: Path) -> None:
+    keys = [Key(f"{LONG}:{LONG}"), Key(f"{LONG}:{LONG}", LONG)]
+    backend.apply([Replace(keys[0], {"f": b"1"}), Replace(keys[1], [b"1"])])
+    backend.apply([SetDeadline(key, 1000) for key in keys])
+    assert set(backend.keys("")) == set(keys)
+    backend.apply([Delete(keys[0])])
+    assert list(backend.keys("")) == keys[1:]
+    backend.apply([Delete(keys[1])])
+    assert list(tree(root)) == [".store/facts.json"]
+    assert [path.name for path in root.rglob("*") if path.is_dir()] == [STORE]
+
+
+def test_files_are_their_owners_alone(backend: JSONBackend, root: Path) -> None:
+    backend.apply([Replace(LUKE, {"f": b"1"}), Replace(FRIENDS, [b"1"]), SetDeadline(LUKE, 1000)])
+    for path in [root, *root.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_reading_and_changing_nothing_make_nothing(backend: JSONBackend, root: Path) -> None:
+    assert backend.mapping(LUKE).get_all() == {}
+    assert list(backend.keys("")) == []
+    assert backend.ttl([LUKE, FRIENDS]) is None
+    assert backend.mapping(LUKE, [FRIENDS]).pop("f") is None
+    assert backend.apply([Delete(LUKE), Delete(FRIENDS)]) == [False, False]
+    assert not root.exists()
+
+
+def test_an_unchanged_file_is_not_written_again(backend: JSONBackend, root: Path) -> None:
+    backend.apply([Replace(LUKE, {"f": b"1", "g": b"2"}), Replace(FRIENDS, [b"1"])])
+    paths = [root / "User/luke@example.com.json", root / "User/luke@example.com/friends.json"]
+    before = [path.stat() for path in paths]
+    backend.mapping(LUKE, [FRIENDS]).set_many({"f": b"1"})
+    backend.mapping(LUKE).replace({"f": b"1", "g": b"2"})
+    assert [path.stat() for path in paths] == before
+    backend.mapping(LUKE).replace({"g": b"2", "f": b"1"})
+    assert [path.stat() == status for path, status in zip(paths, before, strict=True)] == [False, True]
+
+
+def test_what_is_not_ours_is_passed_over_and_left_alone(backend: JSONBackend, root: Path) -> None:
+    backend.apply([Replace(LUKE, {"f": b"1"}), Replace(FRIENDS, [b"1"])])
+    foreign = ["README.md", "User/notes.txt", "User/.hidden.json", "User/a%2fb.json", "User/a:b.json", "User/%41.json"]
+    foreign += ["User/CON.json", "User/x.json.json", "User/a%~0123.json", "User/e\u0301.json", ".git/x/y.json"]
+    foreign += ["User/luke@example.com/deeper/x.json", "User/luke@example.com/.x.json", "User/x.JSON", "x.json"]
+    foreign += [".store/deadlines/mine.txt", ".store/mine"]
+    for name in foreign:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("mine")
+    assert set(backend.keys("")) == {LUKE, FRIENDS}
+    assert set(backend.stored_keys("User:")) == {LUKE, FRIENDS}
+    backend.apply([Delete(LUKE), Delete(FRIENDS)])
+    assert list(backend.keys("")) == []
+    assert [name for name in foreign if (root / name).read_text() != "mine"] == []
+
+
+def test_an_empty_object_or_array_written_by_hand_does_not_exist(backend: JSONBackend, root: Path) -> None:
+    backend.mapping(LUKE).set_many({"f": b"1"})
+    for text in ("{}", "[ ]\n", "{\n\n}\r\n"):
+        (root / "User/luke@example.com.json").write_text(text)
+        assert list(backend.keys("")) == []
+        assert not backend.exists([LUKE])
+        assert backend.sequence(LUKE).size() == 0
+        assert backend.apply([Delete(LUKE)]) == [False]
+    backend.sequence(LUKE).push_right([b"1"])
+    assert list(backend.keys("")) == [LUKE]
+
+
+def test_a_store_written_by_hand_alone_is_read(backend: JSONBackend, root: Path) -> None:
+    (root / "User/luke@example.com").mkdir(parents=True)
+    (root / "User/luke@example.com.json").write_text('{"name": "Luke", "age": 19}')
+    (root / "User/luke@example.com/friends.json").write_text('["User:han@example.com"]')
+    assert set(backend.keys("")) == {LUKE, FRIENDS}
+    assert backend.mapping(LUKE).get_all() == {"name": b'"Luke"', "age": b"19"}
+    assert backend.members(FRIENDS).get_all() == {"User:han@example.com"}
+    assert not (root / STORE).exists()
+
+
+def test_a_deadline_left_by_a_file_deleted_by_hand_does_not_come_back(backend: JSONBackend, root: Path) -> None:
+    backend.mapping(LUKE).set_many({"f": b"1"})
+    backend.apply([SetDeadline(LUKE, 1000)])
+    (root / "User/luke@example.com.json").unlink()
+    backend.mapping(LUKE).set_many({"f": b"1"})
+    assert backend.ttl([LUKE]) is None
+
+
+class FoldingFiles(Files):
+    """A file system that takes names that differ only in case for one, and gives them in lower case and NFD."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def signature(self, path: Path) -> Signature | None:
+        return super().signature(self._folded(path))
+
+    def read(self, path: Path) -> tuple[bytes, Signature] | None:
+        return super().read(self._folded(path))
+
+    def replace(self, source: Path, target: Path) -> None:
+        super().replace(self._folded(source), self._folded(target))
+
+    def create(self, path: Path, data: bytes, *, sync: bool) -> None:
+        super().create(self._folded(path), data, sync=sync)
+
+    def unlink(self, path: Path) -> None:
+        super().unlink(self._folded(path))
+
+    def make_directory(self, path: Path) -> bool:
+        return super().make_directory(self._folded(path))
+
+    def remove_directory(self, path: Path) -> bool:
+        return super().remove_directory(self._folded(path))
+
+    def scan(self, path: Path) -> list[Item]:
+        # Names are preserved as they were made but for the hexadecimal digits of escapes, which are folded here too.
+        return [item._replace(name=self._unfolded(item.name)) for item in super().scan(self._folded(path))]
+
+    def _folded(self, path: Path) -> Path:
+        name = unicodedata.normalize("NFD", str(path.relative_to(self._root)))
+        return self._root / unicodedata.normalize("NFD", name.casefold())
+
+    def _unfolded(self, name: str) -> str:
+        return re.sub("%[0-9a-f]{2}", lambda escape: escape[0].upper(), name)
+
+
+def test_on_a_file_system_that_folds_case_names_are_kept_apart(tmp_path: Path, root: Path) -> None:
+    root.mkdir()
+    backend = JSONBackend(root, fsync=False, files=FoldingFiles(root))
+    names = ["luke", "Luke", "LUKE", "straße", "STRASSE", "strasse", "é", "É", "e\u0301", "%3Aa", "%3AA", LONG.upper()]
+    keys = [Key(f"{kind}:{name}", child) for kind in ("User", "user") for name in names for child in (None, "X", "x")]
+    for number, key in enumerate(keys):
+        backend.mapping(key).set_many({"f": b"%d" % number})
+    assert sorted(backend.keys(""), key=str) == sorted(keys, key=str)
+    assert [backend.mapping(key).get("f") for key in keys] == [b"%d" % number for number in range(len(keys))]
+    assert '"folds_case":true' in (root / ".store/facts.json").read_text()
+
+
+def test_how_names_are_spelt_is_found_out_once_and_kept(tmp_path: Path, root: Path) -> None:
+    root.mkdir()
+    JSONBackend(root, fsync=False, files=FoldingFiles(root)).mapping(Key("t:A")).set_many({"f": b"1"})
+    elsewhere = JSONBackend(root, fsync=False)
+    assert list(elsewhere.keys("")) == [Key("t:A")]
+    elsewhere.mapping(Key("t:B")).set_many({"f": b"1"})
+    assert (root / "t" / "%42.json").is_file()
