@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar, get_args, get_origin
 
 from persistent_collections.annotations import default_of, evaluate
 from persistent_collections.backends.base import Backend, Content, Key, Replace
@@ -76,6 +76,12 @@ class PersistentCollection(PersistentObject, abstract=True):
     @abstractmethod
     def copy(self) -> Any:
         """Return all of it as a plain built-in. Cost: 1 round trip, O(n)."""
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self.copy()
 
     @abstractmethod
     def _content(self, items: Any) -> Content:
@@ -151,6 +157,8 @@ def plain(value: Any) -> Any:
 
 def text_codec(declared: Any) -> str | None:
     """Return the bare-text codec a record's schema writes values of a declared type with, None if it has none."""
+    if get_origin(declared) is Annotated:
+        declared = get_args(declared)[0]
     if declared is str:
         return "str"
     return "reference" if isinstance(declared, type) and issubclass(declared, PersistentObject) else None

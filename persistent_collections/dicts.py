@@ -109,6 +109,12 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
             self._declared(1),
         )
 
+    def _store(self) -> MappingStore:
+        """Return the store for a write, which values read through this handle have to know of."""
+        bound: _Bound = self._now()
+        self._wrote()
+        return bound.store
+
     def _content(self, items: Any) -> dict[str, bytes]:
         bound: _Bound = self._now()
         pairs: dict[Any, Any] = {}
@@ -133,11 +139,11 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
         if not is_back(value, self, field):
-            bound.store.set_many({field: bound.values.encode(value)})
+            self._store().set_many({field: bound.values.encode(value)})
 
     def __delitem__(self, key: K) -> None:
         bound: _Bound = self._now()
-        if not bound.store.delete(bound.keys.encode(key)):
+        if not self._store().delete(bound.keys.encode(key)):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
@@ -150,10 +156,12 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         bound: _Bound = self._now()
-        return (bound.keys.decode(field) for page in bound.store.pages() for field, _ in page)
+        for page in bound.store.pages():
+            yield from (bound.keys.decode(field) for field, _ in page)
 
     def __reversed__(self) -> Iterator[K]:
-        return (key for key, _ in self._reversed_items())
+        bound: _Bound = self._now()
+        return (bound.keys.decode(field) for field, _ in self._reversed(bound))
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -186,23 +194,21 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def clear(self) -> None:
         """Mean what ``dict.clear`` does."""
-        bound: _Bound = self._now()
-        bound.store.replace({})
+        self._store().replace({})
 
-    def update(self, *args: Any, **kwargs: Any) -> None:
+    def update(self, /, *args: Any, **kwargs: Any) -> None:
         """Mean what ``dict.update`` does, in one step."""
         pairs: dict[Any, Any] = {}
         pairs.update(*map(plain, args), **kwargs)
         items = self._content(pairs)
         if items:
-            bound: _Bound = self._now()
-            bound.store.set_many(items)
+            self._store().set_many(items)
 
     def setdefault(self, key: K, default: Any = None, /) -> Any:
         """Mean what ``dict.setdefault`` does, decided in the store."""
         bound: _Bound = self._now()
         field, data = bound.keys.encode(key), bound.values.encode(default)
-        return self._held(bound, field, bound.store.add(field, data) or data)
+        return self._held(bound, field, self._store().add(field, data) or data)
 
     @overload
     def pop(self, key: K, /) -> V: ...
@@ -211,7 +217,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def pop(self, key: Any, default: Any = _MISSING, /) -> Any:
         """Mean what ``dict.pop`` does; the value is plain."""
         bound: _Bound = self._now()
-        data = bound.store.pop(bound.keys.encode(key))
+        data = self._store().pop(bound.keys.encode(key))
         if data is not None:
             return bound.values.decode(data)
         if default is _MISSING:
@@ -221,7 +227,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def popitem(self) -> tuple[K, V]:
         """Mean what ``dict.popitem`` does: the last item where the store has an order, else any."""
         bound: _Bound = self._now()
-        item = bound.store.pop_any()
+        item = self._store().pop_any()
         if item is None:
             raise KeyError("popitem(): dictionary is empty")
         field, data = item
@@ -237,7 +243,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        return increment(Counter(f"{key!r} of {self}", bound.store, field, bound.values, bound.declared), by)
+        return increment(Counter(f"{key!r} of {self}", self._store(), field, bound.values, bound.declared), by)
 
     @contextmanager
     def edit(self, key: K) -> Iterator[V]:
@@ -265,17 +271,15 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """Return the value of ``data``, its lists, dicts and sets writing back."""
         return hold(bound.values.decode(data), lambda: self._place(bound, field, data))
 
-    def _held_items(self) -> Iterator[tuple[K, V]]:
+    def _held_items(self, *, reverse: bool = False) -> Iterator[tuple[K, V]]:
         bound: _Bound = self._now()
-        for page in bound.store.pages():
-            for field, data in page:
-                yield bound.keys.decode(field), self._held(bound, field, data)
+        pages: Iterable[Iterable[tuple[str, bytes]]] = [self._reversed(bound)] if reverse else bound.store.pages()
+        return ((bound.keys.decode(field), self._held(bound, field, data)) for page in pages for field, data in page)
 
-    def _reversed_items(self) -> Iterator[tuple[K, V]]:
-        bound: _Bound = self._now()
+    def _reversed(self, bound: _Bound) -> Iterator[tuple[str, bytes]]:
         if not bound.backend.ordered:
             raise TypeError(f"{self.key!r} has no order in {bound.backend.url}; reverse a sorted copy of its keys")
-        return reversed(self.copy().items())
+        return reversed(bound.store.get_all().items())
 
     def __eq__(self, other: object) -> bool:
         return self.copy() == plain(other) if isinstance(other, Mapping) else NotImplemented
@@ -293,21 +297,23 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         return self
 
 
-def _reading_once(view: Callable[[dict[Any, Any]], Any]) -> Callable[[C], C]:
-    """Let set operations and comparisons of a view be done on the same view of a plain copy: one read each."""
+def _reading_once(cls: C) -> C:
+    """Let set operations and comparisons of a view be done on the same view of a plain copy."""
 
     def through(name: str) -> Callable[..., Any]:
         def method(self: Any, *args: Any) -> Any:
-            return getattr(view(self._mapping.copy()), name)(*args)
+            return getattr(self._plain(), name)(*map(_plain_set, args))
 
         return method
 
-    def override(cls: C) -> C:
-        for name in _SET_METHODS:
-            setattr(cls, name, through(name))
-        return cls
+    for name in _SET_METHODS:
+        setattr(cls, name, through(name))
+    return cls
 
-    return override
+
+def _plain_set(value: Any) -> Any:
+    """Return a view of a persistent dict, or a persistent collection, as the built-in it is like."""
+    return value._plain() if isinstance(value, DictKeys | DictItems) else plain(value)
 
 
 class _View:
@@ -319,23 +325,36 @@ class _View:
         return MappingProxyType(self._mapping)
 
 
-@_reading_once(dict.keys)
+@_reading_once
 class DictKeys(_View, KeysView[K]):
     """The keys of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
+
+    def _plain(self) -> Any:
+        return self._mapping.copy().keys()
 
     def __reversed__(self) -> Iterator[K]:
         return self._mapping.__reversed__()
 
 
-@_reading_once(dict.items)
+@_reading_once
 class DictItems(_View, ItemsView[K, V]):
     """The items of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
+
+    def _plain(self) -> Any:
+        return self._mapping.copy().items()
+
+    def __contains__(self, item: object) -> bool:
+        if not isinstance(item, tuple) or len(item) != 2:  # noqa: PLR2004 - an item is a pair
+            return False
+        key, value = item
+        found = self._mapping.get(key, _MISSING)
+        return found is not _MISSING and value in (found,)
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return self._mapping._held_items()
 
     def __reversed__(self) -> Iterator[tuple[K, V]]:
-        return self._mapping._reversed_items()
+        return self._mapping._held_items(reverse=True)
 
 
 class DictValues(_View, ValuesView[V]):
@@ -348,4 +367,4 @@ class DictValues(_View, ValuesView[V]):
         return (value for _, value in self._mapping._held_items())
 
     def __reversed__(self) -> Iterator[V]:
-        return (value for _, value in self._mapping._reversed_items())
+        return (value for _, value in self._mapping._held_items(reverse=True))

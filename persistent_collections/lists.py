@@ -51,8 +51,6 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         EncodeError: An item cannot be stored exactly as it is; nothing was written.
     """
 
-    _writes = 0
-
     if TYPE_CHECKING:
 
         @overload
@@ -85,13 +83,10 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         bound: _Bound = self._now()
         return list(map(bound.codec.encode, plain(items)))
 
-    def _wrote(self) -> None:
-        self._writes += 1
-
     def _store(self) -> SequenceStore:
-        """Return the store for a write, which an iterator of this handle has to know of."""
+        """Return the store for a write, which iterators and values read through this handle have to know of."""
         bound: _Bound = self._now()
-        self._writes += 1
+        self._wrote()
         return bound.store
 
     @overload
@@ -152,28 +147,28 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         return bound.store.size()
 
     def __iter__(self) -> Iterator[T]:
-        bound: _Bound = self._now()
-        index = start = 0
-        page: list[bytes] = []
-        writes = -1
-        while True:
-            if writes != self._writes or index == start + PAGE_SIZE:
-                start, writes = index, self._writes
-                page = bound.store.get_slice(slice(start, start + PAGE_SIZE))
-            if index >= start + len(page):
-                return
-            yield self._held(bound, index, page[index - start])
-            index += 1
+        return self._walk(0, 1)
 
     def __reversed__(self) -> Iterator[T]:
+        return self._walk(len(self) - 1, -1)
+
+    def _walk(self, index: int, step: int) -> Iterator[T]:
+        """Yield the item at ``index`` and so on, up or down, until there is none."""
         bound: _Bound = self._now()
-        end = bound.store.size()
-        while end > 0:
-            start = max(end - PAGE_SIZE, 0)
-            page = bound.store.get_slice(slice(start, end))
-            for index in reversed(range(start, start + len(page))):
-                yield self._held(bound, index, page[index - start])
-            end = start
+        page: dict[int, bytes] = {}
+        size, written = PAGE_SIZE, self._last_write()
+        while index >= 0:
+            if index not in page or written is not self._last_write():
+                # A loop that changes the list at each item shall not read a whole page for each.
+                size = min(2 * size, PAGE_SIZE) if written is self._last_write() else 1
+                written = self._last_write()
+                positions = range(index, index + size) if step > 0 else range(max(index + 1 - size, 0), index + 1)
+                items = bound.store.get_slice(slice(positions.start, positions.stop))
+                page = dict(zip(positions, items, strict=False))
+            if index not in page:
+                return
+            yield self._held(bound, index, page[index])
+            index += step
 
     def __contains__(self, value: object) -> bool:
         bound: _Bound = self._now()
@@ -184,7 +179,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         """Mean what ``list.index`` does."""
         bound: _Bound = self._now()
         data = _comparable(bound.codec, value)
-        if data is None:
+        if data is None or start is None or stop is None:
             return self.copy().index(value, start, stop)
         where = _clamped(slice(start, stop))
         found = bound.store.find(data, where.start, where.stop)
@@ -211,9 +206,9 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def insert(self, index: SupportsIndex, value: T, /) -> None:
         """Mean what ``list.insert`` does."""
-        where = _clamped(slice(index, None)).start
+        position = _checked(index)
         (data,) = self._content([value])
-        self._store().insert(where, data)
+        self._store().insert(position, data)
 
     def extend(self, values: Iterable[T], /) -> None:
         """Mean what ``list.extend`` does, in one step."""
@@ -227,14 +222,10 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         if items:
             self._store().push_right(items)
 
-    def _is_same(self, other: object) -> bool:
-        """Say whether ``other`` is a handle of this very list."""
-        return isinstance(other, PersistentList) and PersistentCollection.__eq__(self, other)
-
     def pop(self, index: SupportsIndex = -1, /) -> T:
         """Mean what ``list.pop`` does; the item is plain."""
         bound: _Bound = self._now()
-        position = _position(index)
+        position = _checked(index)
         data = self._store().pop(position)
         if data is None:
             raise IndexError("pop from empty list" if position in (0, -1) else "pop index out of range")
@@ -297,10 +288,13 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         """
         bound: _Bound = self._now()
         for _ in attempts(self.key):
+            written = self._last_write()
             items = bound.store.get_slice(slice(None))
             values = list(map(bound.codec.decode, items))
             weights = values if key is None else list(map(key, values))
             order = sorted(range(len(items)), key=weights.__getitem__, reverse=reverse)
+            if written is not self._last_write():
+                raise ValueError("list modified during sort")
             if not items or self._store().replace_if(items, [items[index] for index in order]):
                 return
 
@@ -348,7 +342,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def __imul__(self, times: SupportsIndex) -> Self:
         if not hasattr(times, "__index__"):
             return NotImplemented
-        self._store().repeat(as_index(times))
+        self._store().repeat(_checked(times))
         return self
 
     def _compare(self, operation: Callable[[Any, Any], bool], other: object) -> bool:
@@ -384,6 +378,13 @@ def _position(index: Any) -> int:
     if abs(position) > sys.maxsize:
         raise IndexError("cannot fit 'int' into an index-sized integer")
     return position
+
+
+def _checked(number: SupportsIndex) -> int:
+    """Return an argument of a list's method as an ``int`` that a list can take."""
+    if abs(as_index(number)) > sys.maxsize:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    return as_index(number)
 
 
 def _clamped(where: slice) -> slice:

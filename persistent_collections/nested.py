@@ -42,7 +42,7 @@ class Place:
         compare_and_set: Writes to ``where`` if the store still holds what is expected there.
     """
 
-    __slots__ = ("_codec", "_compare_and_set", "_data", "owner", "root", "where")
+    __slots__ = ("_codec", "_compare_and_set", "_data", "_written", "owner", "root", "where")
 
     def __init__(
         self,
@@ -58,6 +58,12 @@ class Place:
         self._codec = codec
         self._data = data
         self._compare_and_set = compare_and_set
+        self._written = owner._last_write()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this thread wrote nothing through the owner since the value was read, but for the value's changes."""
+        return self._written is self.owner._last_write()
 
     def write(self) -> None:
         """Store the value if its bytes are others than those read. Cost: 1 round trip.
@@ -75,12 +81,17 @@ class Place:
             )
         self._data = data
         self.owner._wrote()
+        self._written = self.owner._last_write()
 
 
 class Nested:
     """What lists, dicts and sets in a stored value share."""
 
     _place: Place
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make a plain built-in: only what was read writes back, whoever makes one by ``type(value)(…)``."""
+        return _plain[cls](*args, **kwargs)
 
     def copy(self) -> Any:
         """Return the plain built-in, all the way down."""
@@ -100,7 +111,7 @@ class Nested:
         return repr(detach(self))
 
 
-def _built_on(kind: type, *, changing: str, making: str) -> Callable[[N], N]:
+def _built_on(kind: type, *, changing: str, making: str = "") -> Callable[[N], N]:
     """Make a class a ``kind`` whose ``changing`` methods write back and whose ``making`` methods give plain values."""
 
     def build(cls: N) -> N:
@@ -128,7 +139,7 @@ def _writing_back(method: Callable[..., Any]) -> Callable[..., Any]:
         except BaseException:
             _put_back(self, before)
             raise
-        return result if result is self else detach(result)
+        return result if result is self or type(result) in _nested else detach(result)
 
     return changing
 
@@ -144,12 +155,21 @@ def _giving_plain(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_built_on(
-    list,
-    changing="append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__",
-    making="__add__ __mul__ __rmul__",
+    list, changing="append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__"
 )
 class NestedList(Nested, list[Any]):
     """A ``list`` in a stored value."""
+
+    def __add__(self, other: Any) -> Any:
+        return detach(list(self) + other)
+
+    def __radd__(self, other: Any) -> Any:
+        return detach(other + list(self))
+
+    def __mul__(self, times: Any) -> Any:
+        return detach(list(self) * times)
+
+    __rmul__ = __mul__
 
     def __getitem__(self, index: Any) -> Any:
         item = list.__getitem__(self, index)
@@ -192,14 +212,15 @@ def hold(value: Any, place: Callable[[], Place]) -> Any:
 
 def attach(value: Any, place: Place) -> Any:
     """Return ``value`` with every list, dict and set in it, and in tuples in it, made one that writes to ``place``."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind is tuple:
         return tuple(attach(item, place) for item in value) if _holds_others(value) else value
     if kind in _plain:
         return value if value._place is place else attach(detach(value), place)
     if kind not in _nested:
         return value
-    nested = _nested[kind](value)
+    nested: Any = kind.__new__(_nested[kind])
+    kind.__init__(nested, value)
     nested._place = place
     _attach_items(nested)
     return nested
@@ -216,8 +237,10 @@ def _attach_items(nested: Any) -> None:
 
 def is_back(value: Any, owner: Any, where: object) -> bool:
     """Say whether ``value`` is just what was read through ``owner`` from ``where``, and so is stored there already."""
-    place: Place | None = getattr(value, "_place", None) if type(value) in _plain else None
-    return place is not None and value is place.root and owner is place.owner and where == place.where
+    if type(value) not in _plain:
+        return False
+    place: Place = value._place
+    return value is place.root and owner is place.owner and where == place.where and place.is_current
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import uniform
+from threading import get_ident
 from types import MappingProxyType, new_class
 from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
@@ -68,6 +69,7 @@ class PersistentObject(ABC):
     _key: Key
     _choice: Choice
     _bound: Any
+    _writes: dict[int, object]
 
     def __init_subclass__(
         cls,
@@ -119,6 +121,7 @@ class PersistentObject(ABC):
         self._key = Key(f"{self.type_name}:{id.translate(_QUOTE)}")
         self._choice = choice
         self._bound = None
+        self._writes = {}
 
     @classmethod
     def _handle(cls, id: str, choice: Choice) -> Self:
@@ -239,8 +242,13 @@ class PersistentObject(ABC):
         """Return every key of the object, its own first."""
         return (self._key,)
 
-    def _wrote(self) -> None:  # noqa: B027 - only handles that keep something read need to know
-        """Take note of a write through this handle."""
+    def _wrote(self) -> None:
+        """Take note that this thread writes through this handle."""
+        self._writes[get_ident()] = object()
+
+    def _last_write(self) -> object:
+        """Return what stands for the last write of this thread through this handle, None before the first."""
+        return self._writes.get(get_ident())
 
     def _not_found(self) -> ObjectNotFound:
         return ObjectNotFound(f"{self.key!r} does not exist in {resolve(self._choice).url}")
@@ -265,6 +273,12 @@ class PersistentObject(ABC):
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._unbound, self._parameters, self._id, self._portable(), self._state())

@@ -143,8 +143,9 @@ class Record(_Declared, abstract=True):
                 delattr(cls, name)
             if not _is_method(cls, name):
                 setattr(cls, name, _Attribute(name))
-        with suppress(NameError):  # of a forward reference, which is evaluated at the first use then
+        with suppress(NameError):  # of a forward reference
             cls._fields()
+        cls._compiled = None  # by the first use, a name may mean a class that took the place of its namesake
 
     @classmethod
     def _fields(cls) -> Mapping[str, Field]:
@@ -197,6 +198,7 @@ class Record(_Declared, abstract=True):
         return tuple(Key(self._key.root, field.stored) for field in self._fields().values() if field.child)
 
     def _wrote(self) -> None:
+        super()._wrote()
         for collection in self._children.values():
             collection._wrote()
 
@@ -243,6 +245,7 @@ class Record(_Declared, abstract=True):
             self._child(field, field.child).delete()
         else:
             bound: _Bound = self._now()
+            self._wrote()
             bound.store.delete(field.stored)
 
     def __contains__(self, name: object) -> bool:

@@ -72,20 +72,25 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         bound: _Bound = self._now()
         return set(map(bound.keys.encode, plain(items)))
 
+    def _sought(self, member: Any) -> str:
+        """Return the text of a member to look for; a set stands for the frozenset it equals."""
+        bound: _Bound = self._now()
+        return bound.keys.encode(frozenset(plain(member)) if isinstance(member, set | PersistentSet) else member)
+
     def _store(self) -> MemberStore:
         bound: _Bound = self._now()
         return bound.store
 
     def __contains__(self, member: object) -> bool:
-        bound: _Bound = self._now()
-        return bound.store.contains(bound.keys.encode(member))
+        return self._store().contains(self._sought(member))
 
     def __len__(self) -> int:
         return self._store().size()
 
     def __iter__(self) -> Iterator[T]:
         bound: _Bound = self._now()
-        return (bound.keys.decode(text) for page in bound.store.pages() for text in page)
+        for page in bound.store.pages():
+            yield from map(bound.keys.decode, page)
 
     def copy(self) -> set[T]:
         """Return all of it as a plain ``set``. Cost: 1 round trip, O(n)."""
@@ -98,11 +103,11 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def discard(self, member: T, /) -> None:
         """Mean what ``set.discard`` does."""
-        self._store().remove(self._content([member]))
+        self._store().remove({self._sought(member)})
 
     def remove(self, member: T, /) -> None:
         """Mean what ``set.remove`` does."""
-        if not self._store().remove(self._content([member])):
+        if not self._store().remove({self._sought(member)}):
             raise KeyError(member)
 
     def pop(self) -> T:
