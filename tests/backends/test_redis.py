@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import redis
 
-from persistent_collections.backends.base import Backend
+from persistent_collections.backends.base import Backend, Content, Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.testing.backends import BackendSuite
@@ -27,6 +28,28 @@ def backend(server: RunningServer) -> Iterator[RedisBackend]:
 
 
 class TestRedisBackend(BackendSuite):
+    def stored(self, backend: Backend, key: Key) -> Content | None:
+        with redis.Redis.from_url(backend.url) as client:
+            match client.type(str(key)):
+                case b"hash":
+                    return {field.decode(): data for field, data in client.hgetall(str(key)).items()}
+                case b"list":
+                    return list(client.lrange(str(key), 0, -1))
+                case b"set":
+                    return {member.decode() for member in client.smembers(str(key))}
+        return None
+
+    def store(self, backend: Backend, key: Key, content: Content) -> None:
+        with redis.Redis.from_url(backend.url) as client:
+            client.delete(str(key))
+            match content:
+                case dict():
+                    client.hset(str(key), mapping=content)
+                case list():
+                    client.rpush(str(key), *content)
+                case _:
+                    client.sadd(str(key), *content)
+
     def reopen(self, backend: Backend) -> Backend:
         return RedisBackend.from_url(StoreURL.parse(backend.url))
 

@@ -163,12 +163,13 @@ class TestGivenClients:
             assert backend.url == f"redis://localhost:{server.port}/3?prefix=a:&codec=json"
 
     def test_connections_of_our_own_are_closed_and_opened_again(self, server: RunningServer) -> None:
-        with server.client() as client, connect(f"{server.url}?client_name=mine") as backend:
+        with connect(server.url) as backend:
+            connections = backend._client.connection_pool._available_connections
             for _ in range(2):
                 backend.exists([KEY])
-                assert "mine" in [found["name"] for found in client.client_list()]
+                assert [connection.is_connected for connection in connections] == [True]
                 backend.close()
-                assert "mine" not in [found["name"] for found in client.client_list()]
+                assert [connection.is_connected for connection in connections] == [False]
 
     def test_the_url_of_a_client_reaches_its_store_without_its_password(self) -> None:
         assert RedisBackend(redis.Redis(username="a b", password="secret")).url == "redis://a%20b@localhost:6379/0"

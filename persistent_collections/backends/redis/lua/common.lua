@@ -25,6 +25,17 @@ local function feed(command, name, list, first, last)
   return sum
 end
 
+-- Return the replies to a command that answers each of list[first..last], asked in the same pieces.
+local function ask(command, name, list, first, last)
+  local replies = {}
+  for from = first, last, PIECE do
+    for _, reply in ipairs(redis.call(command, name, unpack(list, from, math.min(from + PIECE - 1, last)))) do
+      replies[#replies + 1] = reply
+    end
+  end
+  return replies
+end
+
 -- Return the items a script was given, with the index of the first and of the last: its arguments from `first` on or,
 -- where those are too many for one command, a list staged under the last key.
 local function items(first)

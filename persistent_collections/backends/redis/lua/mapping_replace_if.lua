@@ -3,8 +3,10 @@
 local list, first, last = items(3)
 local new = first + ARGV[2]
 if redis.call('HLEN', KEYS[1]) * 2 ~= new - first then return 0 end
-for i = first, new - 1, 2 do
-  if redis.call('HGET', KEYS[1], list[i]) ~= list[i + 1] then return 0 end
+local fields = {}
+for i = first, new - 1, 2 do fields[#fields + 1] = list[i] end
+for i, data in ipairs(ask('HMGET', KEYS[1], fields, 1, #fields)) do
+  if data ~= list[first + 2 * i - 1] then return 0 end
 end
 rewrite('HSET', list, new, last)
 return 1

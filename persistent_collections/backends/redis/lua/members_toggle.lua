@@ -1,9 +1,9 @@
 -- Remove the members that are there and add the others. ARGV: where the items are, items.
 local list, first, last = items(2)
 local there, absent = {}, {}
-for i = first, last do
-  local side = redis.call('SISMEMBER', KEYS[1], list[i]) == 1 and there or absent
-  side[#side + 1] = list[i]
+for i, found in ipairs(ask('SMISMEMBER', KEYS[1], list, first, last)) do
+  local side = found == 1 and there or absent
+  side[#side + 1] = list[first + i - 1]
 end
 local left = time_left(KEYS)
 feed('SADD', KEYS[1], absent, 1, #absent) -- before any goes, or the key could be emptied and lose its deadline
