@@ -182,6 +182,7 @@ class _SetsOneByOne(SimpleMapping):
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
         for field, data in items.items():
             super().set_many({field: data})
+            time.sleep(0)
 
 
 class SetsOneByOne(MemoryBackend):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from persistent_collections.testing.backends import BackendSuite
-
 pytest_plugins = ["pytester"]
 
 CAUGHT_BY = {
@@ -59,8 +57,3 @@ def test_a_broken_backend_is_caught_by_the_test_of_the_promise_it_breaks(pyteste
 def test_a_sound_backend_passes_where_the_broken_ones_fail(pytester: pytest.Pytester) -> None:
     tests = " or ".join(CAUGHT_BY.values())
     assert failed_tests(pytester, "persistent_collections.backends.memory", "MemoryBackend", tests) == set()
-
-
-def test_no_part_of_the_suite_hides_a_test_of_another() -> None:
-    names = [name for part in BackendSuite.__bases__ for name in vars(part) if name.startswith("test_")]
-    assert sorted(names) == sorted(set(names))

@@ -43,6 +43,6 @@ class BackendSuite(
 
     The three hooks are optional, and the suite is the stricter for each of them. No test is to be overridden or
     skipped: what a store does not promise follows from its ``medium`` and its ``ordered``. What takes seconds carries
-    the marker ``slow``. Add :class:`~persistent_collections.testing.contention.ContentionSuite`, and for a store that outlives its process
-    :class:`~persistent_collections.testing.crashes.CrashSuite`.
+    the marker ``slow``. Add :class:`~persistent_collections.testing.contention.ContentionSuite`, and for a store that
+    outlives its process :class:`~persistent_collections.testing.crashes.CrashSuite`.
     """
