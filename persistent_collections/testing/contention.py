@@ -215,31 +215,31 @@ class ContentionSuite:
         stay = [Key(f"Thing:stay {number}") for number in range(100)]
         for key in stay:
             backend.mapping(key).set_many({"f": LAST})
-        for keys in chain.from_iterable(crew.run(jobs.make_or_list, crew.times // 3)):
+        for keys in chain.from_iterable(crew.run(jobs.make_and_list, crew.times // 3)):
             assert_each_once((key for key in keys if "stay" in key.root), stay)
 
     def test_no_reader_sees_half_of_a_write_of_several_fields(self, crew: Crew) -> None:
-        assert_nothing_seen(crew.run(jobs.set_or_read_fields))
+        assert_nothing_seen(crew.run(jobs.set_and_read_fields))
 
     def test_no_reader_sees_half_of_a_replacement(self, crew: Crew) -> None:
-        assert_nothing_seen(crew.run(jobs.replace_or_read_fields))
+        assert_nothing_seen(crew.run(jobs.replace_and_read_fields))
 
     def test_no_reader_sees_half_of_a_splice(self, backend: Backend, crew: Crew) -> None:
         backend.sequence(KEY).push_right([FIRST, *[mark(0, 0)] * jobs.WIDTH, LAST])
-        assert_nothing_seen(crew.run(jobs.splice_or_read_items))
+        assert_nothing_seen(crew.run(jobs.splice_and_read_items))
 
     def test_no_reader_sees_half_of_a_reversal(self, backend: Backend, crew: Crew) -> None:
         backend.sequence(KEY).push_right([b"%d" % number for number in range(jobs.WIDTH)])
-        assert_nothing_seen(crew.run(jobs.reverse_or_read_items))
+        assert_nothing_seen(crew.run(jobs.reverse_and_read_items))
 
     def test_no_reader_sees_half_of_a_step_over_several_keys(self, backend: Backend, crew: Crew) -> None:
         backend.members(CHILD).add({"moved"})
-        assert_nothing_seen(crew.run(jobs.move_or_read_members))
+        assert_nothing_seen(crew.run(jobs.move_and_read_members))
 
     def test_fields_that_stay_are_paged_exactly_once_while_others_write(self, backend: Backend, crew: Crew) -> None:
         stay = {f"stay {number}" for number in range(1500)}
         backend.mapping(KEY).set_many(dict.fromkeys(stay, LAST))
-        for fields in chain.from_iterable(crew.run(jobs.page_or_change, crew.times // 10)):
+        for fields in chain.from_iterable(crew.run(jobs.change_and_page, crew.times // 10)):
             assert_each_once((field for field in fields if field in stay), stay)
             assert len(set(fields)) == len(fields), "no field twice"
 

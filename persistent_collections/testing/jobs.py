@@ -198,93 +198,80 @@ def create(backend: Backend, worker: int, times: int) -> list[int]:
     return made
 
 
-def make_or_list(backend: Backend, worker: int, times: int) -> list[list[Key]]:
-    """Make and delete objects of one's own if the worker is even, else list all; return the listings."""
+def make_and_list(backend: Backend, worker: int, times: int) -> list[list[Key]]:
+    """Make and delete objects of one's own, listing all in between, and return the listings."""
     listings = []
     for number in range(times):
-        if worker % 2 == 0:
-            own = Key(f"Thing:{worker} {number}")
-            backend.mapping(own).set_many({"f": FIRST})
-            backend.mapping(own).delete("f")
-        else:
-            listings.append(list(backend.keys("Thing:")))
+        own = Key(f"Thing:{worker} {number}")
+        backend.mapping(own).set_many({"f": FIRST})
+        listings.append(list(backend.keys("Thing:")))
+        backend.mapping(own).delete("f")
     return listings
 
 
-def set_or_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
-    """Set many fields alike if the worker is even, else read them; return what was seen that was not alike."""
+def set_and_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
+    """Set many fields alike and read them, in turn; return what was seen that was not alike."""
     mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
+    names = list(map(str, range(WIDTH)))
     for number in range(times):
-        if worker % 2 == 0:
-            mapping.set_many(dict.fromkeys(map(str, range(WIDTH)), mark(worker, number)))
-        else:
-            seen = mapping.get_all()
-            got = mapping.get_many(["0", str(WIDTH - 1)])
-            halves += [seen] if len(set(seen.values())) > 1 or len(seen) not in (0, WIDTH) else []
-            halves += [{"first": got[0] or b"", "last": got[1] or b""}] if got[0] != got[1] else []
+        mapping.set_many(dict.fromkeys(names, mark(worker, number)))
+        seen, got = mapping.get_all(), mapping.get_many(names)
+        halves += [] if len(seen) == WIDTH and len(set(seen.values())) == len(set(got)) == 1 else [seen]
     return halves
 
 
-def replace_or_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
-    """Replace all fields by others if the worker is even, else read them; return what was seen that was mixed."""
+def replace_and_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
+    """Replace all fields by others and read them, in turn; return what was seen that was mixed."""
     mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
     for number in range(times):
-        if worker % 2 == 0:
-            mapping.replace({f"{number} {field}": mark(worker, number) for field in range(WIDTH)})
-        else:
-            seen = mapping.get_all()
-            halves += [seen] if len(set(seen.values())) > 1 or len(seen) not in (0, WIDTH) else []
+        mapping.replace({f"{number} {field}": mark(worker, number) for field in range(WIDTH)})
+        seen = mapping.get_all()
+        halves += [] if len(seen) == WIDTH and len(set(seen.values())) == 1 else [seen]
     return halves
 
 
-def splice_or_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
-    """Replace all but the ends by items alike if the worker is even, else read; return what was seen that was mixed."""
+def splice_and_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
+    """Replace all but the ends by items alike and read them, in turn; return what was seen that was mixed."""
     sequence, halves = backend.sequence(KEY), list[list[bytes]]()
     for number in range(times):
-        if worker % 2 == 0:
-            sequence.splice(1, -1, [mark(worker, number)] * (WIDTH + number % 3))
-        else:
-            first, *middle, last = seen = sequence.get_slice(slice(None))
-            whole = (first, last) == (FIRST, LAST) and len(set(middle)) <= 1 and len(middle) in range(WIDTH, WIDTH + 3)
-            halves += [] if whole else [seen]
+        sequence.splice(1, -1, [mark(worker, number)] * (WIDTH + number % 3))
+        first, *middle, last = seen = sequence.get_slice(slice(None))
+        whole = (first, last) == (FIRST, LAST) and len(set(middle)) == 1 and len(middle) in range(WIDTH, WIDTH + 3)
+        halves += [] if whole else [seen]
     return halves
 
 
-def reverse_or_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
-    """Reverse the items if the worker is even, else read them; return what was seen that was in no order."""
+def reverse_and_read_items(backend: Backend, _worker: int, times: int) -> list[list[bytes]]:
+    """Reverse the items and read them, in turn; return what was seen that was in no order."""
     sequence, halves = backend.sequence(KEY), list[list[bytes]]()
     model = [b"%d" % number for number in range(WIDTH)]
     for _ in range(times):
-        if worker % 2 == 0:
-            sequence.reverse()
-        else:
-            seen = sequence.get_slice(slice(None))
-            halves += [] if seen in (model, model[::-1]) else [seen]
+        sequence.reverse()
+        seen = sequence.get_slice(slice(None))
+        halves += [] if seen in (model, model[::-1]) else [seen]
     return halves
 
 
-def move_or_read_members(backend: Backend, worker: int, times: int) -> list[set[str]]:
-    """Move a member between two sets if the worker is even, else unite them; return unions without it."""
+def move_and_read_members(backend: Backend, worker: int, times: int) -> list[set[str]]:
+    """Move a member between two sets and unite them, in turn; return unions without it."""
     halves = []
     for number in range(times):
-        if worker % 2 == 0:
-            contents = [{"moved"}, set[str]()]
-            backend.apply([Replace(KEY, contents[number % 2]), Replace(CHILD, contents[1 - number % 2])])
-        elif (seen := backend.members(KEY).combine("union", [CHILD])) != {"moved"}:
-            halves.append(seen)
+        contents = [{"moved"}, set[str]()]
+        there = (number + worker) % 2
+        backend.apply([Replace(KEY, contents[there]), Replace(CHILD, contents[1 - there])])
+        seen = backend.members(KEY).combine("union", [CHILD])
+        halves += [] if seen == {"moved"} else [seen]
     return halves
 
 
-def page_or_change(backend: Backend, worker: int, times: int) -> list[list[str]]:
-    """Set and delete fields of one's own if the worker is even, else page; return the pagings' fields."""
+def change_and_page(backend: Backend, worker: int, times: int) -> list[list[str]]:
+    """Set and delete fields of one's own, paging in between, and return the pagings' fields."""
     mapping, pagings = backend.mapping(KEY), list[list[str]]()
     for number in range(times):
-        if worker % 2 == 0:
-            own = [f"{worker} {number} {field}" for field in range(500)]
-            mapping.set_many(dict.fromkeys(own, FIRST))
-            mapping.set_many(dict.fromkeys(own))
-        else:
-            pagings.append([field for field, _ in chain.from_iterable(mapping.pages())])
+        own = [f"{worker} {number} {field}" for field in range(500)]
+        mapping.set_many(dict.fromkeys(own, FIRST))
+        pagings.append([field for field, _ in chain.from_iterable(mapping.pages())])
+        mapping.set_many(dict.fromkeys(own))
     return pagings
 
 
