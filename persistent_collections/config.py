@@ -169,44 +169,54 @@ def portable(backend: Backend) -> str:
     )
 
 
-def _read(source: str | Path | Mapping[str, Any]) -> dict[str, Backend]:
-    """Return the named backends ``source`` describes; no I/O but the reading of a file."""
-    if isinstance(source, str):
-        if ":" not in source:
-            raise ConfigurationError(
-                f"configure() takes a URL, a mapping or a pathlib.Path to a TOML file, not {source!r}"
-            )
+def _read(source: object) -> dict[str, Backend]:
+    """Return the named backends ``source`` describes; no I/O but the reading of files it names."""
+    if isinstance(source, str) and ":" in source:
         return {"default": connect(source)}
     if isinstance(source, Path):
-        try:
-            source = tomllib.loads(source.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot read the configuration {str(source)!r}: {error}") from error
+        source = _read_toml(source)
+    if not isinstance(source, Mapping):
+        shown = repr(source) if isinstance(source, str) else type(source).__name__
+        raise ConfigurationError(f"configure() takes a URL, a mapping or a pathlib.Path to a TOML file, not {shown}")
     unknown = source.keys() - {"backends"}
     if unknown:
         raise ConfigurationError(
             f"unknown setting {min(unknown)!r}; a configuration holds 'backends', a table of named ones"
         )
-    return {name: _backend(name, table) for name, table in source.get("backends", {}).items()}
+    tables = source.get("backends", {})
+    if not isinstance(tables, Mapping):
+        raise ConfigurationError(f"'backends' is a table of named ones, not a {type(tables).__name__}")
+    return {name: _backend(name, table) for name, table in tables.items()}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {error}") from error
 
 
 def _backend(name: str, table: object) -> Backend:
     """Return the backend that one entry of a configuration describes."""
+    if ":" in name:
+        raise ConfigurationError(f"the backend name {name!r} holds a ':', by which a URL is told from a name")
     if isinstance(table, Backend):
         return table
-    if isinstance(table, str):
-        return connect(table)
-    if not isinstance(table, Mapping) or not isinstance(table.get("url"), str):
+    options = dict(table) if isinstance(table, Mapping) else {"url": table}
+    url = options.pop("url", None)
+    if not isinstance(url, str):
         raise ConfigurationError(f"backend {name!r} is a URL, a backend or a table with a 'url'")
-    options = {option: value for option, value in table.items() if option != "url"}
     try:
-        return connect(table["url"], **_with_password(options))
+        return connect(url, **_with_password(options))
     except ConfigurationError as error:
         raise ConfigurationError(f"backend {name!r}: {error}") from error
 
 
 def _with_password(options: dict[str, Any]) -> dict[str, Any]:
     """Put the password itself in place of the option that says where it stands."""
+    given = options.keys() & {"password", "password_env", "password_file"}
+    if len(given) > 1:
+        raise ConfigurationError(f"{' and '.join(sorted(given))} are both given; say once where the password stands")
     variable, file = options.pop("password_env", None), options.pop("password_file", None)
     if variable is not None:
         if variable not in os.environ:
@@ -215,8 +225,8 @@ def _with_password(options: dict[str, Any]) -> dict[str, Any]:
     if file is not None:
         try:
             options["password"] = Path(file).read_text("utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise ConfigurationError(f"cannot read the password_file {str(file)!r}: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot read the password_file {str(file)!r}: {error}") from None
     return options
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NamedTuple, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, get_args, get_origin
 
 from persistent_collections.annotations import default_of, evaluate
 from persistent_collections.backends.base import Backend, Content, Key, Replace
@@ -13,6 +13,8 @@ from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.config import BackendSource, choose, resolve, surrounding
 from persistent_collections.objects import CodecSource, PersistentObject, check_id, classes, references
+
+_NOTHING: Final = ()
 
 
 class Origin(NamedTuple):
@@ -47,7 +49,7 @@ class PersistentCollection(PersistentObject, abstract=True):
     def __init__(
         self,
         id: str | int | None = None,
-        items: Any = (),
+        items: Any = _NOTHING,
         /,
         *,
         backend: BackendSource | None = None,
@@ -55,8 +57,7 @@ class PersistentCollection(PersistentObject, abstract=True):
     ) -> None:
         self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
         self._codec = codec
-        content = self._content(items)
-        if content:
+        if items is not _NOTHING and (content := self._content(items)):
             resolve(self._choice).apply([Replace(self._key, content, must_be_absent=True)])
 
     def _settle(self, id: str, choice: Any) -> None:

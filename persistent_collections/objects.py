@@ -97,8 +97,8 @@ class PersistentObject(ABC):
         if not abstract:
             _register(cls)
 
-    @classmethod
-    def _declare(cls) -> None:  # noqa: B027 - only records declare something
+    @classmethod  # noqa: B027 - only records declare something
+    def _declare(cls) -> None:
         """Take note of what the body of a new class declares."""
 
     def __class_getitem__(cls, parameters: Any) -> type[Self]:

@@ -26,7 +26,12 @@ T = TypeVar("T")
 
 
 def child() -> Any:
-    """Say that a collection is a child of its record: ``friends: PersistentList["User"] = child()``."""
+    """Declare a collection as a child of its record.
+
+    ::
+
+        friends: PersistentList["User"] = child()
+    """
     return MISSING
 
 
@@ -351,7 +356,7 @@ class Record(_Declared, abstract=True):
             yield name, self._child(field, field.child) if field.child else self._hold(bound, name, data[name])
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        changes = self._changes(values)
+        changes = self._changes(values) if values else []
         if not changes:
             return
         self._wrote()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from persistent_collections.backends.base import Backend
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.backends"
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WORDS: Final = {
     "true": True,
     "on": True,
@@ -87,14 +89,18 @@ class StoreURL:
         """Take ``text`` apart.
 
         Raises:
-            ConfigurationError: It has no scheme, or an option twice.
+            ConfigurationError: It has no scheme, an ``@`` among the options, or an option twice.
         """
-        scheme, colon, rest = text.partition(":")
-        if not colon or not scheme:
+        scheme, _, rest = text.partition(":")
+        if not _SCHEME.fullmatch(text[: len(scheme) + 1]):
             raise ConfigurationError(
                 "a store's URL starts with its scheme, such as 'json:./data' or 'redis://localhost:6379/0'"
             )
         rest, _, query = rest.partition("?")
+        if "@" in query:  # which may well be the end of a password, so that nothing of it is shown
+            raise ConfigurationError(
+                "an option of a store's URL holds an '@'; write it '%40', and a password's '?' '%3F'"
+            )
         pairs = [*parse_qsl(query, keep_blank_values=True), *(options or {}).items()]
         merged = dict(pairs)
         if len(merged) != len(pairs):

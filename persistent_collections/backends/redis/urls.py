@@ -54,6 +54,7 @@ OPTIONS: Final = {
 }
 """The declared options of each scheme; all but our own are redis-py's, by its names."""
 
+_MAX_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:@]*))(?::(?P<port>\d+))?")
 
 
@@ -92,7 +93,7 @@ def _socket(url: StoreURL) -> dict[str, Any]:
 def _address(url: StoreURL) -> dict[str, Any]:
     address = _ADDRESS.fullmatch(url.netloc.rpartition("@")[2])
     path = url.path.strip("/")
-    if address is None or not (path.isdecimal() or not path):
+    if address is None or int(address["port"] or 0) > _MAX_PORT or not (path.isdecimal() or not path):
         raise ConfigurationError(
             f"a server's URL is spelt '{url.scheme}://user:password@host:port/db'; in user and password percent-encode "
             "'/', '@', ':', '?', '#' and '%', or give them as options"

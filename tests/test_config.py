@@ -1,0 +1,631 @@
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persistent_collections import (
+    Backend,
+    BackendUnavailable,
+    ConfigurationError,
+    PersistentCollectionsError,
+    PersistentDict,
+    PersistentList,
+    Record,
+    child,
+    configure,
+    connect,
+    current_backend,
+    register_backend,
+    use_backend,
+)
+from persistent_collections.config import DEFAULT_URL, VARIABLE
+
+SECRET = "swordfish"
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    configure({})
+    yield
+    configure({})
+
+
+@pytest.fixture
+def memories() -> list[Backend]:
+    return [connect("memory:") for _ in range(3)]
+
+
+class Session(Record, backend="sessions"):
+    user: str
+
+
+class Note(Record):
+    text: str
+    tags: PersistentList[str] = child()
+
+
+def test_the_default_is_a_folder_made_at_the_first_write(tmp_path: Path) -> None:
+    notes = PersistentDict("notes")
+    assert current_backend().url == f"json://{tmp_path}/persistent-data"
+    assert (notes.get("a"), len(notes), list(notes), bool(notes), Note.count()) == (None, 0, [], False, 0)
+    with pytest.raises(KeyError):
+        notes["a"]
+    assert list(tmp_path.iterdir()) == []
+    notes["a"] = 1
+    assert {path.name for path in tmp_path.iterdir()} == {"persistent-data"}
+    assert (tmp_path / "persistent-data/PersistentDict/notes.json").exists()
+
+
+def test_the_default_is_that_of_the_folder_the_process_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = PersistentDict("notes", {"a": 1})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert not notes
+    monkeypatch.chdir(tmp_path)
+    assert notes
+
+
+def test_the_variable_is_read_at_each_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = PersistentDict("notes")
+    monkeypatch.setenv(VARIABLE, "fakeredis://one")
+    notes["a"] = 1
+    monkeypatch.setenv(VARIABLE, "fakeredis://two")
+    assert notes == {}
+    monkeypatch.setenv(VARIABLE, "fakeredis://one")
+    assert notes == {"a": 1}
+
+
+def test_an_empty_variable_is_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    assert current_backend() is connect(DEFAULT_URL)
+
+
+def test_a_bare_store_of_this_process_is_one_for_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "memory:")
+    PersistentDict("notes")["a"] = 1
+    assert PersistentDict("notes") == {"a": 1}
+
+
+def test_a_wrong_variable_is_an_error_of_the_first_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "redis//localhost")
+    notes = PersistentDict("notes")
+    with pytest.raises(ConfigurationError):
+        notes["a"] = 1
+
+
+LEVELS = ["object", "class", "use_backend", "configure", "variable"]
+
+
+@pytest.mark.parametrize("first", range(len(LEVELS)))
+def test_the_first_in_the_order_of_precedence_wins(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = {level: connect("memory:") for level in LEVELS}
+    spoken = LEVELS[first:]
+    options: dict[str, Any] = {"backend": backends["class"]} if "class" in spoken else {}
+
+    class Level(Record, **options):
+        name: str
+
+    register_backend("leveltest", f"{__name__}:Variable", replace=True)
+    Variable.backend = backends["variable"]
+    monkeypatch.setenv(VARIABLE, "leveltest:")
+    if "configure" in spoken:
+        configure({"backends": {"default": backends["configure"]}})
+    given: dict[str, Any] = {"backend": backends["object"]} if "object" in spoken else {}
+    if "use_backend" in spoken:
+        with use_backend(backends["use_backend"]):
+            Level("x", **given, name="here")
+            assert Level.count(**given) == 1
+    else:
+        Level("x", **given, name="here")
+        assert Level.count(**given) == 1
+    assert {level for level, backend in backends.items() if list(backend.keys(""))} == {LEVELS[first]}
+
+
+class Variable:
+    """Stands in the registry for a backend that is there already."""
+
+    in_process = True
+    backend: Backend
+
+    @classmethod
+    def from_url(cls, url: object) -> Backend:
+        return cls.backend
+
+
+def test_the_innermost_use_backend_wins(memories: list[Backend]) -> None:
+    outer, inner, _ = memories
+    with use_backend(outer) as given:
+        assert given is outer is current_backend()
+        with use_backend(inner):
+            assert current_backend() is inner
+        assert current_backend() is outer
+    assert current_backend() is connect(DEFAULT_URL)
+
+
+def test_use_backend_ends_with_its_block_whatever_happens(memories: list[Backend]) -> None:
+    with pytest.raises(RuntimeError), use_backend(memories[0]):
+        raise RuntimeError
+    with pytest.raises(ConfigurationError), use_backend("unknown"):
+        pass
+    assert current_backend() is connect(DEFAULT_URL)
+
+
+def test_use_backend_takes_a_name_a_url_or_a_backend(memories: list[Backend]) -> None:
+    configure({"backends": {"users": memories[0]}})
+    with use_backend("users") as named, use_backend("fakeredis://x") as by_url, use_backend(memories[1]) as given:
+        assert (named, by_url, given) == (memories[0], connect("fakeredis://x"), memories[1])
+
+
+def test_use_backend_holds_in_its_own_thread_alone(memories: list[Backend]) -> None:
+    configure({"backends": {"default": memories[0]}})
+    with use_backend(memories[1]), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(current_backend).result() is memories[0]
+        assert pool.submit(copy_context().run, current_backend).result() is memories[1]
+
+
+def test_two_threads_use_two_backends_at_once(memories: list[Backend]) -> None:
+    barrier = threading.Barrier(2)
+    notes = PersistentDict("notes")
+
+    def work(number: int) -> None:
+        with use_backend(memories[number]):
+            barrier.wait()
+            for _ in range(20):
+                notes.increment("n")
+                notes["who"] = number
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    for number in range(2):
+        with use_backend(memories[number]):
+            assert notes == {"n": 20, "who": number}
+
+
+def test_a_handle_made_before_follows_configure_and_use_backend(memories: list[Backend]) -> None:
+    note, tags = Note("n"), Note("n").tags
+    configure({"backends": {"default": memories[0]}})
+    note.text = "configured"
+    tags.append("configured")
+    with use_backend(memories[1]):
+        assert not note
+        assert tags[:] == []
+        note.update(text="used", tags=["used"])
+    assert (note.text, tags[:]) == ("configured", ["configured"])
+    configure({"backends": {"default": memories[1]}})
+    assert (note.text, tags[:]) == ("used", ["used"])
+
+
+@pytest.mark.parametrize("make", ["inside", "backend=", "class"])
+def test_a_handle_bound_stays_so_and_so_does_all_reached_through_it(make: str, memories: list[Backend]) -> None:
+    home, default, other = memories
+    configure({"backends": {"default": default}})
+
+    class Bound(Record, **({"backend": home} if make == "class" else {})):
+        friend: Bound | None
+        tags: PersistentList[Bound] = child()
+
+    if make == "inside":
+        with use_backend(home):
+            bound: Any = Bound("b")
+    else:
+        bound = Bound("b", backend=home) if make == "backend=" else Bound("b")
+    with use_backend(other):
+        bound.friend = bound
+        bound.tags.append(bound)
+        bound["friend"].tags[0].friend.tags.append(bound)
+        tags = bound.tags
+    configure({"backends": {"default": other}})
+    assert len(tags) == 2
+    assert sorted(map(str, home.keys(""))) == ["Bound:b", "Bound:b:tags"]
+    assert not list(default.keys(""))
+    assert not list(other.keys(""))
+
+
+def test_a_backend_given_wins_inside_use_backend(memories: list[Backend]) -> None:
+    with use_backend(memories[0]):
+        PersistentDict("d", {"a": 1}, backend=memories[1])
+    assert list(memories[0].keys("")) == []
+
+
+def test_a_name_is_looked_up_at_each_operation(memories: list[Backend]) -> None:
+    session, notes = Session("s"), PersistentDict("notes", backend="sessions")
+    with pytest.raises(ConfigurationError, match="no backend named 'sessions' is configured \\(known: none\\)"):
+        session.user = "leia"
+    configure({"backends": {"sessions": memories[0]}})
+    session.user = "leia"
+    notes["a"] = 1
+    configure({"backends": {"sessions": memories[1], "other": memories[0]}})
+    assert not session
+    assert notes == {}
+    with use_backend("sessions"):
+        inside = PersistentDict("notes")
+    configure({"backends": {"sessions": memories[0]}})
+    assert (session.user, notes.copy(), inside.copy()) == ("leia", {"a": 1}, {"a": 1})
+    configure({"backends": {"other": memories[0], "users": memories[1]}})
+    with pytest.raises(ConfigurationError, match="known: 'other', 'users'"):
+        session.user = "leia"
+
+
+def test_the_name_default_is_the_default_configured_or_not(tmp_path: Path, memories: list[Backend]) -> None:
+    notes = PersistentDict("notes", backend="default")
+    with use_backend(memories[1]):
+        assert notes == {}
+    configure({"backends": {"default": memories[0]}})
+    notes["a"] = 1
+    assert memories[0].exists([notes._key])
+
+
+def test_configure_takes_the_place_of_all_set_before(memories: list[Backend]) -> None:
+    configure({"backends": {"default": memories[0], "users": memories[1]}})
+    configure({"backends": {"sessions": memories[2]}})
+    assert current_backend() is connect(DEFAULT_URL)
+    with pytest.raises(ConfigurationError, match="no backend named 'users'"):
+        PersistentDict("d", backend="users").get("x")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "sessions",
+        "nosuch:thing",
+        {"backend": {}},
+        {"backends": {"default": {"url": "memory:", "prefx": "a"}}},
+        {"backends": {"default": {"prefix": "a"}}},
+        {"backends": {"default": 3}},
+        {"backends": "memory:"},
+        {"backends": ["memory:"]},
+        {"backends": {"a:b": "memory:"}},
+        {"backends": {"default": "memory:", "other": {"url": "redis://localhost", "password_env": "NOT_SET_ANYWHERE"}}},
+        {"backends": {"other": {"url": "redis://localhost", "password_file": "no/such/file"}}},
+        {"backends": {"other": {"url": "memory:", "codec": 3}}},
+        {"backends": {"other": {"url": "memory:?codec=json", "codec": "json"}}},
+        Path("no/such.toml"),
+        Path(),
+        3,
+        None,
+        ["memory:"],
+    ],
+)
+def test_a_wrong_configuration_is_an_error_and_what_was_set_still_holds(wrong: Any, memories: list[Backend]) -> None:
+    configure({"backends": {"default": memories[0]}})
+    with pytest.raises(ConfigurationError):
+        configure(wrong)
+    assert current_backend() is memories[0]
+
+
+def test_a_wrong_toml_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "stores.toml"
+    path.write_text("[backends.default\nurl = 'memory:'")
+    with pytest.raises(ConfigurationError, match=r"stores\.toml"):
+        configure(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=r"stores\.toml"):
+        configure(path)
+
+
+def test_a_url_a_mapping_and_a_toml_file_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "stores.toml"
+    path.write_text(
+        """
+        [backends.default]
+        url = "json:./data"
+        fsync = false
+
+        [backends.sessions]
+        url = "redis://localhost:1/2"
+        prefix = "app1:"
+        socket_timeout = 2
+        codec = "msgpack"
+        """
+    )
+    configure(path)
+    assert current_backend() is connect("json:./data?fsync=off")
+    assert current_backend().url == f"json://{tmp_path}/data?fsync=false"
+    with use_backend("sessions") as sessions:
+        assert sessions is connect("redis://localhost:1/2?prefix=app1:&socket_timeout=2&codec=msgpack")
+        assert sessions.codec == "msgpack"
+    configure({"backends": {"default": "json:./data?fsync=off"}})
+    assert current_backend() is connect("json:./data", fsync=False)
+    configure("json:./data?fsync=off")
+    assert current_backend() is connect("json:./data?fsync=off")
+
+
+def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = connect("json:./data")
+    assert connect("json:data") is one is connect(f"json:{tmp_path}/data") is connect(f"json://{tmp_path}/data")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert connect("json:./data") is not one
+    assert connect("json:../data") == one
+    PersistentDict("d", {"a": 1}, backend=one)
+    assert (tmp_path / "data/PersistentDict/d.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "nearest"),
+    [
+        ("json:./data?fsnc=off", "fsync"),
+        ("redis://localhost?prefx=a", "prefix"),
+        ("redis://localhost?sockettimeout=3", "socket_timeout"),
+        ("fakeredis://?server_tipe=redis", "server_type"),
+        ("memory:?codek=json", "codec"),
+    ],
+)
+def test_an_unknown_option_is_an_error_that_names_the_nearest(url: str, nearest: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"unknown option '[a-z_]+' .*did you mean '{nearest}'"):
+        connect(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json:./data?fsync=maybe",
+        "json:./data?fsync=",
+        "redis://localhost?socket_timeout=soon",
+        "redis://localhost?protocol=4",
+        "redis://localhost?protocol=two",
+        "fakeredis://?server_type=mysql",
+        "memory:?codec=json&codec=json",
+    ],
+)
+def test_an_option_of_another_type_is_an_error(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"option '[a-z_]+'"):
+        connect(url)
+
+
+def test_an_option_given_in_the_url_and_beside_it_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="option 'codec' is given twice"):
+        connect("memory:?codec=json", codec="json")
+
+
+def test_options_beside_a_url_are_typed_and_never_guessed(tmp_path: Path) -> None:
+    assert connect("json:./data", fsync=False) is connect("json:./data?fsync=off")
+    with pytest.raises(ConfigurationError, match="option 'fsync' takes a bool"):
+        connect("json:./data", fsync=0)
+    with pytest.raises(ConfigurationError, match="option 'prefix' takes a str"):
+        connect("redis://localhost", prefix=1)
+
+
+@pytest.mark.parametrize("url", ["json://data", "json://data/sub", "json://localhost/var/lib/app"])
+def test_a_host_in_a_json_url_is_an_error_that_shows_the_right_spelling(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"json:\./data|json:\.?/|json:///"):
+        connect(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "known"), [("jsn:./data", "json"), ("rediss3://x", "rediss"), ("mysql://localhost/db", ""), ("C:/data", "")]
+)
+def test_an_unknown_scheme_is_an_error_that_names_the_nearest_and_the_known(url: str, known: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"did you mean '{known}.*Known are .*fakeredis.*json.*redis"):
+        connect(url)
+
+
+@pytest.mark.parametrize("wrong", ["", "data", "./data", ":", "://x", "json"])
+def test_a_url_without_a_scheme_is_an_error(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"json:\./data"):
+        connect(wrong)
+
+
+@pytest.mark.parametrize("wrong", [3, b"memory:", Path("data"), {"url": "memory:"}, object()])
+def test_what_is_no_backend_is_refused(wrong: Any) -> None:
+    takes: list[Callable[[], object]] = [
+        lambda: PersistentDict("d", backend=wrong),
+        lambda: Note("n", backend=wrong),
+        lambda: Note.load("n", backend=wrong),
+        lambda: use_backend(wrong).__enter__(),
+    ]
+    for take in takes:
+        with pytest.raises(ConfigurationError, match="backend= takes a configured name, a URL or a backend"):
+            take()
+
+
+def test_connect_gives_the_same_backend_for_the_same_full_url() -> None:
+    assert connect("redis://localhost:1/2") is connect("redis://localhost:1/2")
+    assert connect("REDIS://localhost:1/2") is connect("redis://localhost:1/2")
+    assert connect("redis://localhost:1/2?prefix=a") is connect("redis://localhost:1/2", prefix="a")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "redis://localhost:1/3",
+        "redis://localhost:2/2",
+        "redis://localhost:1/2?prefix=a",
+        "redis://localhost:1/2?socket_timeout=3",
+        "redis://:password@localhost:1/2",
+        "redis://user:password@localhost:1/2",
+        "redis://user:other@localhost:1/2",
+        "redis://localhost:1/2?password=password",
+    ],
+)
+def test_connect_tells_urls_apart_by_all_that_stands_in_them(other: str) -> None:
+    urls = ["redis://localhost:1/2", "redis://:secret@localhost:1/2", "redis://user:secret@localhost:1/2"]
+    assert all(connect(other) is not connect(url) for url in urls)
+    assert connect(other) is connect(other)
+
+
+def test_stores_are_equal_by_server_database_and_prefix(tmp_path: Path) -> None:
+    base = connect("redis://localhost:1/2")
+    assert base == connect("redis://user:password@localhost:1/2?socket_timeout=3")
+    assert base != connect("redis://localhost:1/3")
+    assert base != connect("redis://localhost:1/2?prefix=a")
+    assert hash(base) == hash(connect("redis://user:password@localhost:1/2"))
+    assert connect("json:./data") == connect("json:./data?fsync=off")
+    assert connect("json:./data") != connect("json:./other")
+
+
+def test_stores_of_this_process_are_equal_only_when_one(memories: list[Backend]) -> None:
+    one, other, _ = memories
+    assert one == one  # noqa: PLR0124 - a store's equality with itself is what is tested
+    assert one != other
+    assert connect("fakeredis://") is not connect("fakeredis://")
+    assert connect("fakeredis://") != connect("fakeredis://")
+    assert connect("fakeredis://name") is connect("fakeredis://name")
+    assert connect("fakeredis://name") != connect("fakeredis://other")
+
+
+def test_a_bare_store_of_this_process_is_one_for_each_configure() -> None:
+    configure("fakeredis://")
+    notes = PersistentDict("notes", {"a": 1})
+    assert PersistentDict("notes") == {"a": 1}
+    first = current_backend()
+    configure("fakeredis://")
+    assert current_backend() is not first
+    assert notes == {}
+
+
+def test_connect_is_a_context_manager_that_closes_and_the_next_operation_reopens(backend: Backend) -> None:
+    with backend as given:
+        assert given is backend
+        notes = PersistentDict("notes", {"a": 1}, backend=backend)
+    assert notes == {"a": 1}
+    backend.close()
+    notes["b"] = 2
+    assert notes == {"a": 1, "b": 2}
+
+
+PASSWORDS = [
+    f"redis://user:{SECRET}@127.0.0.1:1/0",
+    f"redis://:{SECRET}@127.0.0.1:1",
+    f"redis://127.0.0.1:1?password={SECRET}",
+    f"rediss://user:{SECRET}@127.0.0.1:1/0",
+    f"valkey://user:{SECRET}@127.0.0.1:1/0",
+    f"redis://user:{SECRET}%40x@127.0.0.1:1/0?socket_connect_timeout=1",
+]
+
+
+@pytest.mark.parametrize("url", PASSWORDS)
+def test_a_password_is_in_no_repr_url_error_log_or_pickle(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with connect(url, retry_for_s=0) as backend:
+        notes = PersistentDict("notes", backend=backend)
+        with pytest.raises(BackendUnavailable) as caught:
+            notes["a"] = 1
+        errors: list[Exception] = [caught.value]
+        for use in (
+            lambda: pickle.dumps(notes),
+            lambda: Note.load("n", backend=backend),
+            lambda: Note("n", backend=backend).text,
+        ):
+            with pytest.raises(PersistentCollectionsError) as caught_too:
+                use()
+            errors.append(caught_too.value)
+        shown = [backend.url, repr(backend), str(backend), repr(notes), repr(vars(notes).get("_choice")), caplog.text]
+        shown += ["".join(traceback.format_exception(error)) for error in errors]
+        assert not [text for text in shown if SECRET in text]
+
+
+@pytest.mark.parametrize("wrong", ["prefx=a", "socket_timeout=soon", "protocol=7", "prefix={a}", "prefix=a&prefix=b"])
+def test_a_password_is_not_in_the_error_of_a_wrong_url(wrong: str) -> None:
+    for make in (
+        connect,
+        configure,
+        lambda url: configure({"backends": {"x": url}}),
+        lambda url: Note("n", backend=url),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            make(f"redis://user:{SECRET}@127.0.0.1:1/0?{wrong}")
+        assert SECRET not in "".join(traceback.format_exception_only(caught.value))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"user:{SECRET}@localhost",
+        f"//user:{SECRET}@localhost:6379",
+        f"{SECRET}@localhost:6379",
+        f"redis:user:{SECRET}@localhost",
+        f"redis:/user:{SECRET}@localhost",
+        f"redis://user:{SECRET}@localhost:port",
+        f"redis://user:{SECRET}@localhost:1/database",
+        f"redis://user:{SECRET}@localhost:99999999",
+        f"json://user:{SECRET}@localhost/data",
+        f"reddis://user:{SECRET}@localhost",
+        f"redis://user:a?{SECRET}@localhost",
+        f"redis://user:a?{SECRET}=@localhost",
+        f"redis://user:a/{SECRET}@localhost",
+    ],
+)
+def test_a_password_is_not_in_the_error_of_what_is_hardly_a_url(wrong: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        connect(wrong)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in f"{error!r} {error}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_a_password_stands_in_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_PASSWORD", f"0{SECRET} ")
+    (tmp_path / "password").write_text(f"0{SECRET} \n")
+    url = "redis://127.0.0.1:1/0"
+    configure(
+        {
+            "backends": {
+                "variable": {"url": url, "password_env": "REDIS_PASSWORD"},
+                "file": {"url": url, "password_file": str(tmp_path / "password")},
+                "plain": {"url": url, "password": f"0{SECRET} "},
+            }
+        }
+    )
+    with use_backend("variable") as one, use_backend("file") as two, use_backend("plain") as three:
+        assert one is two is three is connect(url, password=f"0{SECRET} ")
+        assert SECRET not in repr(one)
+
+
+@pytest.mark.parametrize("number", ["0123", "None", "true"])
+def test_a_password_that_looks_like_something_else_stays_text(number: str) -> None:
+    assert connect("redis://127.0.0.1:1", password=number) is connect(f"redis://127.0.0.1:1?password={number}")
+    with pytest.raises(ConfigurationError, match=r"option 'password' takes a str$"):
+        connect("redis://127.0.0.1:1", password=123)
+
+
+def test_two_places_for_one_password_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_PASSWORD", SECRET)
+    (tmp_path / "password").write_text(SECRET)
+    for table in (
+        {"password_env": "REDIS_PASSWORD", "password_file": str(tmp_path / "password")},
+        {"password_env": "REDIS_PASSWORD", "password": "other"},
+    ):
+        with pytest.raises(ConfigurationError, match="password") as caught:
+            configure({"backends": {"x": {"url": "redis://127.0.0.1:1", **table}}})
+        assert SECRET not in str(caught.value)
+
+
+def test_an_error_of_a_named_backend_names_it() -> None:
+    with pytest.raises(ConfigurationError, match="backend 'users': unknown option 'prefx'"):
+        configure({"backends": {"users": {"url": "redis://localhost", "prefx": "a"}}})
+    with pytest.raises(ConfigurationError, match="backend 'users'"):
+        configure({"backends": {"users": "redis://localhost?prefx=a"}})
+    with pytest.raises(ConfigurationError, match=r"backend 'users': .*NOT_SET_ANYWHERE"):
+        configure({"backends": {"users": {"url": "redis://localhost", "password_env": "NOT_SET_ANYWHERE"}}})
+
+
+def test_register_backend_serves_a_scheme_of_its_own() -> None:
+    register_backend("memory2", "persistent_collections.backends.memory:MemoryBackend")
+    register_backend("memory2", "persistent_collections.backends.memory:MemoryBackend")
+    notes = PersistentDict("notes", {"a": 1}, backend="memory2:")
+    assert notes == {"a": 1}
+    with pytest.raises(ConfigurationError, match=r"scheme 'memory2' is served by .*MemoryBackend"):
+        register_backend("memory2", "somewhere:Else")
+    with pytest.raises(ConfigurationError, match="scheme 'json' is served by"):
+        register_backend("json", "somewhere:Else")
+
+
+def test_the_environment_is_left_as_it_was() -> None:
+    before = dict(os.environ)
+    PersistentDict("notes", {"a": 1})
+    configure("memory:")
+    assert dict(os.environ) == before
