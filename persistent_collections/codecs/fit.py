@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from json import JSONEncoder
 from typing import Any, Final, Literal
 
 import msgspec
 
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.lowering import to_json
 from persistent_collections.codecs.standard import from_base64, to_base64
 from persistent_collections.errors import DecodeError
 
-_write_string: Final = JSONEncoder(ensure_ascii=False).encode
 _read_string: Final = msgspec.json.Decoder(str).decode
 
 
@@ -38,7 +37,7 @@ class _AsJSONString(Codec):
 
     def encode(self, value: Any) -> bytes:
         data = self._codec.encode(value)
-        return _write_string(data.decode() if self._is_text else to_base64(data)).encode()
+        return to_json(data.decode() if self._is_text else to_base64(data)).encode()
 
     def decode(self, data: bytes) -> Any:
         try:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable
 from datetime import UTC, datetime, time
 from decimal import MAX_PREC, Context, Decimal
 from enum import Enum
-from functools import partial
 from numbers import Number
 from pathlib import PosixPath, PurePath
 from typing import Any, Final
@@ -19,10 +17,6 @@ from persistent_collections.errors import EncodeError
 _EXACT: Final = Context(prec=MAX_PREC)
 _TOO_LONG: Final = 10**MAX_DIGITS
 _ONE_OF_EQUAL_TYPES: Final = (str, bytes, tuple, frozenset)
-_SETS: Final = ("set", "frozenset")
-
-to_json: Final = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-"""The text of plain JSON values."""
 
 
 def fold_number(number: Any) -> Any:
@@ -82,9 +76,6 @@ class KeyLowering(JSONLowering):
         except EncodeError as error:
             raise EncodeError(f"{show(path)}: {error}") from None
         return super().lower(folded, path)
-
-    def _tag(self, tag: str, lowered: Any) -> Any:
-        return super()._tag(tag, sorted(lowered, key=to_json) if tag in _SETS else lowered)
 
 
 def _folded(value: Hashable) -> Any:

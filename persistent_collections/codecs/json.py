@@ -13,15 +13,12 @@ import msgspec
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like
-from persistent_collections.codecs.lowering import MAX_DIGITS, is_plain, lift, lower
+from persistent_collections.codecs.lowering import MAX_DIGITS, is_plain, lift, lower, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
 _LEAVES: Final = frozenset({type(None), bool, int, float, str})
 _KEYS: Final = frozenset({str})
 _CANONICAL: Final = (str, int, bool, bytes, UUID)
-_write: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
 _read_fast: Final = msgspec.json.Decoder().decode
 _write_fast: Final = msgspec.json.Encoder().encode
 
@@ -44,7 +41,7 @@ class JSONCodec(DeclaredCodec):
 
     def _write(self, value: Any) -> bytes:
         try:
-            text = _write(value)
+            text = to_json(value)
             if is_plain(value, _LEAVES, _KEYS, marks=True) and _reads_everywhere(text):
                 return text.encode()
         except (TypeError, ValueError, RecursionError):
@@ -54,7 +51,7 @@ class JSONCodec(DeclaredCodec):
     def _write_lowered(self, value: Any) -> bytes:
         lowered = lower(value, self._references)
         try:
-            return _write(lowered).encode()
+            return to_json(lowered).encode()
         except (ValueError, RecursionError) as error:
             raise EncodeError(
                 f"value: this process cannot write it ({type(error).__name__}); "
@@ -88,7 +85,7 @@ def _read_carefully(data: bytes) -> Any:
     try:
         value = _careful.decode(data.decode())
         if b"\\u" in data:
-            _write(value).encode()
+            to_json(value).encode()
     except UnicodeError:
         raise DecodeError("a lone surrogate is no text") from None
     except DecodeError:

@@ -19,8 +19,8 @@ from uuid import UUID
 from persistent_collections.codecs.base import KeyCodec, References
 from persistent_collections.codecs.class_shapes import EnumShape, InstanceShape
 from persistent_collections.codecs.declared import checked, rebuilt, shape_of
-from persistent_collections.codecs.folding import KeyLowering, fold_number, is_equal_to_a, to_json
-from persistent_collections.codecs.lowering import checked_text, lift
+from persistent_collections.codecs.folding import KeyLowering, fold_number, is_equal_to_a
+from persistent_collections.codecs.lowering import checked_text, lift, to_json
 from persistent_collections.codecs.shapes import ExactShape, ItemsShape, Shape, TupleShape
 from persistent_collections.codecs.types import find_form, untagged
 from persistent_collections.errors import DecodeError, EncodeError

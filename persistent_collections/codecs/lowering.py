@@ -29,6 +29,13 @@ MAX_DIGITS: Final = 4300
 KEYS: Final = object()
 """The step of a path into the keys of a dict."""
 
+to_json: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+"""The one way JSON is written."""
+
+_SETS: Final = ("set", "frozenset")
+_SORTABLE: Final = ({str}, {int})
 _SHOWN: Final = 40
 _BEYOND_DECIMAL: Final = 10**MAX_DIGITS
 _JSON_LEAVES: Final = frozenset({type(None), bool, int, float, str})
@@ -66,6 +73,10 @@ class Lowering(ABC):
     def _tag(self, tag: str, lowered: Any) -> Any:
         """Return what is written for something stored under a tag."""
 
+    @abstractmethod
+    def _order(self, lowered: Any) -> str | bytes:
+        """Return what the items of a set are sorted by, where they are not all ``str`` or all ``int``."""
+
     def lower(self, value: Any, path: Path = ()) -> Any:
         """Return what is written for ``value``.
 
@@ -91,7 +102,12 @@ class Lowering(ABC):
             tag, plainer = tagged(value, self._references)
         except EncodeError as error:
             raise EncodeError(f"{show(path)}: {error}") from None
-        return self._tag(tag, self.lower(plainer, path))
+        lowered = self.lower(plainer, path)
+        return self._tag(tag, self._in_order(lowered) if tag in _SETS else lowered)
+
+    def _in_order(self, items: list[Any]) -> list[Any]:
+        """Return the items of a set so that equal sets of the same types give the same bytes."""
+        return sorted(items, key=None if set(map(type, items)) in _SORTABLE else self._order)
 
 
 def checked_text(text: str, path: Path) -> str:
@@ -126,6 +142,9 @@ class JSONLowering(Lowering):
 
     def _tag(self, tag: str, lowered: Any) -> Any:
         return {f"${tag}": lowered}
+
+    def _order(self, lowered: Any) -> str:
+        return to_json(lowered)
 
 
 def is_marked(value: dict[str, Any]) -> bool:
@@ -169,7 +188,9 @@ def _lift(plain: Any, references: References | None) -> Any:
     return {key[1:]: item} if key.startswith("$$") else untagged(key[1:], item, references)
 
 
-def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
+def is_plain(
+    value: Any, leaves: frozenset[type], keys: frozenset[type], *, depth: int = MAX_DEPTH, marks: bool
+) -> bool:
     """Say whether ``value`` is leaves, lists and dicts all through, of exactly these types, at the speed of C.
 
     It is for values that an encoder has already written, so that it does not go round in circles.
@@ -178,6 +199,7 @@ def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, mark
         value: What is looked at.
         leaves: The types of values that hold no others.
         keys: The types of keys.
+        depth: The deepest nesting that is plain.
         marks: Whether a dict that :func:`is_marked` is not plain.
     """
     kind = type(value)
@@ -185,13 +207,13 @@ def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, mark
         return not (marks and is_marked(value))
     if kind in leaves or (kind is list and leaves.issuperset(map(type, value))):
         return True
-    return _is_plain_inside(value, leaves, keys, marks=marks)
+    return _is_plain_inside(value, leaves, keys, depth, marks=marks)
 
 
-def _is_plain_inside(value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
+def _is_plain_inside(value: Any, leaves: frozenset[type], keys: frozenset[type], depth: int, *, marks: bool) -> bool:
     """Look at one level of nesting after the other, all that is in it at once."""
     level: Iterable[Any] = [value]
-    for _ in range(MAX_DEPTH + 2):
+    for _ in range(depth + 2):
         kinds = set(map(type, level))
         if kinds <= leaves:
             return True

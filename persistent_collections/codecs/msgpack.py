@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import msgpack  # type: ignore[import-untyped] # it ships no types
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like
-from persistent_collections.codecs.lowering import MAX_DEPTH, Lowering, Path, is_plain
+from persistent_collections.codecs.lowering import Lowering, Path, is_plain
 from persistent_collections.codecs.types import builtin_type, untagged
 from persistent_collections.errors import DecodeError, EncodeError
 
@@ -18,14 +20,15 @@ EXTENSION: Final = 1
 """The extension type that holds ``[tag, x]``, packed."""
 
 _LEAVES: Final = frozenset({type(None), bool, int, float, str, bytes})
-_FLAT: Final = list[bool | int | float | str | dict[str, bool | int | float | str | None] | None]
 _INTEGERS: Final = range(-(2**63), 2**64)
 _PAIR: Final = 2
 _KEPT_BUFFER_BYTES: Final = 2**16
+_ANY_DEPTH: Final = sys.maxsize
+"""Plain values may nest as deep as msgpack packs them: it unpacks as much from any depth of the call stack."""
 
-# The bytes that start a binary or an extension, and those that start an array or a map.
 _BINARIES: Final = bytes([*range(0xC4, 0xCA), *range(0xD4, 0xD9)])
-_CONTAINERS: Final = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
+"""The bytes that start a binary or an extension."""
+
 _MAPS: Final = frozenset(bytes([start]) for start in [*range(0x80, 0x90), 0xDE, 0xDF])
 
 
@@ -33,8 +36,18 @@ def _refuse_extension(extension: int, data: memoryview) -> Any:
     raise ValueError(f"extension {extension} of {len(data)} bytes")
 
 
+_pack_once: Final[Callable[[Any], bytes]] = msgpack.packb
 _read_fast: Final = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
 _write_fast: Final = msgspec.msgpack.Encoder().encode
+
+
+_Scalar: TypeAlias = bool | int | float | str | None
+
+
+class _Flat(msgspec.Struct, array_like=True, gc=False):
+    """Most values, checked at the speed of C; msgspec would take subclasses too, but they have not been packed."""
+
+    value: _Scalar | list[_Scalar | dict[str, _Scalar]] | dict[str, _Scalar | list[_Scalar]]
 
 
 class MsgpackCodec(DeclaredCodec):
@@ -95,14 +108,27 @@ class MsgpackCodec(DeclaredCodec):
         return data
 
     def _unpack(self, data: bytes) -> Any:
-        return msgpack.unpackb(
-            data, strict_map_key=False, timestamp=3, ext_hook=self._untagged, object_pairs_hook=_unique
-        )
+        """Unpack, extensions after all around them: inside one another they would soon use up the stack of C."""
+        extensions: list[Any] = []
 
-    def _untagged(self, extension: int, data: bytes) -> Any:
-        content = self._unpack(data) if extension == EXTENSION else None
+        def keep(extension: int, content: bytes) -> Any:
+            extensions.append(msgpack.ExtType(extension, content))
+            return extensions[-1]
+
+        value = msgpack.unpackb(data, strict_map_key=False, timestamp=3, ext_hook=keep, object_pairs_hook=_unique)
+        return self._lifted(value) if extensions else value
+
+    def _lifted(self, value: Any) -> Any:
+        if type(value) is list:
+            return [self._lifted(item) for item in value]
+        if type(value) is dict:
+            return _unique([(self._lifted(key), self._lifted(item)) for key, item in value.items()])
+        return self._untagged(value) if type(value) is msgpack.ExtType else value
+
+    def _untagged(self, extension: Any) -> Any:
+        content = self._unpack(extension.data) if extension.code == EXTENSION else None
         if type(content) is not list or len(content) != _PAIR or type(content[0]) is not str:
-            raise DecodeError(f"an extension of type {extension} that this codec does not write")
+            raise DecodeError(f"an extension of type {extension.code} that this codec does not write")
         return untagged(content[0], content[1], self._references)
 
 
@@ -114,7 +140,10 @@ class _MsgpackLowering(Lowering):
         return dict(self._lower_items(value, path))
 
     def _tag(self, tag: str, lowered: Any) -> Any:
-        return msgpack.ExtType(EXTENSION, msgpack.packb([tag, lowered]))
+        return msgpack.ExtType(EXTENSION, _pack_once([tag, lowered]))
+
+    def _order(self, lowered: Any) -> bytes:
+        return _pack_once(lowered)
 
 
 def _as_builtin(value: Any) -> Any:
@@ -126,25 +155,18 @@ def _as_builtin(value: Any) -> Any:
 
 
 def _is_kept(value: Any, data: bytes) -> bool:
-    """Say whether ``value``, packed to ``data`` with nothing tagged, would come back.
+    """Say whether ``value``, which msgpack has packed to ``data`` with nothing tagged, would come back.
 
-    Unasked, msgpack packs bytearray and memoryview as bytes, and ExtType and Timestamp as themselves. The first two
-    looks only save time: bytes without these markers hold none of them, nor more levels than containers start.
+    Unasked, msgpack packs bytearray and memoryview as bytes, and its own ExtType and Timestamp as themselves. There
+    is none where no byte could start one, nor in a flat list; only to look at all types would take longer than packing.
     """
-    if type(value) is list:
-        try:
-            msgspec.convert(value, _FLAT)
-        except msgspec.ValidationError:
-            pass  # not as flat
-        else:
-            return True
-    elif _count(data, _BINARIES) == 0 and (len(data) <= MAX_DEPTH or _count(data, _CONTAINERS) <= MAX_DEPTH):
+    if type(value) is not list and len(data.translate(None, _BINARIES)) == len(data):
         return True
-    return is_plain(value, _LEAVES, _LEAVES, marks=False)
-
-
-def _count(data: bytes, markers: bytes) -> int:
-    return len(data) - len(data.translate(None, markers))
+    try:
+        msgspec.convert((value,), _Flat)
+    except msgspec.ValidationError:
+        return is_plain(value, _LEAVES, _LEAVES, depth=_ANY_DEPTH, marks=False)
+    return True
 
 
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from functools import partial
@@ -23,7 +23,6 @@ from persistent_collections.errors import EncodeError
 _Clock = TypeVar("_Clock", datetime, time)
 
 _NO_NUMBERS: Final = ("nan", "inf", "-inf")
-_SORTABLE: Final = ({str}, {int}, {bytes})
 _ZONE_NAME: Final = r"[A-Za-z][\w+/-]*"
 _ZONED: Final = re.compile(rf"([^\[]*)(?:\[({_ZONE_NAME})\])?(\[_fold=1\])?", re.ASCII)
 
@@ -61,11 +60,6 @@ def from_base64(text: str) -> bytes:
     if to_base64(data) != text:
         raise ValueError("not the base64 of these bytes")
     return data
-
-
-def _in_order(items: Iterable[Any]) -> list[Any]:
-    """Return the items of a set, sorted where their types allow, so that equal sets mostly give equal bytes."""
-    return sorted(items) if set(map(type, items)) in _SORTABLE else list(items)
 
 
 def _distinct(kind: Callable[[list[Any]], Any], items: list[Any]) -> Any:
@@ -136,8 +130,8 @@ def _from_zoned(kind: type[_Clock], text: str) -> _Clock:
 
 STANDARD_FORMS: Final = (
     Form(tuple, "tuple", list, tuple, list),
-    Form(set, "set", _in_order, partial(_distinct, set), list),
-    Form(frozenset, "frozenset", _in_order, partial(_distinct, frozenset), list),
+    Form(set, "set", list, partial(_distinct, set), list),
+    Form(frozenset, "frozenset", list, partial(_distinct, frozenset), list),
     Form(dict, "dict", _pairs, _from_pairs, list),
     Form(bytes, "bytes", to_base64, from_base64, str),
     Form(int, "int", hex, _from_hex, str),
