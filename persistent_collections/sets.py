@@ -17,7 +17,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
 from persistent_collections.objects import references
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T", default=str)
 
 
 class _Bound(NamedTuple):
