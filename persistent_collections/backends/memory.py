@@ -9,6 +9,7 @@ from typing import Self
 from persistent_collections.backends.base import Key
 from persistent_collections.backends.simple import Entry, SimpleBackend, Step
 from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import ConfigurationError
 
 
 class MemoryBackend(SimpleBackend):
@@ -27,13 +28,16 @@ class MemoryBackend(SimpleBackend):
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
+        if url.netloc:
+            raise ConfigurationError(f"a memory: URL has no host; write 'memory:{url.netloc}' to name the store")
         backend = cls(url.path)
         backend.codec = url.read_options(cls.options).get("codec")
         return backend
 
     @property
     def url(self) -> str:
-        return f"memory:{self._name}"
+        options = {} if self.codec is None else {"codec": self.codec}
+        return StoreURL("memory", path=self._name, options=options).without_secrets(self.options)
 
     def read(self, key: Key) -> Entry | None:
         return self._entries.get(key)

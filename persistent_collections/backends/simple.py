@@ -68,7 +68,7 @@ class SimpleBackend(Backend):
         """Put ``step(what keys hold)`` in place of what ``keys`` hold, as one atomic step.
 
         Args:
-            keys: All of one root, no key twice.
+            keys: No key twice. Of several roots only where ``step`` changes nothing.
             step: Takes and gives one entry or None a key, in their order. It is pure and may be called again; where it
                 raises, nothing is written. An entry it gives back as it was needs no write.
         """
@@ -161,6 +161,8 @@ class SimpleBackend(Backend):
                 self.content_as(change.key, entry, type(content))
             case SetFields(items=items):
                 content = _updated(self.content_as(change.key, entry, dict), items)
+        if entry and content is entry.content:
+            return entry
         return Entry(content, entry.deadline if entry else inherited) if content else None
 
 
@@ -169,7 +171,7 @@ class _Handle(Generic[C]):
 
     def __init__(self, backend: SimpleBackend, key: Key, kin: Sequence[Key], shape: type[C]) -> None:
         self._backend = backend
-        self._keys = [key, *(other for other in kin if other != key)]
+        self._keys = list(dict.fromkeys([key, *kin]))
         self._shape: type[C] = shape
 
     def _read(self) -> C:
