@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import types
 from collections.abc import Mapping
 from functools import reduce
@@ -18,9 +17,9 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
 
     Args:
         annotation: As found in the body of ``owner``, possibly a ``str``.
-        owner: The class whose module and body its names are looked up in; of the body not those of fields, for in
-            ``date: date`` the second one is the module's.
-        names: What names mean that are found in neither.
+        owner: The class whose body its names are looked up in first; not those of fields, for in ``date: date`` the
+            second one is the module's.
+        names: What names mean in its module.
         self_type: What ``Self`` means, if not ``owner``.
 
     Raises:
@@ -28,9 +27,8 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
     """
     if annotation is Any or isinstance(annotation, type):
         return annotation
-    module = getattr(sys.modules.get(owner.__module__), "__dict__", {})
     body = {name: value for name, value in vars(owner).items() if not hasattr(value, "__set__")}
-    namespace = {**names, **module, **body, owner.__name__: owner}
+    namespace = {**names, **body, owner.__name__: owner}
     hints = get_type_hints(
         SimpleNamespace(__annotations__={"it": annotation}), namespace, namespace, include_extras=True
     )

@@ -12,7 +12,7 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.config import BackendSource, choose, resolve, surrounding
-from persistent_collections.objects import CodecSource, PersistentObject, check_id, classes, references
+from persistent_collections.objects import CodecSource, PersistentObject, check_id, names_in_module, references
 
 _NOTHING: Final = ()
 
@@ -101,7 +101,7 @@ class PersistentCollection(PersistentObject, abstract=True):
         if isinstance(parameter, TypeVar):
             return default_of(parameter)
         owner = type(self._origin.owner) if self._origin else self._unbound
-        return evaluate(parameter, owner, {cls.__name__: cls for cls in classes.values()})
+        return evaluate(parameter, owner, names_in_module(owner))
 
     def _value_codec(self, backend: Backend) -> Codec:
         """Return the codec of values, whose type is the last parameter, bound to ``backend``."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import secrets
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import uniform
@@ -62,6 +63,7 @@ class PersistentObject(ABC):
 
     _parameters: ClassVar[tuple[Any, ...]] = ()
     _unbound: ClassVar[type[PersistentObject]]
+    _module: ClassVar[Mapping[str, Any]] = {}
     _class_choice: ClassVar[Choice] = None
     _class_codec: ClassVar[CodecSource | None] = None
 
@@ -86,6 +88,7 @@ class PersistentObject(ABC):
             cls._parameters = parameters
             return
         cls._unbound = cls
+        cls._module = getattr(sys.modules.get(cls.__module__), "__dict__", {})
         cls._parameters = cls._parameters or getattr(cls, "__parameters__", ())
         if backend is not None:
             is_url = isinstance(backend, str) and ":" in backend
@@ -291,6 +294,11 @@ class PersistentObject(ABC):
     def _state(self) -> dict[str, Any]:
         """Return what a pickle holds beside class, parameters, id and store."""
         return {}
+
+
+def names_in_module(cls: type[PersistentObject]) -> dict[str, Any]:
+    """Return what names mean in the module of ``cls``; those it does not define, as classes that are known."""
+    return {**{known.__name__: known for known in classes.values()}, **cls._module}
 
 
 def references(backend: Backend) -> References:

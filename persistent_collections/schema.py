@@ -12,7 +12,7 @@ from persistent_collections.annotations import evaluate
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.containers import PersistentCollection, text_codec
-from persistent_collections.objects import CodecSource, PersistentObject, check_name, classes
+from persistent_collections.objects import CodecSource, PersistentObject, check_name, names_in_module
 
 if TYPE_CHECKING:
     from persistent_collections.codecs.bcrypt import PasswordHash
@@ -59,7 +59,7 @@ class Declaration(NamedTuple):
         default: What stands behind the ``=``, or ``MISSING``.
     """
 
-    owner: type
+    owner: type[PersistentObject]
     name: str
     annotation: Any
     default: Any
@@ -102,7 +102,7 @@ def is_child(declared: Any) -> bool:
 
 
 def declarations(
-    cls: type, annotations: Mapping[str, Any], inherited: Mapping[str, Declaration]
+    cls: type[PersistentObject], annotations: Mapping[str, Any], inherited: Mapping[str, Declaration]
 ) -> dict[str, Declaration]:
     """Return what the body of ``cls`` declares as fields, and those of the inherited ones it gives another default.
 
@@ -134,9 +134,8 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
         NameError: Its annotation names what is not defined (yet).
         TypeError: Its annotation or default cannot be kept exactly.
     """
-    known = {persistent.__name__: persistent for persistent in classes.values()}
     owner, name, annotation, default = declaration
-    declared = evaluate(annotation, owner, known, cls)
+    declared = evaluate(annotation, owner, names_in_module(owner), cls)
     stored, chosen = name, None
     marks = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
     for mark in marks:

@@ -20,6 +20,14 @@ TOLD = [
     "And another one? False",
 ]
 
+QUICKLY = """
+import runpy
+from persistent_collections import register_codec
+from persistent_collections.codecs.bcrypt import BcryptCodec
+
+register_codec(BcryptCodec(rounds=4), replace=True)
+"""
+
 Contents = Callable[[], dict[Any, Any]]
 
 
@@ -43,14 +51,14 @@ def tell(url: str | None, folder: Path) -> list[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PERSISTENT_COLLECTIONS_URL"}
     if url is not None:
         environment["PERSISTENT_COLLECTIONS_URL"] = url
-    command = [sys.executable, str(FRIENDS)]
+    command = [sys.executable, "-c", f"{QUICKLY}\nrunpy.run_path({str(FRIENDS)!r}, run_name='__main__')"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout.splitlines()
 
 
 def run(script: str, url: str, folder: Path) -> str:
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(FRIENDS.parent)!r})\n{script}"]
+    command = [sys.executable, "-c", script.format(friends=str(FRIENDS))]
     environment = os.environ | {"PERSISTENT_COLLECTIONS_URL": url}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -70,7 +78,8 @@ def test_another_process_finds_what_the_story_stored(shared: tuple[str, Contents
     url, _ = shared
     tell(url, tmp_path)
     script = """
-from friends import User
+import runpy
+User = runpy.run_path({friends!r})["User"]
 luke = User.load("luke@example.com")
 print(luke["friends"][0]["name"], luke["friends"][0]["friends"][0] == luke, luke.password.verify("TheForce"))
 luke.friends.append(luke)
