@@ -21,6 +21,8 @@ from persistent_collections.backends.simple import C, Entry, SimpleBackend, Step
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
 
+LOCK_TIMEOUT_S: Final = 30.0
+
 _TEXTS: Final = msgspec.json.Decoder(list[str])
 
 
@@ -33,8 +35,8 @@ class JSONBackend(SimpleBackend):
     Cost: a write reads and writes its object's whole file, with two fsyncs (about three more, and one a file, where it
     changes several files), and writers take turns. A read takes no lock, and a ``stat`` or two while nothing changes.
 
-    A file is settled only some seconds after it was written; what an editor that writes in place has half written is a
-    ``CorruptDataError`` until it is done.
+    Editing by hand: the next read sees it, but writers do not wait for it, so an object that is being written may lose
+    the edit. What an editor that does not replace the file has half written is a ``CorruptDataError`` until it is done.
 
     Args:
         path: The directory; a relative one stays what it is now, and ``~`` is a name like any other.
@@ -59,7 +61,7 @@ class JSONBackend(SimpleBackend):
         path: str | os.PathLike[str],
         *,
         fsync: bool = True,
-        lock_timeout_s: float = 30.0,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
         files: Files | None = None,
     ) -> None:
         if not 0 <= lock_timeout_s <= TIMEOUT_MAX:
@@ -90,7 +92,7 @@ class JSONBackend(SimpleBackend):
     @property
     def url(self) -> str:
         options = {"fsync": self._fsync, "lock_timeout_s": self._lock_timeout_s, "codec": self.codec}
-        defaults = {"fsync": True, "lock_timeout_s": 30.0, "codec": None}
+        defaults = {"fsync": True, "lock_timeout_s": LOCK_TIMEOUT_S, "codec": None}
         said = {name: value for name, value in options.items() if value != defaults[name]}
         path = f"/{self._path.as_posix().lstrip('/')}"
         return StoreURL("json", path=quote(os.fsencode(path), safe="/:"), options=said).without_secrets(self.options)

@@ -53,8 +53,8 @@ def past_return(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutcomeUnknown(
-            f"{path}: {error.strerror or error}; the write can be read but may not outlast a power cut: "
-            "read it again, and check the disk"
+            f"{error.filename or path}: {error.strerror or error}; the write was made, but the disk did not confirm "
+            "all of it: check the disk, and read again what was written"
         ) from error
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Final, TypeAlias
 
 import msgspec
@@ -162,7 +162,7 @@ class Journal:
         return msgspec.json.encode({name: None if data is None else data.decode() for name, data in names.items()})
 
     def _inside(self, name: str) -> Path:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
+        path = PurePath(name)
+        if path.anchor or ".." in path.parts:
             raise ValueError(name)
         return self._root / path

@@ -11,7 +11,7 @@ from typing import Final
 from persistent_collections.backends.json.files import Files, Signature
 from persistent_collections.backends.json.text import Parsed, parse
 
-CAPACITY_BYTES: Final = 32 * 2**20
+CAPACITY_BYTES: Final = 16 * 2**20
 """Text of files kept with what was parsed from it, which takes a few times as much."""
 
 SETTLED_NS: Final = 2_000_000_000
@@ -89,7 +89,10 @@ class Reader:
     def _put(self, path: Path, kept: _Kept) -> None:
         with self._lock:
             old = self._kept.pop(path, None)
+            self._size_bytes -= len(old.data) if old else 0
+            if len(kept.data) > CAPACITY_BYTES:
+                return
             self._kept[path] = kept
-            self._size_bytes += len(kept.data) - (len(old.data) if old else 0)
+            self._size_bytes += len(kept.data)
             while self._size_bytes > CAPACITY_BYTES:
                 self._size_bytes -= len(self._kept.popitem(last=False)[1].data)

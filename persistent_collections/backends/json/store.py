@@ -110,13 +110,12 @@ class Store:
     def _write(self, places: Sequence[Place], changes: Changes) -> None:
         if not changes:
             return
-        long_names = [name for place in places if place.data in changes for name in place.long_names]
-        for name in long_names:
+        for name in (name for place in places if changes.get(place.data) for name in place.long_names):
             if self._files.signature(name.path) is None:
                 self.journal.write({name.path: name.text})
         self.journal.write(changes)
         with suppress(OSError):  # the write is made; a record without an owner does no harm
-            for name in reversed(long_names):
+            for name in (name for place in places if place.data in changes for name in reversed(place.long_names)):
                 if not any(map(self._files.signature, name.owners)):
                     self.journal.write({name.path: None})
 

@@ -42,14 +42,14 @@ STEPS: dict[str, tuple[list[Change], list[Change]]] = {
     "a deadline is taken away": ([SetFields(KEY, {"n": b"1"}), SetDeadline(KEY, 1000)], [SetDeadline(KEY, None)]),
 }
 
-State = tuple[dict[Key, tuple[Content, bool]], set[Key]]
+State = tuple[dict[Key, tuple[Content, bool]], list[Key]]
 
 
 def state(files: SimulatedFiles) -> State:
     """Return everything a fresh process reads."""
     with JSONBackend(ROOT, files=files) as backend:
         entries = {key: backend.read_many([key])[0] for key in [*FAMILY, LONG]}
-        listed = set(backend.keys(""))
+        listed = sorted(backend.keys(""), key=str)
     return {key: (entry.content, entry.deadline is not None) for key, entry in entries.items() if entry}, listed
 
 
@@ -67,7 +67,7 @@ def prepared(before: list[Change], *, orderly: bool) -> SimulatedFiles:
 def check_goes_on(files: SimulatedFiles, expected: State) -> None:
     """Check that the next write finds what readers found, and leaves nothing of ours lying about."""
     apply(files, [SetFields(Key("Other:x"), {"n": b"1"})])
-    assert state(files) == (expected[0], expected[1] | {Key("Other:x")})
+    assert state(files) == (expected[0], sorted([*expected[1], Key("Other:x")], key=str))
     left = {path.name for path in files.names if path.parent == ROOT / STORE}
     assert left <= {"lock", "facts.json", "deadlines", "names"}
 
@@ -79,8 +79,8 @@ def kill(files: SimulatedFiles, random: Random) -> None:
 Cut = Callable[[SimulatedFiles, Random], None]
 CUTS: dict[str, tuple[bool, Cut, int]] = {
     "kill": (True, kill, 1),
-    "power cut, names in order": (True, SimulatedFiles.cut_power, 4),
-    "power cut, names at random": (False, SimulatedFiles.cut_power, 8),
+    "power cut, names in order": (True, SimulatedFiles.cut_power, 3),
+    "power cut, names at random": (False, SimulatedFiles.cut_power, 5),
 }
 
 
@@ -111,7 +111,7 @@ def test_a_write_cut_short_anywhere_is_made_wholly_or_not_at_all(name: str, cut:
 
 @pytest.mark.parametrize("orderly", [True, False], ids=["names in order", "names at random"])
 def test_a_power_cut_takes_back_no_write_that_was_acknowledged(orderly: bool) -> None:
-    for seed in range(400):
+    for seed in range(150):
         random, files = Random(seed), SimulatedFiles(ROOT.parent, orderly=orderly)
         for _ in range(random.randint(1, 6)):
             changes = random_changes(random)

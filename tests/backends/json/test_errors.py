@@ -96,8 +96,9 @@ def failure(backend: JSONBackend, changes: list[Change]) -> BackendError | None:
     return None
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(
+    ("write", "number"), [*zip(WRITES, [errno.ENOSPC, errno.EIO, errno.EACCES], strict=True)], ids=list(WRITES)
+)
 def test_a_write_that_fails_anywhere_is_done_or_not_as_its_error_says(tmp_path: Path, write: str, number: int) -> None:
     outcomes = set()
     for steps in count():

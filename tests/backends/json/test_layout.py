@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,9 +41,13 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
+def expiring(entries: Sequence[Entry | None], at: float) -> list[Entry | None]:
+    return [entry and Entry(entry.content, at) for entry in entries]
+
+
 def test_an_object_its_child_and_their_deadline_are_readable_files(backend: JSONBackend, root: Path) -> None:
     backend.apply([SetFields(LUKE, {"name": b'"Luke Skywalker"'}), Replace(FRIENDS, [b'"User:han@example.com"'])])
-    backend.transform([LUKE], lambda entries: [Entry(entry.content, 4102444800.5) for entry in entries if entry])
+    backend.transform([LUKE], partial(expiring, at=4102444800.5))
     assert tree(root) == {
         ".store/deadlines/User/luke@example.com.json": "4102444800.5\n",
         ".store/facts.json": '{"format":1,"folds_case":false}\n',
@@ -129,6 +135,15 @@ def test_a_store_written_by_hand_alone_is_read(backend: JSONBackend, root: Path)
     assert backend.mapping(LUKE).get_all() == {"name": b'"Luke"', "age": b"19"}
     assert backend.members(FRIENDS).get_all() == {"User:han@example.com"}
     assert not (root / STORE).exists()
+
+
+def test_an_expired_object_is_not_listed_and_one_that_will_expire_is(backend: JSONBackend) -> None:
+    keys = [LUKE, FRIENDS, Key("User:han"), Key("User:han", "friends")]
+    backend.apply([Replace(key, [b'"%b"' % (b"x" * 100)]) for key in keys])
+    for key, deadline in ((LUKE, 1.0), (keys[3], 1.0), (keys[2], 4102444800.0)):
+        backend.transform([key], partial(expiring, at=deadline))
+    assert set(backend.keys("User:")) == {FRIENDS, keys[2]}
+    assert set(backend.stored_keys("User:")) == set(keys)
 
 
 def test_a_deadline_left_by_a_file_deleted_by_hand_does_not_come_back(backend: JSONBackend, root: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.base import Delete, Key, Replace
 from persistent_collections.backends.json import JSONBackend
+from persistent_collections.backends.json.files import Files
 
 KEY = Key("Count:er")
 TIMES = 40
@@ -79,3 +80,23 @@ def test_a_process_that_exits_in_the_midst_of_writes_leaves_a_store_that_goes_on
         assert child.exitcode == 1
         before = int(backend.mapping(KEY).get("n") or 0)
         assert backend.mapping(KEY).increment("n", 1) == before + 1
+
+
+class NeverSyncing(Files):
+    """A file system where waiting for the disk is a mistake."""
+
+    def create(self, path: Path, data: bytes, *, sync: bool) -> None:
+        assert not sync
+        super().create(path, data, sync=sync)
+
+    def sync_directory(self, path: Path) -> None:
+        raise AssertionError(path)
+
+
+def test_without_fsync_nothing_waits_for_the_disk(tmp_path: Path) -> None:
+    backend = JSONBackend(tmp_path, fsync=False, files=NeverSyncing())
+    child = Key(KEY.root, "child")
+    backend.apply([Replace(KEY, {"f": b"1"}), Replace(child, [b"1"])])
+    backend.apply([Delete(KEY), Delete(child)])
+    with pytest.raises(AssertionError):
+        JSONBackend(tmp_path, files=NeverSyncing()).mapping(KEY).set_many({"f": b"1"})

@@ -191,13 +191,27 @@ def test_every_edit_by_hand_is_seen_by_the_next_read(tmp_path: Path) -> None:
         assert backend.mapping(KEY).get("f") == b"%d" % number
 
 
-def test_more_than_fits_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("persistent_collections.backends.json.reader.CAPACITY_BYTES", 50)
-    backend = JSONBackend(tmp_path)
+@pytest.mark.parametrize(("capacity_bytes", "kept"), [(1000, True), (100, False)])
+def test_no_more_text_is_kept_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, capacity_bytes: int, kept: bool
+) -> None:
+    class Counting(SimulatedFiles):
+        reads = 0
+
+        def read(self, path: Path) -> tuple[bytes, Signature] | None:
+            self.reads += 1
+            return super().read(path)
+
+    monkeypatch.setattr("persistent_collections.backends.json.reader.CAPACITY_BYTES", capacity_bytes)
+    files = Counting(ROOT.parent, orderly=True)
+    backend = JSONBackend(ROOT, files=files)
     keys = [Key(f"User:{number}") for number in range(10)]
     for key in keys:
         backend.mapping(key).set_many({"f": b'"%b"' % (b"x" * 20)})
-    assert all(backend.mapping(key).size() == 1 for key in keys * 2)
+    assert all(backend.mapping(key).size() == 1 for key in keys)
+    reads = files.reads
+    assert all(backend.mapping(key).size() == 1 for key in keys)
+    assert (files.reads == reads) is kept
 
 
 class ReadOnlyFiles(Files):
