@@ -367,6 +367,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
 
 _LISTS: Final = (list, PersistentList)
+_SSIZE: Final = range(-sys.maxsize - 1, sys.maxsize + 1)
 
 
 def _position(index: Any) -> int:
@@ -375,14 +376,14 @@ def _position(index: Any) -> int:
         position = as_index(index)
     except TypeError:
         raise TypeError(f"list indices must be integers or slices, not {type(index).__name__}") from None
-    if abs(position) > sys.maxsize:
+    if position not in _SSIZE:
         raise IndexError("cannot fit 'int' into an index-sized integer")
     return position
 
 
 def _checked(number: SupportsIndex) -> int:
     """Return an argument of a list's method as an ``int`` that a list can take."""
-    if abs(as_index(number)) > sys.maxsize:
+    if as_index(number) not in _SSIZE:
         raise OverflowError("Python int too large to convert to C ssize_t")
     return as_index(number)
 
