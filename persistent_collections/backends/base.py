@@ -374,8 +374,8 @@ class Backend(ABC):
 
         Args:
             changes: Made in their order.
-            kin: As for :meth:`mapping`, for every key the changes make; what counts is which of them was there, and with
-                what deadline, before the first change.
+            kin: As for :meth:`mapping`, for every key the changes make; what counts is which of them was there before the
+                first change, and its deadline then.
 
         Returns:
             For each change, whether its key was there before the first of them. Where a key that ``must_be_absent``
