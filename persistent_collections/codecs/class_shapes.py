@@ -128,12 +128,12 @@ class TypedDictShape(Shape):
 
     def __init__(self, kind: Any) -> None:
         self.expected = kind.__name__
-        self._required: frozenset[str] = kind.__required_keys__
+        self.required: frozenset[str] = frozenset()
         self.fields: Mapping[str, Shape] = {}
 
     def walk(self, value: Any, at: Place) -> Any:
         if builtin_type(type(value)) is not dict:
             raise self.mismatch(value, at)
-        if not self._required <= value.keys() <= self.fields.keys():
+        if not self.required <= value.keys() <= self.fields.keys():
             raise MismatchError(at, f"a key that {self.expected} does not have, or lacks one it requires")
         return {key: self.fields[key].walk(item, at.inside(key)) for key, item in value.items()}

@@ -187,7 +187,9 @@ class _Reader:
         if _is_pydantic_model(kind):
             return class_shapes.ModelShape(kind)
         if typing_extensions.is_typeddict(kind):
-            return self._with_fields(declared, class_shapes.TypedDictShape(kind), kind, arguments)
+            typed = class_shapes.TypedDictShape(kind)
+            typed.required = _required_keys(kind)
+            return self._with_fields(declared, typed, kind, arguments)
         if fields_of(kind) is None:
             concrete = "declare a concrete type, such as list or dict"
             raise _untellable(
@@ -231,6 +233,14 @@ def _hints(kind: type) -> dict[str, Any]:
         return typing_extensions.get_type_hints(kind, localns={kind.__name__: kind}, include_extras=True)
     except NameError as error:
         raise TypeError(f"an annotation of {kind.__qualname__} cannot be resolved: {error}") from error
+
+
+def _required_keys(kind: Any) -> frozenset[str]:
+    """Return the keys a TypedDict requires; it does not know itself where its annotations were left as texts."""
+    told = {name: get_origin(hint) for name, hint in _hints(kind).items()}
+    optional = {name for name, origin in told.items() if origin is typing_extensions.NotRequired}
+    required = {name for name, origin in told.items() if origin is typing_extensions.Required}
+    return frozenset(kind.__required_keys__ | required) - optional
 
 
 def _given(hint: Any, parameters: dict[Any, Any]) -> Any:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from math import isfinite
+from math import isinf
 from numbers import Number
 from operator import attrgetter
 from pathlib import PosixPath
@@ -85,8 +85,10 @@ class _DeclaredKeys(KeyCodec):
             return plain if self._form.is_text else to_json(plain)
         except EncodeError as error:
             raise EncodeError(f"a key of type {type(key).__name__} is refused: {error}") from None
-        except RecursionError:
-            raise EncodeError("a key nested too deeply for what is left of the call stack") from None
+        except (ValueError, RecursionError) as error:
+            raise EncodeError(
+                f"this process cannot write a key of type {type(key).__name__} ({type(error).__name__})"
+            ) from None
 
     def decode(self, text: str) -> Any:
         try:
@@ -122,8 +124,8 @@ class _NumberForm(_Form):
 
     def plain(self, key: Any) -> Any:
         number = fold_number(key) if isinstance(key, Number) else key
-        typed = checked(self._shape, self._typed(number))
-        return number if isfinite(typed) else str(number)
+        checked(self._shape, self._typed(number))
+        return str(number) if type(number) is float and isinf(number) else number
 
     def key(self, plain: Any) -> Any:
         number = float(plain) if plain in _INFINITIES else plain

@@ -74,7 +74,7 @@ class Lowering(ABC):
         """Return what is written for something stored under a tag."""
 
     @abstractmethod
-    def _order(self, lowered: Any) -> str | bytes:
+    def _order(self, lowered: Any) -> Any:
         """Return what the items of a set are sorted by, where they are not all ``str`` or all ``int``."""
 
     def lower(self, value: Any, path: Path = ()) -> Any:

@@ -36,7 +36,7 @@ def _refuse_extension(extension: int, data: memoryview) -> Any:
     raise ValueError(f"extension {extension} of {len(data)} bytes")
 
 
-_pack_once: Final[Callable[[Any], bytes]] = msgpack.packb
+_pack_once: Final[Callable[[Any], Any]] = msgpack.packb
 _read_fast: Final = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
 _write_fast: Final = msgspec.msgpack.Encoder().encode
 
@@ -142,7 +142,7 @@ class _MsgpackLowering(Lowering):
     def _tag(self, tag: str, lowered: Any) -> Any:
         return msgpack.ExtType(EXTENSION, _pack_once([tag, lowered]))
 
-    def _order(self, lowered: Any) -> bytes:
+    def _order(self, lowered: Any) -> Any:
         return _pack_once(lowered)
 
 

@@ -67,7 +67,10 @@ def _load(name: str) -> Codec:
             f"the codec {name!r} is in two packages, as {' and '.join(points)}; register_codec one"
         )
     [point] = points.values()
-    return _made(name, point.load())
+    try:
+        return _made(name, point.load())
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"the codec {name!r} cannot be loaded from {point.value!r}: {error}") from error
 
 
 def _made(name: str, target: Any) -> Codec:

@@ -18,12 +18,17 @@ def exact(value: Any) -> Any:
         return kind, [exact(item) for item in value]
     if isinstance(value, AbstractSet):
         return kind, sorted((exact(item) for item in value), key=repr)
-    if isinstance(value, float):
-        return kind, "nan" if math.isnan(value) else (value, math.copysign(1, value))
-    if isinstance(value, complex):
-        return kind, exact(value.real), exact(value.imag)
-    if isinstance(value, datetime | time):
-        return kind, value.replace(tzinfo=None), repr(value.tzinfo), value.fold
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return kind, exact({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
-    return kind, value if isinstance(value, int) else repr(value)
+    return kind, *_parts(value)
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """Return what makes two leaves of one type the same."""
+    if isinstance(value, float):
+        return ("nan",) if math.isnan(value) else (value, math.copysign(1, value))
+    if isinstance(value, complex):
+        return exact(value.real), exact(value.imag)
+    if isinstance(value, datetime | time):
+        return value.replace(tzinfo=None), repr(value.tzinfo), value.fold
+    return (value if isinstance(value, int) else repr(value),)

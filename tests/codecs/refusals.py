@@ -46,6 +46,12 @@ class Zone(tzinfo):
     def utcoffset(self, dt: datetime | None) -> timedelta:
         return timedelta(0)
 
+    def dst(self, dt: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, dt: datetime | None) -> str:
+        return "ours"
+
 
 @dataclass
 class Point:

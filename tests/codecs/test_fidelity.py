@@ -147,26 +147,28 @@ def test_an_integer_this_process_may_not_write_is_refused() -> None:
 
 
 def test_keys_that_json_would_make_equal_stay_apart(codec: Codec) -> None:
-    for value in (
+    values: list[dict[Any, Any]] = [
         {1: "a", "1": "b"},
         {None: 1, "null": 2},
         {True: 1, "true": 2},
         {1.5: 1, "1.5": 2},
         {(1,): 1, "[1]": 2},
-    ):
+    ]
+    for value in values:
         assert exact(codec.decode(codec.encode(value))) == exact(value)
 
 
 def test_a_key_that_is_nan_comes_back(codec: Codec) -> None:
-    value = {float("nan"): 1, (float("nan"),): 2}
+    value: dict[Any, Any] = {float("nan"): 1, (float("nan"),): 2}
     assert exact(codec.decode(codec.encode(value))) == exact(value)
     assert len(codec.decode(codec.encode({float("nan"), float("nan")}))) == 2
 
 
-def test_a_dict_that_looks_tagged_comes_back_as_it_is(codec: Codec) -> None:
-    for key in ("$", "$tuple", "$$tuple", "$dict", "$ref", "$unknown"):
-        for value in ({key: [1]}, {key: {key: 1}}, [{key: (1,)}], {key: 1, "b": 2}, {"a": {key: []}}, {1: {key: 1}}):
-            assert exact(codec.decode(codec.encode(value))) == exact(value)
+@pytest.mark.parametrize("key", ["$", "$tuple", "$$tuple", "$dict", "$ref", "$unknown"])
+def test_a_dict_that_looks_tagged_comes_back_as_it_is(codec: Codec, key: str) -> None:
+    values: list[Any] = [{key: [1]}, {key: {key: 1}}, [{key: (1,)}], {key: 1, "b": 2}, {"a": {key: []}}, {1: {key: 1}}]
+    for value in values:
+        assert exact(codec.decode(codec.encode(value))) == exact(value)
 
 
 class Written(list[Any]):
@@ -207,9 +209,7 @@ def test_threads_may_share_a_codec(codec: Codec) -> None:
     wrong: list[Any] = []
 
     def work() -> None:
-        for value in values * 5:
-            if codec.decode(codec.encode(value)) != value:
-                wrong.append(value)
+        wrong.extend(value for value in values * 5 if codec.decode(codec.encode(value)) != value)
 
     threads = [Thread(target=work) for _ in range(4)]
     for thread in threads:

@@ -1,0 +1,174 @@
+"""Passwords, one way."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from persistent_collections import ConfigurationError, DecodeError, EncodeError
+from persistent_collections.codecs.bcrypt import BcryptCodec, PasswordHash
+
+PASSWORD = "sesame-open-\N{GRINNING FACE}"
+LONG = "x" * 73
+
+PLAIN_HASH = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+"""Of "secret"."""
+
+PREHASHED = "bcrypt_sha256$$2b$04$abcdefghijklmnopqrstuuraR8y8jUb0UMmCc9fwl/YxKZSpSs52u"
+"""Of "secret"; Django 5.2 verifies it, too."""
+
+
+@pytest.fixture
+def codec() -> BcryptCodec:
+    return BcryptCodec(rounds=4)
+
+
+def test_a_password_is_stored_as_a_salted_hash_that_verifies_it(codec: BcryptCodec) -> None:
+    data = codec.encode(PASSWORD)
+    assert data.startswith(b"$2b$04$")
+    assert data != codec.encode(PASSWORD)
+    stored = codec.decode(data)
+    assert type(stored) is PasswordHash
+    assert stored.verify(PASSWORD)
+    for wrong in ("", PASSWORD + "x", PASSWORD[:-1], PASSWORD + "\0", LONG, "\ud800"):
+        assert not stored.verify(wrong)
+
+
+def test_twelve_rounds_are_the_default() -> None:
+    assert BcryptCodec().encode("a").startswith(b"$2b$12$")
+
+
+def test_nul_is_a_character_as_any_other(codec: BcryptCodec) -> None:
+    stored = codec.decode(codec.encode("a\0b"))
+    assert stored.verify("a\0b")
+    assert not stored.verify("a")
+    assert not stored.verify("a\0c")
+
+
+def test_a_hash_is_kept_not_hashed_again(codec: BcryptCodec) -> None:
+    data = codec.encode(PASSWORD)
+    assert codec.encode(codec.decode(data)) == data
+
+
+def test_72_bytes_are_held_and_more_refused_without_showing_them(codec: BcryptCodec) -> None:
+    assert codec.decode(codec.encode("é" * 36)).verify("é" * 36)
+    for too_long in (LONG, "é" * 37):
+        with pytest.raises(EncodeError, match=r"over 72 bytes; BcryptCodec\(prehash=True\)") as caught:
+            codec.encode(too_long)
+        assert too_long not in str(caught.value)
+
+
+def test_prehashing_takes_passwords_of_any_length() -> None:
+    codec = BcryptCodec(rounds=4, prehash=True)
+    stored = codec.decode(codec.encode(LONG))
+    assert stored.verify(LONG)
+    assert not stored.verify(LONG + "x")
+    assert not stored.verify(LONG[:72])
+
+
+def test_a_hash_knows_how_it_was_made_whatever_the_codec_is_set_to() -> None:
+    plain, prehashing = BcryptCodec(rounds=4), BcryptCodec(rounds=4, prehash=True)
+    assert prehashing.encode("a").startswith(b"bcrypt_sha256$$2b$04$")
+    assert prehashing.decode(plain.encode("a")).verify("a")
+    assert plain.decode(prehashing.encode("a")).verify("a")
+    assert not plain.decode(prehashing.encode(LONG)).verify(LONG[:72])
+
+
+@pytest.mark.parametrize("data", [PLAIN_HASH, PREHASHED])
+def test_a_hash_stored_long_ago_verifies_its_password(codec: BcryptCodec, data: str) -> None:
+    stored = codec.decode(data.encode())
+    assert stored.verify("secret")
+    assert not stored.verify("Secret")
+    assert codec.encode(stored) == data.encode()
+
+
+def test_a_hash_made_another_way_than_now_needs_rehashing() -> None:
+    made = {
+        (rounds, prehash): BcryptCodec(rounds=rounds, prehash=prehash) for rounds in (4, 5) for prehash in (False, True)
+    }
+    for made_by, making in made.items():
+        data = making.encode("a")
+        for read_by, codec in made.items():
+            assert codec.decode(data).needs_rehash is (made_by != read_by)
+    assert PasswordHash(PLAIN_HASH.replace("2b", "2a"), rounds=4).needs_rehash
+    assert not PasswordHash().needs_rehash
+
+
+@pytest.mark.parametrize("value", [None, 1, b"secret", ["secret"], object()])
+def test_what_is_no_password_is_refused(codec: BcryptCodec, value: Any) -> None:
+    with pytest.raises(EncodeError, match="a str or a PasswordHash, not"):
+        codec.encode(value)
+
+
+def test_a_password_that_is_no_text_is_refused(codec: BcryptCodec) -> None:
+    with pytest.raises(EncodeError, match="lone surrogate"):
+        codec.encode("\ud800")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"secret", b"\xff", b"$2b$04$short", b"$2b$99$" + b"a" * 53, PLAIN_HASH.encode() + b"\n", b"$1$" + b"a" * 53],
+)
+def test_what_is_no_hash_is_a_decode_error(codec: BcryptCodec, data: bytes) -> None:
+    with pytest.raises(DecodeError, match="not a bcrypt hash") as caught:
+        codec.decode(data)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_empty_hash_is_false_and_verifies_nothing(codec: BcryptCodec) -> None:
+    empty = PasswordHash()
+    assert not empty
+    assert not empty.verify("")
+    assert codec.decode(codec.encode(empty)) == empty
+    assert codec.decode(codec.encode("")).verify("")
+    assert PasswordHash(PLAIN_HASH)
+
+
+def test_hashes_are_equal_by_their_text_and_show_none_of_it() -> None:
+    one, same, other = PasswordHash(PLAIN_HASH), PasswordHash(PLAIN_HASH), PasswordHash(PLAIN_HASH[:-1] + "X")
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one != PLAIN_HASH
+    for shown in (repr(one), str(one), f"{one}", repr([one])):
+        assert shown.strip("[]") == "<PasswordHash redacted>"
+    assert repr(PasswordHash()) == "<PasswordHash empty>"
+
+
+def test_a_hash_copies_and_pickles(codec: BcryptCodec) -> None:
+    stored = codec.decode(codec.encode("a"))
+    for twin in (copy.copy(stored), copy.deepcopy(stored), pickle.loads(pickle.dumps(stored))):
+        assert twin == stored
+        assert twin.verify("a")
+        assert not twin.needs_rehash
+
+
+@pytest.mark.parametrize("text", ["secret", PLAIN_HASH + "x"])
+def test_a_hash_is_made_of_the_text_of_one_alone(text: str) -> None:
+    with pytest.raises(ValueError, match="not the text of a bcrypt hash"):
+        PasswordHash(text)
+
+
+@pytest.mark.parametrize("rounds", [3, 32, "12", 12.5])
+def test_rounds_that_bcrypt_does_not_take_are_refused(rounds: Any) -> None:
+    with pytest.raises(ConfigurationError, match="4 to 31"):
+        BcryptCodec(rounds=rounds)
+
+
+def test_without_bcrypt_the_codec_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["bcrypt"] = None
+from persistent_collections import ConfigurationError, get_codec
+try:
+    get_codec("bcrypt")
+except ConfigurationError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'persistent-collections[bcrypt]'" in done.stdout
