@@ -158,7 +158,7 @@ def test_an_operation_imports_no_client_but_that_of_its_store(tmp_path: Path) ->
     use = """
 import sys
 from persistent_collections import configure
-configure("memory:")
+configure({"backends": {"default": "memory:", "sessions": "memory:"}})
 settings["a"] = (1, 2)
 items.append(1)
 Session("y", tags=["a"])
