@@ -138,6 +138,20 @@ class Record(_Declared, abstract=True):
             self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
             self._write(values)
 
+        def __setattr__(self, name, value) -> None:
+            if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
+                if name in self._declarations:
+                    raise AttributeError(
+                        f"{name!r} is a method's name too; write the field of {self.key!r} by [{name!r}]"
+                    )
+                raise self._unknown(name)
+            object.__setattr__(self, name, value)
+
+        def __getattr__(self, name):
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise self._unknown(name)
+
     @classmethod
     def _declare(cls) -> None:
         own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF), cls._declarations)
@@ -343,7 +357,11 @@ class Record(_Declared, abstract=True):
             raise self._not_found()
 
     def _place(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Place:
-        return Place(self, bound_field.field.stored, bound_field.codec, data, bound.store.compare_and_set)
+        def compare_and_set(field: str, expected: bytes | None, data: bytes) -> bool:
+            there = expected is not None or bound.backend.exists(self._family())
+            return there and bound.store.compare_and_set(field, expected, data)
+
+        return Place(self, bound_field.field.stored, bound_field.codec, data, compare_and_set)
 
     def _read_all(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value of every field, all values read in one step."""
@@ -386,18 +404,6 @@ class Record(_Declared, abstract=True):
             return encode(value)
         except TypeError as error:
             raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and not hasattr(getattr(type(self), name, None), "__set__"):
-            if name in self._declarations:
-                raise AttributeError(f"{name!r} is a method's name too; write the field of {self.key!r} by [{name!r}]")
-            raise self._unknown(name)
-        object.__setattr__(self, name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise self._unknown(name)
 
 
 def make_record(
