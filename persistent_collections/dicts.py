@@ -174,15 +174,15 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         data = bound.store.get(field)
         return default if data is None else self._held(bound, field, data)
 
-    def keys(self) -> KeysView[K]:
+    def keys(self) -> DictKeys[K]:
         """Return a view of the keys; iterating over it reads a page at a time."""
         return DictKeys(self)
 
-    def items(self) -> ItemsView[K, V]:
+    def items(self) -> DictItems[K, V]:
         """Return a view of the items; iterating over it reads a page at a time."""
         return DictItems(self)
 
-    def values(self) -> ValuesView[V]:
+    def values(self) -> DictValues[V]:
         """Return a view of the values; iterating over it reads a page at a time."""
         return DictValues(self)
 

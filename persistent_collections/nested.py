@@ -155,7 +155,8 @@ def _giving_plain(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_built_on(
-    list, changing="append extend insert pop remove clear sort reverse __setitem__ __delitem__ __iadd__ __imul__"
+    list,
+    changing="append extend insert pop remove clear sort reverse __init__ __setitem__ __delitem__ __iadd__ __imul__",
 )
 class NestedList(Nested, list[Any]):
     """A ``list`` in a stored value."""
@@ -176,7 +177,7 @@ class NestedList(Nested, list[Any]):
         return detach(item) if isinstance(index, slice) else item
 
 
-@_built_on(dict, changing="__setitem__ __delitem__ pop popitem clear update __ior__", making="__or__ __ror__")
+@_built_on(dict, changing="pop popitem clear update __init__ __setitem__ __delitem__ __ior__", making="__or__ __ror__")
 class NestedDict(Nested, dict[Any, Any]):
     """A ``dict`` in a stored value."""
 
@@ -190,7 +191,7 @@ class NestedDict(Nested, dict[Any, Any]):
 @_built_on(
     set,
     changing="add discard remove pop clear update difference_update intersection_update symmetric_difference_update "
-    "__ior__ __iand__ __isub__ __ixor__",
+    "__init__ __ior__ __iand__ __isub__ __ixor__",
     making="union intersection difference symmetric_difference "
     "__or__ __ror__ __and__ __rand__ __sub__ __rsub__ __xor__ __rxor__",
 )
