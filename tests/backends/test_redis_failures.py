@@ -133,6 +133,15 @@ class TestNoWriteHappensTwice:
                 backend.sequence(KEY).push_right([b"a"])  # no connection is open yet
             assert items(backend) == [b"a"]
 
+    def test_a_write_that_left_in_part_is_sent_again_and_done_once(self, server: RunningServer) -> None:
+        item = b"x" * (32 * 2**20)  # more than the sockets hold
+        with connect(server, "socket_timeout=0.2&retry_for_s=30") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            server.process.send_signal(signal.SIGSTOP)
+            with soon(lambda: server.process.send_signal(signal.SIGCONT), 0.5):
+                backend.sequence(KEY).push_right([item])
+            assert items(backend) == [b"a", item]
+
     def test_what_an_interrupted_call_left_unread_is_no_later_calls_reply(self, server: RunningServer) -> None:
         def interrupt(*_: object) -> NoReturn:
             raise KeyboardInterrupt

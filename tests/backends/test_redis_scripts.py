@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from random import Random
+from typing import TypeVar
 
 import pytest
 
@@ -28,6 +29,7 @@ from persistent_collections.errors import WrongShapeError
 from persistent_collections.testing.backends.base import read_content
 from tests.servers import RunningServer, binaries, run_server
 
+T = TypeVar("T")
 KEY = Key("Thing:x")
 CHILD = Key("Thing:x", "child")
 OTHER = Key("Thing:x", "other")
@@ -203,6 +205,14 @@ def test_a_step_of_zero_is_refused_as_lists_refuse_it(backend: Backend) -> None:
             call()
 
 
+def test_fields_set_and_deleted_at_once_make_a_key_with_the_deadline_of_its_kin(backend: Backend) -> None:
+    backend.apply([Replace(CHILD, [b"kin"]), SetDeadline(CHILD, 1000)])
+    backend.mapping(KEY, [KEY, OTHER, CHILD]).set_many({"a": None, "b": b"1"})
+    ttl = backend.ttl([KEY])
+    assert ttl is not None
+    assert 900 < ttl <= 1000
+
+
 @pytest.mark.parametrize("kin", [(), (CHILD,)], ids=["alone", "with kin"])
 def test_increment_is_exact_on_all_64_bits(backend: Backend, kin: tuple[Key, ...]) -> None:
     mapping = backend.mapping(KEY, kin)
@@ -274,6 +284,41 @@ def test_changes_upon_changes_do_what_the_reference_does(backend: Backend) -> No
             left, right = backend.ttl([key]), reference.ttl([key])
             assert (left is None) == (right is None), f"step {step}: {changes} with kin {kin}"
             assert abs((left or 0) - (right or 0)) < 100, f"step {step}: {changes} with kin {kin}"
+
+
+class TestTablesThatShrinkUnderAWalk:
+    """There a server repeats what it gave before."""
+
+    def walk(self, pages: Iterator[list[T]], delete: Callable[[list[str]], object]) -> list[T]:
+        """Return all that ``pages`` give, deleting half of what is left after each page."""
+        names, walked = list(map(str, range(2**14))), list[T]()
+        for page in pages:
+            walked += page
+            names, gone = names[: len(names) // 2], names[len(names) // 2 :]
+            if names:
+                delete(gone)
+        return walked
+
+    def test_no_field_is_given_twice(self, real: RedisBackend) -> None:
+        mapping = real.mapping(KEY)
+        for _ in range(10):
+            mapping.replace({str(number): b"x" for number in range(2**14)})
+            found = self.walk(mapping.pages(), lambda gone: mapping.set_many(dict.fromkeys(gone)))
+            assert len(dict(found)) == len(found)
+
+    def test_no_member_is_given_twice(self, real: RedisBackend) -> None:
+        members = real.members(KEY)
+        for _ in range(10):
+            members.replace({str(number) + "x" for number in range(2**14)})
+            found = self.walk(members.pages(), lambda gone: members.remove({name + "x" for name in gone}))
+            assert len(set(found)) == len(found)
+
+    def test_no_key_is_given_twice(self, real: RedisBackend) -> None:
+        for _ in range(10):
+            real.apply([SetFields(Key(f"T:{number}"), {"f": b"1"}) for number in range(2**14)])
+            keys = ([key] for key in real.keys(""))
+            found = self.walk(keys, lambda gone: real.apply([Delete(Key(f"T:{name}")) for name in gone]))
+            assert len(set(found)) == len(found)
 
 
 def outcome(store: Backend, changes: list[Change], kin: list[Key]) -> object:

@@ -26,9 +26,10 @@ class _Step(NamedTuple):
 def as_arguments(changes: Sequence[Change], keys: Sequence[Key]) -> tuple[list[str | int], list[bytes]]:
     """Return the arguments and the items that say ``changes`` of ``keys`` to the script."""
     steps = list(map(_step, changes))
+    numbers = {key: number for number, key in enumerate(keys, start=1)}
     arguments: list[str | int] = [len(changes)]
     for change, step in zip(changes, steps, strict=True):
-        arguments += [keys.index(change.key) + 1, int(change.must_be_absent), step.what, step.a, step.b]
+        arguments += [numbers[change.key], int(change.must_be_absent), step.what, step.a, step.b]
     return arguments, [item for step in steps for item in step.items]
 
 

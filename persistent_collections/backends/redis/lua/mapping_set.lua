@@ -2,6 +2,6 @@
 local list, first, last = items(3)
 local kept = first + ARGV[2]
 local left = time_left(KEYS)
-feed('HSET', KEYS[1], list, kept, last) -- before any goes, or the key could be emptied and lose its deadline
+feed('HSET', KEYS[1], list, kept, last)
 feed('HDEL', KEYS[1], list, first, kept - 1)
 settle(KEYS[1], left)

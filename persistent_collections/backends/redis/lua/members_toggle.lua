@@ -6,6 +6,6 @@ for i, found in ipairs(ask('SMISMEMBER', KEYS[1], list, first, last)) do
   side[#side + 1] = list[first + i - 1]
 end
 local left = time_left(KEYS)
-feed('SADD', KEYS[1], absent, 1, #absent) -- before any goes, or the key could be emptied and lose its deadline
+feed('SADD', KEYS[1], absent, 1, #absent)
 feed('SREM', KEYS[1], there, 1, #there)
 settle(KEYS[1], left)
