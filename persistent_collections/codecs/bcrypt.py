@@ -47,6 +47,8 @@ class PasswordHash:
 
     def verify(self, candidate: str) -> bool:
         """Say, in the same time for every wrong candidate of a length bcrypt takes, whether this is its hash."""
+        if not isinstance(candidate, str):
+            raise TypeError(f"a candidate is a str, not {type(candidate).__name__}")
         prehash = self.text.startswith(_PREHASH)
         password = _password_bytes(candidate, prehash=prehash)
         if not self.text or password is None or len(password) > MAX_BYTES:

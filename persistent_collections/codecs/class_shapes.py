@@ -109,7 +109,10 @@ class ModelShape(ClassShape):
     """Instances of a pydantic model, as the dict that ``model_dump`` gives."""
 
     def _lower(self, value: Any, at: Place) -> Any:
-        stored = value.model_dump(round_trip=True)
+        try:
+            stored = value.model_dump(by_alias=True, round_trip=True, warnings=False)
+        except ValueError as error:
+            raise MismatchError(at, f"{self.expected}.model_dump raises {type(error).__name__}") from None
         if self._lift(stored, at) != value:
             raise MismatchError(at, f"{self.expected} validated again is another value")
         return stored

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from persistent_collections.codecs.base import Codec, References
+from persistent_collections.codecs.base import Codec, Format, References
 from persistent_collections.codecs.hints import looks_like
 from persistent_collections.codecs.lowering import to_json
 from persistent_collections.codecs.standard import from_base64, to_base64
@@ -23,12 +23,34 @@ def fit(codec: Codec, medium: Literal["bytes", "json"]) -> Codec:
     return codec if medium == "bytes" or codec.format == "json" else _AsJSONString(codec)
 
 
+def to_json_text(data: bytes, format: Format) -> bytes:
+    """Return the JSON text that stands for ``data``, written by a codec of this format, in a JSON store.
+
+    Raises:
+        ValueError: A codec of this format does not write such bytes.
+    """
+    if format == "json":
+        return data
+    return to_json(data.decode() if format == "text" else to_base64(data)).encode()
+
+
+def from_json_text(data: bytes, format: Format) -> bytes:
+    """Return the bytes for which :func:`to_json_text` gives ``data``.
+
+    Raises:
+        ValueError: It does not give ``data`` for any.
+    """
+    if format == "json":
+        return data
+    text = _read_string(data)
+    return text.encode() if format == "text" else from_base64(text)
+
+
 class _AsJSONString(Codec):
     format = "json"
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._is_text = codec.format == "text"
         self.name = codec.name
         self.canonical = codec.canonical
 
@@ -36,15 +58,13 @@ class _AsJSONString(Codec):
         return type(self)(self._codec.bind(declared, references))
 
     def encode(self, value: Any) -> bytes:
-        data = self._codec.encode(value)
-        return to_json(data.decode() if self._is_text else to_base64(data)).encode()
+        return to_json_text(self._codec.encode(value), self._codec.format)
 
     def decode(self, data: bytes) -> Any:
         try:
-            text = _read_string(data)
-            encoded = text.encode() if self._is_text else from_base64(text)
+            encoded = from_json_text(data, self._codec.format)
         except (ValueError, msgspec.MsgspecError) as error:
-            kind = "JSON string" if self._is_text else "JSON string of base64"
+            kind = "JSON string" if self._codec.format == "text" else "JSON string of base64"
             raise DecodeError(
                 f"not the {kind} of the codec {self.name!r} ({type(error).__name__}){looks_like(data, self.name)}"
             ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import UTC, datetime, time
-from decimal import MAX_PREC, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from enum import Enum
 from numbers import Number
 from pathlib import PosixPath, PurePath
@@ -14,7 +14,7 @@ from persistent_collections.codecs import lowering
 from persistent_collections.codecs.lowering import MAX_DIGITS, JSONLowering, show
 from persistent_collections.errors import EncodeError
 
-_EXACT: Final = Context(prec=MAX_PREC)
+_EXACT: Final = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _TOO_LONG: Final = 10**MAX_DIGITS
 _ONE_OF_EQUAL_TYPES: Final = (str, bytes, tuple, frozenset)
 
@@ -29,18 +29,22 @@ def fold_number(number: Any) -> Any:
     """
     if number != number:  # noqa: PLR0124 - of all numbers nan alone is not equal to itself
         raise EncodeError("nan is no key, as it is equal to nothing")
-    if isinstance(number, complex):
-        if number.imag:
-            return number + 0  # -0.0 becomes 0.0, which it is equal to
-        number = number.real
-    if (isinstance(number, Decimal) and number.is_finite() and number.adjusted() >= MAX_DIGITS) or (
-        isinstance(number, int) and abs(number) >= _TOO_LONG
-    ):
-        raise EncodeError(f"a number of more than {MAX_DIGITS} digits is no key")
-    for kind in (int, float):
-        if is_equal_to_a(kind, number):
-            return kind(number)
-    return number.normalize(_EXACT) if isinstance(number, Decimal) else number
+    if isinstance(number, complex) and number.imag:
+        return number + 0  # -0.0 becomes 0.0, which it is equal to
+    number = number.real
+    if isinstance(number, Decimal) and number.is_finite():
+        if number.adjusted() >= MAX_DIGITS:
+            raise _too_long()
+        number = number.normalize(_EXACT)
+    if is_equal_to_a(int, number):
+        if abs(number) >= _TOO_LONG:
+            raise _too_long()
+        return int(number)
+    return float(number) if is_equal_to_a(float, number) else number
+
+
+def _too_long() -> EncodeError:
+    return EncodeError(f"a number of more than {MAX_DIGITS} digits is no key")
 
 
 def is_equal_to_a(kind: type[int | float], value: Any) -> bool:

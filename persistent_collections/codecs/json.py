@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final
 from uuid import UUID
@@ -59,16 +60,17 @@ class JSONCodec(DeclaredCodec):
             ) from None
 
     def _read(self, data: bytes) -> Any:
-        """Parse; a text that is written back byte for byte holds no key twice, and nothing tagged without ``"$``."""
+        """Parse; without objects, or written back byte for byte, a text has no key twice, and no tag without ``"$``."""
         try:
             value = _read_fast(data)
-            if b'"$' not in data and _write_fast(value) == data:
+            if b"{" not in data or (b'"$' not in data and _write_fast(value) == data):
                 return value
+            parse: Callable[[str], Any] = _parse
         except msgspec.ValidationError:
-            pass  # a number out of the range of that parser, but perhaps not of Python's
+            parse = _parse_in_range  # a number is out of the range of that parser, but perhaps not of Python's
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"not the JSON of this codec ({_reason(error)}){looks_like(data, self.name)}") from None
-        return lift(_read_carefully(data), self._references)
+        return lift(_read_carefully(data, parse), self._references)
 
 
 def _reads_everywhere(text: str) -> bool:
@@ -81,17 +83,19 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
 
 
-def _read_carefully(data: bytes) -> Any:
+def _read_carefully(data: bytes, parse: Callable[[str], Any]) -> Any:
     try:
-        value = _careful.decode(data.decode())
-        if b"\\u" in data:
-            to_json(value).encode()
-    except UnicodeError:
-        raise DecodeError("a lone surrogate is no text") from None
+        return parse(data.decode())
     except DecodeError:
         raise
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"not the JSON of this codec ({type(error).__name__})") from None
+
+
+def _parse_in_range(text: str) -> Any:
+    """Parse what msgspec has not seen to its end, and check what it would have refused."""
+    value = _decoder_in_range.decode(text)
+    to_json(value).encode()
     return value
 
 
@@ -113,4 +117,5 @@ def _refuse(token: str) -> Any:
     raise DecodeError(f"{token} is not JSON")
 
 
-_careful: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
+_parse: Final = json.JSONDecoder(object_pairs_hook=_unique).decode
+_decoder_in_range: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from enum import Enum, Flag
 from operator import attrgetter
@@ -51,19 +50,25 @@ def register_type(
         ConfigurationError: The type or the tag is taken, or the tag is empty or starts with ``$``.
         TypeError: ``encode`` or ``decode`` is missing, or the type is plain already.
     """
-    if encode is None or decode is None:
-        encode, decode = _derived_coders(kind)
-    form = Form(kind, tag, encode, decode)
     if kind in _PLAIN_TYPES:
         raise TypeError(f"{kind.__name__} is stored as it is by every codec")
     if not tag or tag.startswith("$"):
         raise ConfigurationError(f"a tag is a word that does not start with '$', not {tag!r}")
+    if encode is None or decode is None:
+        encode, decode = _derived_coders(kind)
+    _put(Form(kind, tag, encode, decode), replace=replace)
+
+
+def _put(form: Form, *, replace: bool) -> None:
+    kind, tag, *_ = form
     clashes = {old for old in (_by_type.get(kind), _by_tag.get(tag)) if old and old != form}
-    if tag == REFERENCE_TAG or clashes & _STANDARD or (clashes and not replace):
+    is_shipped = tag == REFERENCE_TAG or bool(clashes & _STANDARD)
+    if is_shipped or (clashes and not replace):
         owners = ", ".join(f"{old.kind.__qualname__} is stored under {old.tag!r}" for old in clashes)
+        remedy = "that stays so; choose others" if is_shipped else "choose another, or give replace=True"
         raise ConfigurationError(
             f"{kind.__qualname__} cannot be registered under the tag {tag!r}: "
-            f"{owners or 'persistent objects are'}; choose another tag, or put yours in place with replace=True"
+            f"{owners or 'persistent objects are'}; {remedy}"
         )
     for old in clashes:
         _by_type.pop(old.kind, None)
@@ -162,7 +167,7 @@ def _derived_coders(kind: type[Any]) -> tuple[Callable[[Any], Any], Callable[[An
 def _remedy(value: Any) -> str:
     kind = type(value)
     name, tag = kind.__qualname__, kind.__name__.lower()
-    if isinstance(value, Enum) or dataclasses.is_dataclass(kind):
+    if isinstance(value, Enum) or fields_of(kind) is not None:
         return f"is not registered; register_type({name}, {tag!r}) lets every codec hold it"
     base = next((base for base in kind.__mro__[1:] if base in _PLAIN_TYPES or base in _by_type), None)
     if base is not None:

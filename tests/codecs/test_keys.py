@@ -83,6 +83,8 @@ GOLDEN: list[tuple[Any, Any, str]] = [
     (Decimal, Decimal("1.50"), "1.5"),
     (Decimal, Decimal("0.1"), "0.1"),
     (Decimal, Decimal(100), "100"),
+    (Decimal, Decimal("1E-9999999"), "1E-9999999"),
+    (Decimal, Decimal("Infinity"), "Infinity"),
     (UUID, UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     (date, date(2024, 1, 2), "2024-01-02"),
     (datetime, datetime(2024, 1, 2, 3), "2024-01-02T03:00:00"),
@@ -148,6 +150,7 @@ def test_a_key_comes_back_as_the_declared_type(declared: Any, key: Any, text: st
         (Any, [0.5, Decimal("0.50"), 0.5 + 0j]),
         (Any, [Decimal("0.1"), Decimal("0.100")]),
         (Any, [Decimal("1E2"), 100, 1e2]),
+        (Any, [Decimal("10E-9999999"), Decimal("1E-9999998")]),
         (Any, ["admin", Role.ADMIN]),
         (Any, [(1, (True,)), (1.0, (Decimal(1),))]),
         (Any, [frozenset({1, 2.5}), frozenset({True, Decimal("2.5")})]),
@@ -185,7 +188,7 @@ def test_unlike_keys_have_unlike_texts() -> None:
 @pytest.mark.parametrize(
     ("declared", "key", "message"),
     [
-        (str, 1, r"a key of type int where keys are str; declare their type, as in PersistentDict\[int, V\]"),
+        (str, 1, r"a key of type int where keys are str; declare their type, as PersistentDict\[int, V\]"),
         (str, Role.ADMIN, r"PersistentDict\[Role, V\]"),
         (str, Text("a"), r"PersistentDict\[Text, V\]"),
         (str, "\ud800", "lone surrogate"),
