@@ -105,6 +105,12 @@ def test_what_is_no_password_is_refused(codec: BcryptCodec, value: Any) -> None:
         codec.encode(value)
 
 
+@pytest.mark.parametrize("candidate", [None, b"secret", 1])
+def test_a_candidate_that_is_no_text_is_a_type_error(candidate: Any) -> None:
+    with pytest.raises(TypeError, match="a candidate is a str, not"):
+        PasswordHash(PLAIN_HASH).verify(candidate)
+
+
 def test_a_password_that_is_no_text_is_refused(codec: BcryptCodec) -> None:
     with pytest.raises(EncodeError, match="lone surrogate"):
         codec.encode("\ud800")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -134,6 +134,20 @@ class Model(pydantic.BaseModel):
     inner: Model | None = None
 
 
+class Renamed(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True)
+    user_name: str = pydantic.Field(alias="userName")
+
+
+class Rising(pydantic.BaseModel):
+    n: int
+
+    @pydantic.field_validator("n")
+    @classmethod
+    def rise(cls, n: int) -> int:
+        return n + 1
+
+
 class Plain:
     pass
 
@@ -213,6 +227,7 @@ HELD: list[tuple[Any, Any]] = [
     (Movie | None, {"title": "a"}),
     (Model, Model(name="a", tags={"b"}, inner=Model(name="c"))),
     (list[Model | int], [Model(name="a"), 1]),
+    (Renamed, Renamed(userName="a")),
 ]
 
 
@@ -264,6 +279,10 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Movie, {"title": "a", "other": 1}, "a key that Movie does not have"),
     (Movie, {"title": 1}, r'value\["title"\]: expected str, not int'),
     (Model, {"name": "a"}, "expected Model, not dict"),
+    (Rising, Rising(n=1), "Rising validated again is another value"),
+    (Model, Model.model_construct(name=7), r"not a valid Model \(ValidationError\)"),
+    (Movie, ["title"], "expected Movie, not list"),
+    (frozenset[int], set(), "expected frozenset, not set"),
 ]
 
 
@@ -353,6 +372,7 @@ def test_an_instance_its_constructor_would_change_is_refused(codec: Codec) -> No
         (Colour, "green", "not the value of a Colour"),
         (Colour, 1, "expected Colour, not int"),
         (Bits, 1.0, "expected Bits, not float"),
+        (Bits, True, "expected Bits, not bool"),
         (Positive, 0, "Expected `int` >= 1"),
         (Point, {"x": "a"}, r'value\["x"\]: expected int, not str'),
         (Point, [1], "expected Point, not list"),
@@ -385,7 +405,9 @@ def test_stored_data_of_another_type_is_a_decode_error(codec: Codec, declared: A
         (Sequence[int], "declare a concrete type"),
         (Mapping[str, int], "declare a concrete type"),
         (Iterable[int], "declare a concrete type"),
-        (type[int], "register_type|declare"),
+        (type[int], "register_type"),
+        (Callable[[], int], "declare a concrete type"),
+        (3, "declare Any"),
         ("Point", "the forward reference 'Point' is not resolved"),
         (list["Point"], "is not resolved"),
         (ForwardRef("Point"), "is not resolved"),

@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped] # it ships no types
@@ -19,6 +20,7 @@ from persistent_collections.codecs.encrypted import Encrypted
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.json import JSONCodec
 from persistent_collections.codecs.msgpack import MsgpackCodec
+from tests.codecs.exact import exact
 
 SECRET = "sesame-open"
 
@@ -122,6 +124,18 @@ def test_json_refuses_what_it_does_not_write(data: bytes, message: str) -> None:
 def test_msgpack_refuses_what_it_does_not_write(data: bytes, message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         MsgpackCodec().decode(data)
+
+
+def test_what_messagepack_has_and_python_has_not_is_read_as_the_nearest() -> None:
+    moment = datetime(2024, 1, 2, 3, 4, 5, 6000, UTC)
+    stamp = msgpack.packb(moment, datetime=True)
+    for data, value in (
+        (stamp, moment),
+        (b"\x81\xa1a" + stamp, {"a": moment}),
+        (b"\x81\x92\x01\x91\x02\x03", {(1, (2,)): 3}),
+        (b"\x91\x81\x92\x01\x91\x02\x03", [{(1, (2,)): 3}]),
+    ):
+        assert exact(MsgpackCodec().decode(data)) == exact(value)
 
 
 def nested_extensions(depth: int) -> bytes:
