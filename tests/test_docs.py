@@ -1,0 +1,117 @@
+"""Everything the documents and docstrings show is done as it stands there."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import persistent_collections
+from persistent_collections import configure
+from tests.servers import RunningServer
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LITERAL_BLOCK = re.compile(r"::\n\n((?:    .*\n|\n)+)")
+CODE = re.compile(r"^```.*?^```$|`[^`]*`", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
+MODULES = [
+    path for path in sorted((ROOT / "persistent_collections").rglob("*.py")) if "::\n" in path.read_text("utf-8")
+]
+NOT_PYTHON = {"errors.py": 1, "layout.py": 1}
+"""How many of the literal blocks of a module's docstrings are pictures."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for word, text in FENCE.findall(page.read_text("utf-8")) if word == language]
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """Yield the docstrings of a module and of all that is defined in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield f"{ast.get_docstring(node) or ''}\n"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks(page, "python")), "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PERSISTENT_")}
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=named)
+def test_the_toml_of_a_page_is_read_and_so_are_its_backends(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in blocks(page, "toml"):
+        for variable in re.findall(r'^password_env = "(.*)"', text, re.MULTILINE):
+            monkeypatch.setenv(variable, "made up")
+        path = tmp_path / "stores.toml"
+        path.write_text(text, "utf-8")
+        if "backends" in tomllib.loads(text):
+            configure(path)
+            configure({})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_the_commands_of_a_page_name_files_that_are_there(page: Path) -> None:
+    for word in " ".join(blocks(page, "sh")).split():
+        if re.fullmatch(r"(?!\.venv)[\w.]*/?[\w./-]+(\.\w+|/run)", word) and not word[0].isdigit():
+            assert (ROOT / word).exists(), word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_story_of_the_readme_runs_on_a_server(server: RunningServer, tmp_path: Path) -> None:
+    [line] = [line for line in "".join(blocks(ROOT / "README.md", "sh")).splitlines() if "redis://" in line]
+    command = line.rpartition("&& ")[2]
+    assert command == "PERSISTENT_COLLECTIONS_URL=redis://localhost:6379/0 .venv/bin/python examples/friends.py"
+    environment = os.environ | {"PERSISTENT_COLLECTIONS_URL": server.url}
+    subprocess.run([sys.executable, ROOT / "examples/friends.py"], cwd=tmp_path, env=environment, check=True)
+    with server.client() as client:
+        assert client.dbsize() == 4
+
+
+def test_the_prompts_in_docstrings_show_what_happens() -> None:
+    for module in pkgutil.walk_packages(persistent_collections.__path__, "persistent_collections."):
+        assert doctest.testmod(importlib.import_module(module.name)).failed == 0, module.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_the_literal_blocks_in_docstrings_run(path: Path) -> None:
+    pictures = 0
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    names = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}
+    for block in LITERAL_BLOCK.findall("".join(docstrings(path))):
+        try:
+            code = compile(textwrap.dedent(block), path.name, "exec")
+        except SyntaxError:
+            pictures += 1
+        else:
+            exec(code, {"pytest": pytest, **names, **vars(module), "__name__": "docstring.<locals>"})
+    assert pictures == NOT_PYTHON.get(path.name, 0)
