@@ -17,7 +17,7 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource, choose, resolve, surrounding
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec
 from persistent_collections.counting import Counter, increment
-from persistent_collections.errors import EncodeError, ObjectExists, UnknownFieldError
+from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
 from persistent_collections.nested import Place, detach, editing, hold, is_back
 from persistent_collections.objects import CodecSource, PersistentObject, check_id
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations
@@ -337,7 +337,7 @@ class Record(_Declared, abstract=True):
         data = bound.store.get(bound_field.field.stored)
         if data is None:
             self._require(bound)
-        with editing(self._place(bound, bound_field, data), bound_field.decode(data)) as value:
+        with editing(self._place(bound, bound_field, data), self._decoded(bound_field, data)) as value:
             yield value
 
     def _value_field(self, name: str) -> tuple[_Bound, _BoundField]:
@@ -349,7 +349,13 @@ class Record(_Declared, abstract=True):
     def _hold(self, bound: _Bound, name: str, data: bytes | None) -> Any:
         """Return the value of ``data``, read from a field, its lists, dicts and sets writing back."""
         bound_field = bound.fields[name]
-        return hold(bound_field.decode(data), lambda: self._place(bound, bound_field, data))
+        return hold(self._decoded(bound_field, data), lambda: self._place(bound, bound_field, data))
+
+    def _decoded(self, bound_field: _BoundField, data: bytes | None) -> Any:
+        try:
+            return bound_field.decode(data)
+        except DecodeError as error:
+            raise DecodeError(f"field {bound_field.field.name!r} of {self.key!r}: {error}") from error
 
     def _require(self, bound: _Bound) -> None:
         """Raise ``ObjectNotFound`` if nothing is stored of the record."""
