@@ -347,6 +347,12 @@ class TestWhatOthersPutThere:
                 backend.mapping(KEY).get("f")
             assert backend.apply([Delete(KEY)]) == [True], "what is there may be deleted, whatever it is"
 
+    def test_a_set_combined_with_what_is_none_names_both(self, server: RunningServer) -> None:
+        with connect(server) as backend:
+            backend.mapping(KEY).set_many({"f": b"1"})
+            with pytest.raises(WrongShapeError, match="'Thing:x:child or Thing:x' does not hold a set"):
+                backend.members(CHILD).combine("union", [KEY])
+
     def test_fields_and_members_that_are_no_text_are_told_and_left(self, server: RunningServer) -> None:
         with connect(server) as backend, server.client() as client:
             client.hset("Thing:x", b"\xff", b"1")

@@ -100,7 +100,9 @@ class RedisBackend(Backend):
         return RedisMembers(self._server, key, kin)
 
     def exists(self, keys: Sequence[Key]) -> bool:
-        return bool(keys) and bool(self._server.ask(Subject(keys[0]), ("EXISTS", *self._spelt(keys)), repeatable=True))
+        return bool(keys) and bool(
+            self._server.ask(Subject(str(keys[0])), ("EXISTS", *self._spelt(keys)), repeatable=True)
+        )
 
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing.
@@ -108,14 +110,14 @@ class RedisBackend(Backend):
         Raises:
             CorruptDataError: It holds a type that this package does not write.
         """
-        held = self._server.ask(Subject(key), ("TYPE", *self._spelt([key])), repeatable=True)
+        held = self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True)
         if held not in _SHAPES:
             raise CorruptDataError(f"{str(key)!r} holds a {held.decode()}, which another program put there")
         return _SHAPES[held]
 
     def keys(self, prefix: str) -> Iterator[Key]:
         seen: set[bytes] = set()
-        for page in self._server.scan(Subject(Key(prefix)), ("SCAN",), self._matching(prefix)):
+        for page in self._server.scan(Subject(prefix), ("SCAN",), self._matching(prefix)):
             new = set(page) - seen  # SCAN repeats
             seen |= new
             keys = map(self._server.names.read, new)
@@ -126,17 +128,17 @@ class RedisBackend(Backend):
             return []
         keys = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
         arguments, items = as_arguments(changes, keys)
-        subject, kinship = Subject(changes[0].key), len(set(kin))
+        subject, kinship = Subject(str(changes[0].key)), len(set(kin))
         reply = self._server.run_with(subject, APPLY, self._spelt(keys), (kinship, *arguments), items)
         if isinstance(reply, int):
             refused = changes[reply - 1]
-            raise wrong_shape(Subject(refused.key, shape_of(refused)))
+            raise wrong_shape(Subject(str(refused.key), shape_of(refused)))
         return list(map(bool, reply))
 
     def ttl(self, keys: Sequence[Key]) -> float | None:
         if not keys:
             return None
-        left = self._server.run(Subject(keys[0]), TIME_LEFT, self._spelt(keys), (), repeatable=True)
+        left = self._server.run(Subject(str(keys[0])), TIME_LEFT, self._spelt(keys), (), repeatable=True)
         return None if left < 0 else float(left / 1000)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from redis.exceptions import RedisError, ResponseError
 
-from persistent_collections.backends.base import Key, Shape
+from persistent_collections.backends.base import Shape
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -21,11 +21,11 @@ class Subject(NamedTuple):
     """What a command is about, for its error message.
 
     Attributes:
-        key: The key worked on.
+        name: The key worked on, or what else stands for it.
         shape: What it should hold, None where any shape will do.
     """
 
-    key: Key
+    name: str
     shape: Shape | None = None
 
 
@@ -61,6 +61,7 @@ _REFUSALS: Final = {
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
     "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
     "NOPERM": _Refusal("let ACL SETUSER allow its user this command and key"),
+    "without any password": _Refusal("it asks for none, so leave the password out"),
     "NOAUTH": _Refusal("give a password in the URL or as option 'password'"),
     "WRONGPASS": _Refusal("correct the user or the password"),
     "unknown command": _Refusal("Redis 6.2 is the oldest that will do, and protocol=2 where HELLO is not known"),
@@ -91,20 +92,19 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
         server: Where it was sent.
         nothing_done: Whether it is certain that the server executed nothing.
     """
-    name = str(subject.key)
     text, repeats_arguments, _ = str(error).partition(", with args beginning with")
     explained: PersistentCollectionsError
     if is_reply(error):
         explained = _refused(_reason(error), text, subject, server)
     elif nothing_done:
         explained = BackendUnavailable(
-            f"{name!r}: the server at {server} cannot be reached ({text}); nothing was done; "
+            f"{subject.name!r}: the server at {server} cannot be reached ({text}); nothing was done; "
             "see that it runs and that the URL is right"
         )
     else:
         explained = OutcomeUnknown(
-            f"{name!r}: the server at {server} did not answer ({text}); the operation may or may not have been done; "
-            "read the object before repeating it"
+            f"{subject.name!r}: the server at {server} did not answer ({text}); "
+            "the operation may or may not have been done: read the object before repeating it"
         )
     explained.__cause__ = None if repeats_arguments else error
     explained.__suppress_context__ = True
@@ -114,14 +114,14 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
     shape = "set" if subject.shape == "members" else subject.shape
-    return WrongShapeError(f"{str(subject.key)!r} does not hold a {shape}; open it as what it is, or choose another id")
+    return WrongShapeError(f"{subject.name!r} does not hold a {shape}; open it as what it is, or choose another id")
 
 
 def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
     if reason == _WRONG_TYPE:
         return wrong_shape(subject)
     refusal = _REFUSALS.get(reason, _OTHER)
-    return refusal.kind(f"{str(subject.key)!r}: the server at {server} refused: {text}; {refusal.remedy}")
+    return refusal.kind(f"{subject.name!r}: the server at {server} refused: {text}; {refusal.remedy}")
 
 
 def _reason(error: RedisError) -> str:

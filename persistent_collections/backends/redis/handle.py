@@ -26,7 +26,7 @@ class Handle:
 
     def __init__(self, server: Server, key: Key, kin: Sequence[Key]) -> None:
         self._server = server
-        self._subject = Subject(key, self.shape)
+        self._subject = Subject(str(key), self.shape)
         self._name = server.names.spell(key)
         self._kin = [server.names.spell(other) for other in kin if other != key]
 

@@ -107,7 +107,7 @@ class RedisMapping(Handle, MappingStore):
             seen.update(items)
 
     def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
-        return list(zip(decode_all(items[::2], str(self._subject.key)), items[1::2], strict=True))
+        return list(zip(decode_all(items[::2], self._subject.name), items[1::2], strict=True))
 
 
 def flat(items: Mapping[str, bytes]) -> list[bytes]:

@@ -54,8 +54,9 @@ class RedisMembers(Handle, MemberStore):
         self._put_instead(encoded(members))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
-        names = map(self._server.names.spell, others)
-        return set(self._decoded(self._read(_COMMANDS[operation], *names)))
+        subject = self._subject._replace(name=" or ".join([self._subject.name, *map(str, others)]))
+        names = [self._name, *map(self._server.names.spell, others)]
+        return set(self._decoded(self._server.ask(subject, (_COMMANDS[operation], *names), repeatable=True)))
 
     def pages(self) -> Iterator[list[str]]:
         seen: set[str] = set()
@@ -65,7 +66,7 @@ class RedisMembers(Handle, MemberStore):
             seen |= members
 
     def _decoded(self, members: Sequence[bytes]) -> list[str]:
-        return decode_all(members, str(self._subject.key))
+        return decode_all(members, self._subject.name)
 
 
 def encoded(members: AbstractSet[str]) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from secrets import token_hex
 from typing import Final
 
 from persistent_collections.backends.base import Key
@@ -32,12 +33,18 @@ class Names:
     def spell(self, key: Key) -> bytes:
         return self._prefix + encode(str(key))
 
+    def beside(self, name: bytes) -> bytes:
+        """Return a name, spelt as no key is, for what only lasts as long as a transaction on ``name``."""
+        return b"%b::%b" % (name, token_hex(8).encode())
+
     def pattern(self, prefix: str) -> bytes:
         """Return the glob pattern of the names of keys whose root starts with ``prefix``."""
         return _GLOB_SIGNS.sub(rb"\\\g<0>", self._prefix + encode(prefix)) + b"*"
 
     def read(self, name: bytes) -> Key | None:
         """Return the key that is spelt ``name``, None if none is."""
+        if not name.startswith(self._prefix):
+            return None
         try:
             spelt = _SPELLING.fullmatch(name.removeprefix(self._prefix).decode())
         except UnicodeDecodeError:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from secrets import token_hex
 from typing import Any, Final, Protocol, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from persistent_collections.backends.base import Key
 from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_reply
 from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.scripts import Script
@@ -101,12 +99,12 @@ class Server:
     ) -> Any:
         """Return what a script that takes any number of items returns.
 
-        More items than one command may carry are staged, within one transaction, in a list that no key is spelt as.
+        More items than one command may carry are staged, within one transaction, in a list of their own.
         There the source is sent, since a missing script would not keep the rest of the transaction from being done.
         """
         if len(items) <= MAX_ITEMS:
             return self.run(subject, script, keys, ("here", *arguments, *items))
-        stage = self.names.spell(Key(subject.key.root, f":{token_hex(8)}"))
+        stage = self.names.beside(keys[0])
         pieces = (items[start : start + MAX_ITEMS] for start in range(0, len(items), MAX_ITEMS))
         commands: list[Command] = [("RPUSH", stage, *piece) for piece in pieces]
         commands.append(("EVAL", script.source, len(keys) + 1, *keys, stage, "staged", *arguments))
