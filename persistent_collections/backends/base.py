@@ -16,7 +16,7 @@ A new store is quickest made on :class:`~persistent_collections.backends.simple.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,7 +153,7 @@ class MappingStore(ABC):
 
         Returns:
             The sum, or None with nothing done where the field holds anything but the digits of a signed 64-bit
-            integer, or where the sum would not be one.
+            integer, or where ``by`` or the sum is not one.
         """
 
     @abstractmethod
@@ -374,8 +374,8 @@ class Backend(ABC):
 
         Args:
             changes: Made in their order.
-            kin: As for :meth:`mapping`, for every key the changes make; what counts is which of them was there before the
-                first change, and its deadline then.
+            kin: As for :meth:`mapping`, for every key the changes make; what counts is which of them was there before
+                the first change, and its deadline then.
 
         Returns:
             For each change, whether its key was there before the first of them. Where a key that ``must_be_absent``
@@ -385,6 +385,15 @@ class Backend(ABC):
     @abstractmethod
     def ttl(self, keys: Sequence[Key]) -> float | None:
         """Return the seconds the first of ``keys`` that is there has left, None without a deadline or without any."""
+
+    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield what lies among this store's data and is no key, each as its name and what is wrong with it.
+
+        Args:
+            type_names: What a name starts with that, in a store shared with other programs, was meant to be a key.
+        """
+        del type_names
+        return iter(())
 
     @abstractmethod
     def close(self) -> None:
