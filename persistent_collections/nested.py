@@ -130,7 +130,7 @@ def _writing_back(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method of a built-in store what it changes, and undo it in hand where that fails."""
 
     @wraps(method)
-    def changing(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def changing(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         before = _plain[type(self)](self)
         try:
             result = method(self, *args, **kwargs)
@@ -148,7 +148,7 @@ def _giving_plain(method: Callable[..., Any]) -> Callable[..., Any]:
     """Let a method of a built-in that makes a new container give a plain one, all the way down."""
 
     @wraps(method)
-    def making(self: Any, *args: Any) -> Any:
+    def making(self: Any, /, *args: Any) -> Any:
         return detach(method(self, *args))
 
     return making

@@ -21,6 +21,15 @@ def shown(value: Any) -> Hashable:
     return kind, frozenset(items) if kind in (set, frozenset) else tuple(items)
 
 
+def rank(value: Any) -> str:
+    """Return what to sort values of any types by, the same for an equal one of the same type."""
+    kind = next((kind for kind in _CONTAINERS if isinstance(value, kind)), None)
+    if kind is None:
+        return repr(value)
+    ranks = map(rank, value.items() if kind is dict else value)
+    return f"{kind.__name__}({', '.join(ranks if kind in (list, tuple) else sorted(ranks))})"
+
+
 def folded(key: Any) -> Any:
     """Return the key that comes back for all that are equal to this one; of a container of keys, one of such keys."""
     if isinstance(key, dict):
@@ -28,6 +37,11 @@ def folded(key: Any) -> Any:
     if isinstance(key, tuple | list | set | frozenset):
         return type(key)(map(folded, key))
     return int(key) if isinstance(key, bool) or (isinstance(key, float) and key.is_integer()) else key
+
+
+def shown_folded(value: Any) -> Hashable:
+    """Return what tells ``value`` from any other, but for which of equal keys it holds or is."""
+    return shown(folded(value))
 
 
 def compiled(statement: str) -> CodeType:
@@ -38,9 +52,14 @@ def compiled(statement: str) -> CodeType:
         return compile(statement, statement, "exec")
 
 
+def each(*tables: str) -> list[CodeType]:
+    """Return the code of each line of the tables."""
+    return [compiled(line) for table in tables for line in table.strip().splitlines()]
+
+
 def outcome(statement: CodeType, names: Mapping[str, Any]) -> tuple[type[BaseException] | None, Any]:
-    """Return what a statement raises and what it gives, itself being the object ``it`` that it works on."""
-    namespace = dict(names)
+    """Return what a statement that works on ``it`` raises and what it gives."""
+    namespace = {**names, "rank": rank}
     try:
         result = eval(statement, namespace)
     except Exception as error:  # noqa: BLE001 - whatever the built-in raises, ours has to

@@ -40,8 +40,8 @@ it > xs
 it >= o
 it == it[:]
 it + tuple(xs)
-sorted(it, key=repr)
-min(it, key=repr)
+sorted(it, key=rank)
+min(it, key=rank)
 next(iter(it))
 it.index(y, None)
 it["a"]
@@ -73,9 +73,9 @@ it.pop(2**80)
 it.remove(y)
 it.reverse()
 it.sort()
-it.sort(key=repr)
-it.sort(key=repr, reverse=True)
-it.sort(key=lambda v: str(type(v)), reverse=n > 0)
+it.sort(key=rank)
+it.sort(key=rank, reverse=True)
+it.sort(key=lambda v: len(rank(v)) % 3, reverse=n > 0)
 it += xs
 it += it
 it += o
@@ -113,9 +113,9 @@ it.get(k)
 it.get(k, x)
 len(it)
 bool(it)
-sorted(it, key=repr)
-sorted(it.values(), key=repr)
-sorted(it.items(), key=repr)
+sorted(it, key=rank)
+sorted(it.values(), key=rank)
+sorted(it.items(), key=rank)
 dict(it)
 {**it} == it
 it | e

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from types import CodeType
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet, use_backend
-from tests.collections.comparing import assert_same, compiled, folded, refill, shown, unaliased
+from tests.collections.comparing import assert_same, compiled, each, folded, refill, shown, shown_folded, unaliased
 from tests.collections.statements import (
     ANY_KEYS,
     CHANGING_A_DICT,
@@ -85,10 +85,6 @@ KINDS: Final = {
 }
 
 
-def shown_folded(value: Any) -> Hashable:
-    return shown(folded(value))
-
-
 class Comparison(RuleBasedStateMachine):
     """Compares an object, reached by two handles, with the built-in it is like."""
 
@@ -104,7 +100,7 @@ class Comparison(RuleBasedStateMachine):
             self.handles = [first, kind.ours.ref(first.id)]
         self.ordered = kind.built_in is dict and backend.ordered
         tables = [*kind.tables, ORDERED_DICT] if self.ordered else kind.tables
-        self.statements = st.sampled_from([compiled(line) for table in tables for line in table.strip().splitlines()])
+        self.statements = st.sampled_from(each(*tables))
         self.names = st.fixed_dictionaries(kind.names)
 
     @rule(which=st.booleans(), data=st.data())

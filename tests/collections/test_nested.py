@@ -19,15 +19,10 @@ from persistent_collections import (
     PersistentDict,
     PersistentList,
     PersistentObject,
-    Record,
     register_type,
 )
 from tests.collections.comparing import compiled, shown, unaliased
-
-
-class Box(Record):
-    value: Any
-    tags: list[str]
+from tests.collections.holding import HOLDS, Box, Held, Hold, held_in_a_dict, held_in_a_record
 
 
 @dataclass
@@ -36,47 +31,6 @@ class Point:
 
 
 register_type(Point, "point")
-
-
-class Held(NamedTuple):
-    """A value in a store, and how it is reached.
-
-    Attributes:
-        owner: What holds it.
-        where: Its key, index or field.
-        other: Another handle of the owner.
-    """
-
-    owner: Any
-    where: Any
-    other: Any
-
-    def read(self) -> Any:
-        return self.owner[self.where]
-
-    def stored(self) -> Any:
-        """Return what is stored, as plain as copies are."""
-        held = self.other
-        return held.to_dict()[self.where] if isinstance(held, Record) else held.copy()[self.where]
-
-
-def held_in_a_dict(backend: Backend, value: Any) -> Held:
-    owner = PersistentDict("held", {"k": value}, backend=backend)
-    return Held(owner, "k", PersistentDict("held", backend=backend))
-
-
-def held_in_a_list(backend: Backend, value: Any) -> Held:
-    owner = PersistentList("held", [0, value, 0], backend=backend)
-    return Held(owner, 1, PersistentList("held", backend=backend))
-
-
-def held_in_a_record(backend: Backend, value: Any) -> Held:
-    owner = Box("held", value=value, tags=["a"], backend=backend)
-    return Held(owner, "value", Box.ref("held", backend=backend))
-
-
-Hold = Callable[[Backend, Any], Held]
-HOLDS: Final = [held_in_a_dict, held_in_a_list, held_in_a_record]
 
 
 class Depth(NamedTuple):
@@ -129,6 +83,7 @@ it.pop("a")
 it.popitem()
 it.clear()
 it.update(a=3)
+it.update(self=3)
 it.update({"b": 1}, z=[])
 it |= {"y": 2}
 it.setdefault("z", 5)
