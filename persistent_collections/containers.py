@@ -136,10 +136,7 @@ def bound_codec(backend: Backend, declared: Any, sources: Iterable[CodecSource |
         sources: Choices of a codec, the first that is one wins.
         in_schema: Whether a record's schema declares the type, so that ``str`` and records are bare text.
     """
-    source = next((source for source in [*sources, backend.codec] if source is not None), None)
-    if source is None:
-        source = (in_schema and text_codec(declared)) or "json"
-    codec = get_codec(source) if isinstance(source, str) else source
+    codec = chosen_codec(declared, [*sources, backend.codec], in_schema=in_schema)
     try:
         found = backend.memo.get((codec, declared))
     except TypeError:  # an annotation that is not hashable
@@ -149,6 +146,14 @@ def bound_codec(backend: Backend, declared: Any, sources: Iterable[CodecSource |
         backend.memo[codec, declared] = found
     bound: Codec = found
     return bound
+
+
+def chosen_codec(declared: Any, sources: Iterable[CodecSource | None], *, in_schema: bool) -> Codec:
+    """Return the codec for values of a declared type, not bound to it; arguments as for :func:`bound_codec`."""
+    source = next((source for source in sources if source is not None), None)
+    if source is None:
+        source = (in_schema and text_codec(declared)) or "json"
+    return get_codec(source) if isinstance(source, str) else source
 
 
 def plain(value: Any) -> Any:

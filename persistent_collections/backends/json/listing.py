@@ -19,6 +19,9 @@ from persistent_collections.backends.json.reader import Reader
 MAYBE_EMPTY_BYTES: Final = 16
 """A file no longer than this may be a hand-written ``{}``."""
 
+_LEVELS: Final = ({True}, {True, False}, {False})
+"""Whether the types, their objects and the children of these are directories."""
+
 _NAME: Final = msgspec.json.Decoder(str)
 
 
@@ -63,6 +66,22 @@ class Listing:
         for listed in self._walk(prefix):
             if listed.key not in pending:
                 yield listed
+
+    def strangers(self) -> Iterator[Path]:
+        """Yield each file and directory that is named as none of ours, nothing of what is in it."""
+        return self._strangers(self._layout.root, 0)
+
+    def _strangers(self, directory: Path, depth: int) -> Iterator[Path]:
+        level = self._level(directory)
+        ours = {found.file_name if found.is_directory else f"{found.file_name}{SUFFIX}" for found in level}
+        for item in self._files.scan(directory):
+            name = normalize("NFC", item.name)
+            if (depth, name) == (0, STORE):
+                continue
+            if name not in ours or item.is_directory not in _LEVELS[depth]:
+                yield directory / item.name
+            elif item.is_directory:
+                yield from self._strangers(directory / name, depth + 1)
 
     def _walk(self, prefix: str) -> Iterator[Listed]:
         type_prefix, colon, _ = prefix.partition(":")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import ClassVar, Final, Self
 
@@ -122,6 +122,16 @@ class RedisBackend(Backend):
             seen |= new
             keys = map(self._server.names.read, new)
             yield from (key for key in keys if key and key.root.startswith(prefix))
+
+    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+        starts = tuple(self._server.names.spell(Key(f"{name}:")) for name in type_names)
+        seen: set[bytes] = set()
+        for page in self._server.scan(Subject(""), ("SCAN",), self._matching("")):
+            new = {name for name in page if name.startswith(starts)} - seen
+            seen |= new
+            for name in sorted(new):
+                if self._server.names.read(name) is None:
+                    yield name.decode(errors="backslashreplace"), "a Redis key that is spelt as no object's is"
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         if not changes:

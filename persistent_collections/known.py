@@ -1,0 +1,132 @@
+"""What the classes that are known, and a caller, say of what lies under a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+from persistent_collections.backends.base import Key, Shape
+from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.registry import get_codec
+from persistent_collections.containers import PersistentCollection, chosen_codec
+from persistent_collections.dicts import PersistentDict
+from persistent_collections.lists import PersistentList
+from persistent_collections.objects import CodecSource, PersistentObject, classes
+from persistent_collections.records import Record
+from persistent_collections.schema import Field
+from persistent_collections.sets import PersistentSet
+
+CodecNames: TypeAlias = CodecSource | Mapping[str, CodecSource] | None
+"""How values are written of which no class says it: a codec for all of them, or codecs by the key of an object
+(``"PersistentDict:settings"``), by its type (``"PersistentList:*"``) and for the rest (``"*"``)."""
+
+Example: TypeAlias = Record | PersistentCollection
+
+_SHAPES: Final[dict[type[PersistentObject], Shape]] = {
+    Record: "mapping",
+    PersistentDict: "mapping",
+    PersistentList: "sequence",
+    PersistentSet: "members",
+}
+
+
+class Known:
+    """The classes by type name, and the codecs a caller names.
+
+    Args:
+        given: Classes beside those that are registered, as every imported one is.
+        codec: See :data:`CodecNames`.
+        store_codec: The codec that the URL of the store chooses, if any.
+    """
+
+    def __init__(self, given: Iterable[type[PersistentObject]], codec: CodecNames, store_codec: str | None) -> None:
+        self._classes = {**classes, **{cls.type_name: cls for cls in given}}
+        named = codec if isinstance(codec, Mapping) else {"*": codec}
+        self._named = {name: _codec(source) for name, source in named.items() if source is not None}
+        self._store_codec = store_codec
+        self._examples: dict[tuple[str, str | None], Example | None] = {}
+        self._fields: dict[type[Record], Mapping[str, Field]] = {}
+
+    @property
+    def type_names(self) -> Collection[str]:
+        """The type names of all classes."""
+        return self._classes.keys()
+
+    def class_of(self, root: str) -> type[PersistentObject] | None:
+        """Return the class of the object of this name, None if it is not known."""
+        return self._classes.get(_type_name(root))
+
+    def family(self, root: str) -> list[Key]:
+        """Return the keys that are declared for an object, its own first."""
+        cls = self.class_of(root)
+        fields = self.fields(cls).values() if cls and issubclass(cls, Record) else ()
+        return [Key(root), *(Key(root, field.stored) for field in fields if field.child)]
+
+    def fields(self, cls: type[Record]) -> Mapping[str, Field]:
+        """Return the declared fields, children too, by their names in the store."""
+        if cls not in self._fields:
+            self._fields[cls] = {field.stored: field for field in cls._fields().values()}
+        return self._fields[cls]
+
+    def example(self, key: Key) -> Example | None:
+        """Return a handle, of whatever id, of the class that declares what ``key`` holds, None if none is known."""
+        kind = (_type_name(key.root), key.child)
+        if kind not in self._examples:
+            self._examples[kind] = self._example(key)
+        return self._examples[kind]
+
+    def shape(self, key: Key) -> Shape | None:
+        """Return the shape that is declared for ``key``, None if none is known."""
+        example = self.example(key)
+        return next((shape for kind, shape in _SHAPES.items() if isinstance(example, kind)), None)
+
+    def codecs(self, key: Key) -> Callable[[str | int], Codec | None]:
+        """Return what gives the codec, bound to no type, of the value at a place in what ``key`` holds.
+
+        A record's schema says it; for other collections what the caller names by key or type, the class, the URL of
+        the store, and last what the caller names for the rest. None where none of these does: a collection that is
+        opened without a choice is written with ``json``, but the store does not tell that it was opened so.
+        """
+        example = self.example(key)
+        if isinstance(example, Record):
+            return partial(self._codec_of_field, key, type(example))
+        codec = (
+            self._codec_of_items(key, example) if isinstance(example, PersistentCollection) else self._named_for(key)
+        )
+        return lambda _: codec
+
+    def _codec_of_field(self, key: Key, cls: type[Record], stored: str | int) -> Codec | None:
+        field = self.fields(cls).get(str(stored))
+        if field is None or field.child:
+            return self._named_for(key)
+        return chosen_codec(field.declared, [field.codec, self._store_codec], in_schema=True)
+
+    def _codec_of_items(self, key: Key, example: PersistentCollection) -> Codec | None:
+        origin, of_class = example._origin, type(example)._class_codec
+        if origin:
+            return chosen_codec(example._declared(-1), [origin.codec, of_class, self._store_codec], in_schema=True)
+        found = self._named_by_name(key) or of_class or self._store_codec or self._named.get("*")
+        return None if found is None else _codec(found)
+
+    def _named_for(self, key: Key) -> Codec | None:
+        return self._named_by_name(key) or self._named.get("*")
+
+    def _named_by_name(self, key: Key) -> Codec | None:
+        return self._named.get(key.root) or self._named.get(f"{_type_name(key.root)}:*")
+
+    def _example(self, key: Key) -> Example | None:
+        cls = self.class_of(key.root)
+        handle = cls.ref("any") if cls else None
+        if key.child is not None:
+            field = self.fields(type(handle)).get(key.child) if isinstance(handle, Record) else None
+            handle = handle[field.name] if isinstance(handle, Record) and field and field.child else None
+        return handle if isinstance(handle, Example) else None
+
+
+def _codec(source: CodecSource) -> Codec:
+    return get_codec(source) if isinstance(source, str) else source
+
+
+def _type_name(root: str) -> str:
+    return root.partition(":")[0]

@@ -1,0 +1,176 @@
+"""What users call: from a store to a store, to a file, and from a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TypeAlias
+
+from persistent_collections.backends.base import Backend
+from persistent_collections.config import BackendSource, choose, resolve
+from persistent_collections.errors import ConfigurationError
+from persistent_collections.known import CodecNames, Known
+from persistent_collections.moving.lines import Header, LineReader, write_lines
+from persistent_collections.moving.media import translator
+from persistent_collections.moving.objects import StoredObject, read_all
+from persistent_collections.moving.receiving import Moved, OnConflict, Progress, Receiver
+from persistent_collections.objects import PersistentObject
+
+File: TypeAlias = str | os.PathLike[str] | IO[bytes]
+"""A path, or a file that is open in binary mode."""
+
+
+def copy(
+    source: BackendSource,
+    target: BackendSource,
+    *,
+    prefix: str = "",
+    on_conflict: OnConflict = "error",
+    codec: CodecNames = None,
+    classes: Iterable[type[PersistentObject]] = (),
+    progress: Progress | None = None,
+) -> Moved:
+    """Copy every object from one store to another.
+
+    Each object is put in one step, its children and deadlines with it, and read back. One that is there already with
+    the same content and deadline (to within 5 s) is left alone, so that a copy that was cut off is simply run again.
+    Values stay the bytes they are; between JSON files and stores of bytes, where some are wrapped in a JSON string, the
+    codec of each has to be known: from its class, which is to be imported, or from ``codec``.
+
+    Nobody should write the objects meanwhile: each key is read in one step, but an object and its children are not.
+
+    Cost: a few round trips a key; the names of all keys, and one object, in memory.
+
+    Args:
+        source: What ``backend=`` takes.
+        target: What ``backend=`` takes. Its ``?codec=`` has to be the source's.
+        prefix: Copy only objects whose key starts with it.
+        on_conflict: About an object that is there and differs: ``"error"`` stops, what is copied before stays;
+            ``"skip"`` keeps what is there; ``"replace"`` replaces it.
+        codec: How values are written of which no class says it: one codec for all, or codecs by key, by type and for
+            the rest: ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``.
+        classes: Classes to know beside those that have been imported.
+        progress: Called after each object with the number of objects done and the key.
+
+    Raises:
+        ObjectExists: An object is there and differs, and ``on_conflict`` is ``"error"``.
+        ConfigurationError: The codec of a value is not known, or the stores' own codecs differ.
+        DecodeError: A value is not what its codec writes.
+        CorruptDataError: An object does not read back as it was written.
+    """
+    origin, goal = resolve(choose(source)), resolve(choose(target))
+    _check_codecs(origin.codec, goal)
+    known = Known(classes, codec, origin.codec)
+    receiver = Receiver(goal, known, prefix, on_conflict)
+    translate = translator(origin.medium, goal.medium, known)
+    return receiver.receive(map(translate, read_all(origin, prefix)), progress)
+
+
+def export(source: BackendSource, file: File, *, prefix: str = "", progress: Progress | None = None) -> int:
+    """Write every object to a file of JSON Lines, one a line, and return how many there were.
+
+    Passwords' hashes are data here, and stand in the file as they are stored: keep it as you would keep the store. A
+    file that is named by its path can be read by its owner only, and takes its name once it is complete.
+
+    Args:
+        source: What ``backend=`` takes.
+        file: A path, or a file open for writing in binary mode.
+        prefix: Write only objects whose key starts with it.
+        progress: As for :func:`copy`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    backend = resolve(choose(source))
+    header = Header("persistent-collections", 1, backend.medium, backend.codec)
+    objects = read_all(backend, prefix)
+    written = 0
+    with _writing(file) as out:
+        for line in write_lines(header, _told(objects, progress) if progress else objects):
+            out.write(line)
+            written += 1
+    return written - 2  # the first and the last line are no objects
+
+
+def import_(
+    file: File,
+    target: BackendSource,
+    *,
+    prefix: str = "",
+    on_conflict: OnConflict = "error",
+    codec: CodecNames = None,
+    classes: Iterable[type[PersistentObject]] = (),
+    progress: Progress | None = None,
+) -> Moved:
+    """Put every object of a file that :func:`export` wrote into a store, as :func:`copy` does.
+
+    A line that was cut off, edited, lost or put elsewhere stops the import before its object is written; what stands
+    before it is imported.
+
+    Args:
+        file: A path, or a file open for reading in binary mode.
+        target: What ``backend=`` takes. Its ``?codec=`` has to be that of the store the file was made from.
+        prefix: As for :func:`copy`.
+        on_conflict: As for :func:`copy`.
+        codec: As for :func:`copy`.
+        classes: As for :func:`copy`.
+        progress: As for :func:`copy`.
+
+    Raises:
+        CorruptDataError: A line is not as it was written, or an object does not read back so.
+        PersistentCollectionsError: As for :func:`copy`.
+        OSError: The file cannot be read.
+    """
+    goal = resolve(choose(target))
+    with _reading(file) as lines:
+        reader = LineReader(lines, str(getattr(lines, "name", "the file")))
+        _check_codecs(reader.header.codec, goal)
+        known = Known(classes, codec, reader.header.codec)
+        receiver = Receiver(goal, known, prefix, on_conflict)
+        translate = translator(reader.header.medium, goal.medium, known)
+        chosen = (stored for stored in reader.objects() if stored.root.startswith(prefix))
+        return receiver.receive(map(translate, chosen), progress)
+
+
+def _told(objects: Iterable[StoredObject], progress: Progress) -> Iterator[StoredObject]:
+    for done, stored in enumerate(objects, 1):
+        yield stored
+        progress(done, stored.root)
+
+
+def _check_codecs(source_codec: str | None, target: Backend) -> None:
+    if source_codec != target.codec:
+        raise ConfigurationError(
+            f"the values are written for ?codec={source_codec or '…'} and {target.url} would read them for "
+            f"?codec={target.codec or '…'}; connect to it with the same choice, or without one, as the source"
+        )
+
+
+@contextmanager
+def _writing(file: File) -> Iterator[IO[bytes]]:
+    """Give the file to write to; one that is named by its path is put in place when the block ends without an error."""
+    if not isinstance(file, str | os.PathLike):
+        yield file
+        return
+    path = Path(file)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+        try:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+            Path(out.name).replace(path)
+        except BaseException:
+            Path(out.name).unlink()
+            raise
+
+
+@contextmanager
+def _reading(file: File) -> Iterator[IO[bytes]]:
+    if not isinstance(file, str | os.PathLike):
+        yield file
+        return
+    with Path(file).open("rb") as lines:
+        yield lines

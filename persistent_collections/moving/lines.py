@@ -1,0 +1,193 @@
+"""Objects as JSON Lines: one a line, between a first line that says what they are and a last that counts them.
+
+Each line ends in its number and a SHA-256 of the rest, so that one that was cut off, edited, lost or put elsewhere is
+found when it is read. The values of a JSON store stand as the JSON they are; of other bytes, those that are UTF-8 stand
+as a string and any others as ``{"base64": "…"}``.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from persistent_collections.backends.base import Content, Key, Medium
+from persistent_collections.errors import CorruptDataError
+from persistent_collections.moving.objects import Part, StoredObject
+
+T = TypeVar("T")
+
+_SEAL: Final = re.compile(rb'(\{.*),"line":([0-9]+),"sha256":"([0-9a-f]{64})"\}\n', re.DOTALL)
+_END: Final = b'{"objects":'
+_ROOT: Final = re.compile(r"[^:%{}]+:(?:[^:%{}]|%(?:25|3A|7B|7D))+")
+
+
+class Header(msgspec.Struct):
+    """The first line.
+
+    Attributes:
+        format: What the file is.
+        version: Of the form of its lines.
+        medium: Of the store it was made from.
+        codec: What the URL of that store chose, if anything.
+    """
+
+    format: Literal["persistent-collections"]
+    version: Literal[1]
+    medium: Medium
+    codec: str | None
+
+
+class _Part(msgspec.Struct, omit_defaults=True):
+    child: str | None = None
+    mapping: dict[str, msgspec.Raw] | None = None
+    sequence: list[msgspec.Raw] | None = None
+    members: list[str] | None = None
+    deadline: float | None = None
+
+
+class _Object(msgspec.Struct):
+    key: str
+    parts: list[_Part]
+
+
+class _End(msgspec.Struct):
+    objects: int
+
+
+class _Base64(msgspec.Struct):
+    base64: str
+
+
+class _Line(NamedTuple):
+    number: int
+    body: bytes
+
+
+_header: Final = msgspec.json.Decoder(Header)
+_object: Final = msgspec.json.Decoder(_Object)
+_end: Final = msgspec.json.Decoder(_End)
+_data: Final = msgspec.json.Decoder(str | _Base64)
+
+
+def write_lines(header: Header, objects: Iterable[StoredObject]) -> Iterator[bytes]:
+    """Yield the lines of a file."""
+    yield _sealed(header, 1)
+    count = 0
+    to_raw = msgspec.Raw if header.medium == "json" else _raw
+    for count, stored in enumerate(objects, 1):
+        parts = [_part(key, part, to_raw) for key, part in stored.parts.items()]
+        yield _sealed(_Object(stored.root, parts), count + 1)
+    yield _sealed(_End(count), count + 2)
+
+
+class LineReader:
+    """The objects of a file, each read when it is asked for.
+
+    Args:
+        lines: The lines of the file, their ends included.
+        name: What to call it in messages.
+
+    Attributes:
+        header: Its first line.
+
+    Raises:
+        CorruptDataError: A line is not as it was written; the message names the line.
+    """
+
+    def __init__(self, lines: Iterable[bytes], name: str) -> None:
+        self._name = name
+        self._lines = self._unsealed(lines)
+        self.header = self._decoded(_header, next(self._lines))
+        self._from_raw: Callable[[msgspec.Raw], bytes] = bytes if self.header.medium == "json" else _from_raw
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield every object, and make sure that the file ends as it should."""
+        for count, line in enumerate(self._lines):
+            if not line.body.startswith(_END):
+                yield self._stored(line)
+            elif self._decoded(_end, line).objects != count:
+                raise self._wrong(line.number, "does not count the objects before it")
+
+    def _unsealed(self, lines: Iterable[bytes]) -> Iterator[_Line]:
+        """Yield each line without its seal, and the last once it is clear that nothing follows."""
+        number = 0
+        ended = False
+        for number, line in enumerate(lines, 1):
+            sealed = _SEAL.fullmatch(line)
+            if ended or sealed is None or int(sealed[2]) != number or _digest(sealed[1], number) != sealed[3]:
+                raise self._wrong(number, "was cut off, edited, lost or put elsewhere since it was written")
+            ended = sealed[1].startswith(_END)
+            yield _Line(number, sealed[1] + b"}")
+        if not ended:
+            raise self._wrong(number + 1, "is missing: the file was cut off here")
+
+    def _stored(self, line: _Line) -> StoredObject:
+        found = self._decoded(_object, line)
+        if not _ROOT.fullmatch(found.key):
+            raise self._wrong(line.number, "is of no key of the form '<type name>:<id>'")
+        try:
+            parts = {Key(found.key, part.child): self._part(part) for part in found.parts}
+        except ValueError:
+            raise self._wrong(line.number, "holds a value in no form that version 1 knows") from None
+        if not all(part.content for part in parts.values()):
+            raise self._wrong(line.number, "holds nothing under one of its keys")
+        return StoredObject(found.key, parts)
+
+    def _part(self, part: _Part) -> Part:
+        content: Content
+        if part.mapping is not None:
+            content = {field: self._from_raw(raw) for field, raw in part.mapping.items()}
+        elif part.sequence is not None:
+            content = list(map(self._from_raw, part.sequence))
+        else:
+            content = set(part.members or ())
+        return Part(content, part.deadline)
+
+    def _decoded(self, decoder: msgspec.json.Decoder[T], line: _Line) -> T:
+        try:
+            return decoder.decode(line.body)
+        except msgspec.DecodeError:
+            raise self._wrong(
+                line.number, "is not of a form this version knows; import it with the version that exported it"
+            ) from None
+
+    def _wrong(self, number: int, message: str) -> CorruptDataError:
+        return CorruptDataError(f"{self._name}, line {number} {message}; nothing from there on was imported")
+
+
+def _part(key: Key, part: Part, to_raw: Callable[[bytes], msgspec.Raw]) -> _Part:
+    match part.content:
+        case dict() as fields:
+            mapping = {field: to_raw(data) for field, data in fields.items()}
+            return _Part(key.child, mapping=mapping, deadline=part.deadline)
+        case list() as items:
+            return _Part(key.child, sequence=list(map(to_raw, items)), deadline=part.deadline)
+        case members:
+            return _Part(key.child, members=sorted(members), deadline=part.deadline)
+
+
+def _raw(data: bytes) -> msgspec.Raw:
+    try:
+        text: str | _Base64 = data.decode()
+    except UnicodeDecodeError:
+        text = _Base64(b64encode(data).decode("ascii"))
+    return msgspec.Raw(msgspec.json.encode(text))
+
+
+def _from_raw(raw: msgspec.Raw) -> bytes:
+    data = _data.decode(raw)
+    return data.encode() if isinstance(data, str) else b64decode(data.base64, validate=True)
+
+
+def _sealed(line: Any, number: int) -> bytes:
+    body = msgspec.json.encode(line)[:-1]
+    return b'%b,"line":%d,"sha256":"%b"}\n' % (body, number, _digest(body, number))
+
+
+def _digest(body: bytes, number: int) -> bytes:
+    return sha256(b"%d%b" % (number, body)).hexdigest().encode()
