@@ -13,6 +13,7 @@ from tests.servers import RunningServer, binaries, run_server
 
 STORES = {
     "json": lambda folder, _: f"json:{folder}/data?fsync=off",
+    "sqlite": lambda folder, _: f"sqlite:{folder}/data.db?synchronous=OFF",
     "memory": lambda *_: "memory:",
     "fakeredis": lambda *_: "fakeredis://",
     **{Path(binary).name: lambda _, server, binary=binary: server(binary).url for binary in binaries()},

@@ -137,6 +137,7 @@ class StoreURL:
 _BUILT_IN: Final = "persistent_collections.backends"
 _schemes: dict[str, str] = {
     "json": f"{_BUILT_IN}.json:JSONBackend",
+    "sqlite": f"{_BUILT_IN}.sqlite:SQLiteBackend",
     "memory": f"{_BUILT_IN}.memory:MemoryBackend",
     "fakeredis": f"{_BUILT_IN}.fakeredis:FakeRedisBackend",
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import ClassVar, Final, Self, cast
-from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -17,6 +16,7 @@ from persistent_collections.backends.json.errors import corrupt, translated
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.listing import Listed, Listing
 from persistent_collections.backends.json.store import Store
+from persistent_collections.backends.paths import absolute, path_of, url_of
 from persistent_collections.backends.simple import C, Entry, SimpleBackend, Step
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
@@ -66,9 +66,7 @@ class JSONBackend(SimpleBackend):
     ) -> None:
         if not 0 <= lock_timeout_s <= TIMEOUT_MAX:
             raise ConfigurationError(f"lock_timeout_s is a number of seconds of at least 0, not {lock_timeout_s!r}")
-        if "\0" in os.fspath(path):
-            raise ConfigurationError("the path of a store holds no NUL")
-        self._path = Path(path).absolute()
+        self._path = absolute(path)
         self._fsync = fsync
         self._lock_timeout_s = lock_timeout_s
         self._files = files or Files()
@@ -76,16 +74,9 @@ class JSONBackend(SimpleBackend):
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
-        if url.netloc:
-            name = f"{url.netloc.rpartition('@')[2]}{url.path}"
-            raise ConfigurationError(
-                f"a json: URL has no host; write 'json:./{name}' for a directory below this one, or 'json:///{name}'"
-            )
-        if not url.path:
-            raise ConfigurationError("a json: URL names a directory, as 'json:./data' or 'json:///var/lib/app'")
         options = url.read_options(cls.options)
         codec = options.pop("codec", None)
-        backend = cls(_path_of(url.path), **options)
+        backend = cls(path_of(url, "directory", "data"), **options)
         backend.codec = codec
         return backend
 
@@ -93,9 +84,7 @@ class JSONBackend(SimpleBackend):
     def url(self) -> str:
         options = {"fsync": self._fsync, "lock_timeout_s": self._lock_timeout_s, "codec": self.codec}
         defaults = {"fsync": True, "lock_timeout_s": LOCK_TIMEOUT_S, "codec": None}
-        said = {name: value for name, value in options.items() if value != defaults[name]}
-        path = f"/{self._path.as_posix().lstrip('/')}"
-        return StoreURL("json", path=quote(os.fsencode(path), safe="/:"), options=said).without_secrets(self.options)
+        return url_of("json", self._path, options, defaults).without_secrets(self.options)
 
     @property
     def identity(self) -> Hashable:
@@ -117,6 +106,12 @@ class JSONBackend(SimpleBackend):
 
     def keys(self, prefix: str) -> Iterator[Key]:
         return (listed.key for listed in self._listed(prefix) if listed.certain or self._is_there(listed.key))
+
+    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+        del type_names
+        with translated(self._path):
+            for path in self._listing().strangers():
+                yield str(path.relative_to(self._path)), "a file or directory that is named as no object's is"
 
     def reshape(self, key: Key, content: Content, shape: type[C]) -> C | None:
         """Return an array of texts as a set: in a JSON file, the two are one shape."""
@@ -151,18 +146,14 @@ class JSONBackend(SimpleBackend):
 
     def _listed(self, prefix: str) -> Iterator[Listed]:
         with translated(self._path):
-            store = self._store
-            listing = Listing(self._files, store.reader, store.layout, store.journal.pending())
-            yield from listing.keys(prefix)
+            yield from self._listing().keys(prefix)
+
+    def _listing(self) -> Listing:
+        store = self._store
+        return Listing(self._files, store.reader, store.layout, store.journal.pending())
 
     def _is_there(self, key: Key) -> bool:
         try:
             return self.exists([key])
         except CorruptDataError:
             return True
-
-
-def _path_of(path: str) -> str:
-    """Return the path a URL's path stands for; Windows writes a drive's as ``/C:/data``."""
-    path = unquote(path, errors="surrogateescape")
-    return path[1:] if os.name == "nt" and path[2:3] == ":" else path

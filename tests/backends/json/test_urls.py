@@ -53,7 +53,7 @@ def test_the_url_shown_is_absolute_and_has_every_option_that_is_not_the_default(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("json://data", "write 'json:./data' for a directory below this one, or 'json:///data'"),
+        ("json://data", "write 'json:./data' for a relative path, or 'json:///data'"),
         ("json://me:secret@data/x", "write 'json:./data/x' for"),
         ("json:", "a json: URL names a directory, as 'json:./data'"),
         ("json:data?fsynk=off", "did you mean 'fsync'"),

@@ -1,0 +1,54 @@
+"""How a URL names the file or directory in which a store lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import ConfigurationError
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` as it stands for now, wherever the process goes; ``~`` is a name like any other.
+
+    Raises:
+        ConfigurationError: No path is like that.
+    """
+    if "\0" in os.fspath(path):
+        raise ConfigurationError("the path of a store holds no NUL")
+    return Path(path).absolute()
+
+
+def path_of(url: StoreURL, thing: str, example: str) -> str:
+    """Return the path ``url`` stands for; Windows writes a drive's as ``/C:/data``.
+
+    Args:
+        url: The URL of a store.
+        thing: What lies at the path: a file, a directory.
+        example: A name for it, for messages.
+
+    Raises:
+        ConfigurationError: The URL has a host or no path.
+    """
+    scheme = url.scheme
+    if url.netloc:
+        name = f"{url.netloc.rpartition('@')[2]}{url.path}"
+        raise ConfigurationError(
+            f"a {scheme}: URL has no host; write '{scheme}:./{name}' for a relative path, or '{scheme}:///{name}'"
+        )
+    if not url.path:
+        raise ConfigurationError(
+            f"a {scheme}: URL names a {thing}, as '{scheme}:./{example}' or '{scheme}:///var/lib/{example}'"
+        )
+    path = unquote(url.path, errors="surrogateescape")
+    return path[1:] if os.name == "nt" and path[2:3] == ":" else path
+
+
+def url_of(scheme: str, path: Path, options: Mapping[str, object], defaults: Mapping[str, object]) -> StoreURL:
+    """Return the URL that stands for an absolute ``path``, with the options that are not the default."""
+    text = f"/{path.as_posix().lstrip('/')}"
+    said = {name: value for name, value in options.items() if value != defaults[name]}
+    return StoreURL(scheme, path=quote(os.fsencode(text), safe="/:"), options=said)

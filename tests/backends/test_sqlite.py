@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.sqlite import SQLiteBackend
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.testing.backends import BackendSuite
+from persistent_collections.testing.contention import ContentionSuite
+from persistent_collections.testing.crashes import CrashSuite
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
+    with SQLiteBackend(tmp_path / "store.db", synchronous="OFF") as backend:
+        yield backend
+
+
+class TestSQLiteBackend(BackendSuite):
+    def reopen(self, backend: Backend) -> Backend:
+        return SQLiteBackend.from_url(StoreURL.parse(backend.url))
+
+
+class TestSQLiteBackendUnderContention(ContentionSuite):
+    pass
+
+
+class TestSQLiteBackendCrashes(CrashSuite):
+    pass
