@@ -155,20 +155,24 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def _walk(self, index: int, step: int) -> Iterator[T]:
         """Yield the item at ``index`` and so on, up or down, until there is none."""
         bound: _Bound = self._now()
-        page: dict[int, bytes] = {}
-        size, written = PAGE_SIZE, self._last_write()
+        size = PAGE_SIZE
         while index >= 0:
-            if index not in page or written is not self._last_write():
-                # A loop that changes the list at each item shall not read a whole page for each.
-                size = min(2 * size, PAGE_SIZE) if written is self._last_write() else 1
-                written = self._last_write()
-                positions = range(index, index + size) if step > 0 else range(max(index + 1 - size, 0), index + 1)
-                items = bound.store.get_slice(slice(positions.start, positions.stop))
-                page = dict(zip(positions, items, strict=False))
-            if index not in page:
-                return
-            yield self._held(bound, index, page[index])
-            index += step
+            written = self._last_write()
+            where = slice(index, index + size) if step > 0 else slice(max(index + 1 - size, 0), index + 1)
+            page = bound.store.get_slice(where)
+            is_last = len(page) < where.stop - where.start
+            if step < 0:
+                page = [] if is_last else page[::-1]
+            for data in page:
+                yield self._held(bound, index, data)
+                index += step
+                if written is not self._last_write():
+                    size = 1  # for a loop that changes the list at each item
+                    break
+            else:
+                if is_last:
+                    return
+                size = min(2 * size, PAGE_SIZE)
 
     def __contains__(self, value: object) -> bool:
         bound: _Bound = self._now()
