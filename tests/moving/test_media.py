@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persistent_collections import (
+    Backend,
+    ConfigurationError,
+    CorruptDataError,
+    DecodeError,
+    PersistentCollectionsError,
+    PersistentList,
+    PersistentSet,
+    Record,
+    WrongShapeError,
+    connect,
+    get_codec,
+)
+from persistent_collections.backends.base import Content, Key, Replace
+from persistent_collections.codecs.base import Format
+from persistent_collections.codecs.fit import fit
+from persistent_collections.moving import Moved, copy
+from persistent_collections.moving.media import unwrap, wrap
+from tests.moving.models import Traveller
+
+DICT = Key("PersistentDict:d")
+
+
+@pytest.fixture
+def json_store(tmp_path: Path) -> Backend:
+    return connect(f"json:{tmp_path}/data?fsync=off")
+
+
+def put(backend: Backend, key: Key, content: Content) -> None:
+    backend.apply([Replace(key, content)])
+
+
+@pytest.mark.parametrize("value", ["", "text", "1", '"', "é\u2028\x7f\n", "\U0001f600"])
+@pytest.mark.parametrize("name", ["str", "json", "msgpack"])
+def test_what_a_codec_writes_is_wrapped_as_the_fitted_codec_writes_it_and_unwrapped_again(
+    name: str, value: str
+) -> None:
+    codec = get_codec(name)
+    data = codec.encode(value)
+    assert wrap(data, codec.format) == fit(codec, "json").encode(value)
+    assert unwrap(wrap(data, codec.format), codec.format) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "format"),
+    [
+        (b"\xff", "text"),
+        (b"\xff", "json"),
+        (b"", "json"),
+        (b"nonsense", "json"),
+        (b"[1, 2]", "json"),
+        (b'{"a":1,"a":2}', "json"),
+        (b'"\\u0041"', "json"),
+        (b'"\\ud800"', "json"),
+        (b"NaN", "json"),
+        (b"1 2", "json"),
+        (b"1],[2", "json"),
+        (b"[" * 100_000, "json"),
+    ],
+)
+def test_bytes_that_would_not_come_back_from_a_json_store_are_refused_before_anything_is_written(
+    memory: Backend, json_store: Backend, data: bytes, format: Format
+) -> None:
+    put(memory, DICT, {"good": b"1", "place": data})
+    codec = {"text": "str", "json": "json"}[format]
+    with pytest.raises(DecodeError, match=f"'PersistentDict:d': the value at 'place' .* format '{format}'") as caught:
+        copy(memory, json_store, codec=codec)
+    assert caught.value.__cause__ is None
+    assert list(json_store.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "codec"),
+    [
+        (b"1", "str"),
+        (b"null", "str"),
+        (b'["x"]', "str"),
+        (b'"!"', "msgpack"),
+        (b'"gQ"', "msgpack"),
+        (b'"gR=="', "msgpack"),
+    ],
+)
+def test_json_that_no_fitted_codec_writes_is_refused_before_anything_is_written(
+    json_store: Backend, memory: Backend, data: bytes, codec: str
+) -> None:
+    put(json_store, Key("PersistentList:l"), [b'"gQ=="', data])
+    with pytest.raises(DecodeError, match=r"'PersistentList:l': the value at 1 "):
+        copy(json_store, memory, codec=codec)
+    assert list(memory.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    "data", [b"1E400", b"-0", b"12345678901234567890123456789", b"0.10", b'{"\xc3\xa9":[null,true]}']
+)
+def test_numbers_go_as_they_are_spelt(memory: Backend, json_store: Backend, data: bytes) -> None:
+    put(memory, DICT, {"n": data})
+    assert copy(memory, json_store, codec="json") == Moved(copied=1)
+    assert json_store.mapping(DICT).get("n") == data
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        (DICT, {"f": b"1"}),
+        (Key("PersistentList:l"), [b"1"]),
+        (Key("Notes:n"), {"f": b"1"}),
+        (Key("Unheard:x"), {"f": b"1"}),
+        (Key("Unheard:x"), [b"1"]),
+        (Key("Unheard:x", "child"), {"f": b"1"}),
+        (Key("Traveller:a"), {"gone": b"1"}),
+        (Key("Traveller:a"), {"friends": b"1"}),
+        (Key("Traveller:a", "gone"), {"f": b"1"}),
+        (Key("PersistentDict:d", "child"), {"f": b"1"}),
+    ],
+)
+def test_a_value_whose_codec_nothing_tells_is_refused_with_the_remedy_and_nothing_is_written(
+    memory: Backend, json_store: Backend, key: Key, content: dict[str, bytes] | list[bytes]
+) -> None:
+    put(memory, Key("Aaa:first"), {"x"})
+    put(memory, key, content)
+    if key.root == "Traveller:a":
+        put(memory, Key("Traveller:a", "stamps"), {"1"})
+    place = next(iter(content)) if isinstance(content, dict) else 0
+    with pytest.raises(ConfigurationError) as caught:
+        copy(memory, json_store)
+    assert f"'{key}': " in str(caught.value)
+    assert f"at {place!r}" in str(caught.value)
+    assert f"codec={{'{key.root}': 'json'}}" in str(caught.value)
+    assert list(json_store.keys("")) == [Key("Aaa:first")], "the object before it"
+    assert copy(memory, json_store, codec={key.root: "json"}) == Moved(copied=1, equal=1)
+
+
+@pytest.mark.parametrize("key", [Key("Unheard:x"), Key("Traveller:a", "gone"), Key("PersistentDict:d", "child")])
+@pytest.mark.parametrize("codec", ["json", None])
+def test_a_json_array_that_may_be_a_list_or_a_set_is_refused(
+    json_store: Backend, memory: Backend, key: Key, codec: str | None
+) -> None:
+    put(json_store, key, [b'"a"'])
+    with pytest.raises(ConfigurationError, match=f"'{key}' is a JSON array, .* list or a set; import"):
+        copy(json_store, memory, codec=codec)
+    assert list(memory.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [([b'"a"', b'"a"'], CorruptDataError), ([b'"a"', b"1"], DecodeError), ({"a": b"1"}, WrongShapeError)],
+)
+def test_what_is_no_set_where_one_is_declared_is_refused(
+    json_store: Backend, memory: Backend, content: Content, error: type[PersistentCollectionsError]
+) -> None:
+    put(json_store, Key("PersistentSet:s"), content)
+    with pytest.raises(error, match="'PersistentSet:s'"):
+        copy(json_store, memory)
+    assert list(memory.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [(Key("Traveller:a"), [b"1"]), (Key("PersistentList:l"), {"f": b"1"}), (Key("Traveller:a", "visits"), {"x"})],
+)
+def test_another_shape_than_is_declared_is_refused(
+    memory: Backend, json_store: Backend, key: Key, content: Content
+) -> None:
+    put(memory, key, content)
+    with pytest.raises(WrongShapeError, match=f"'{key}' holds a .* declares a "):
+        copy(memory, json_store, codec="json")
+    assert list(json_store.keys("")) == []
+
+
+def wrapped_as(store: Backend, target: Backend, codec: Any) -> str:
+    """Say how a list of one value is written in a JSON store: as JSON, or as a string of base64 or text."""
+    copy(store, target, codec=codec)
+    [data] = next(iter(target.sequence(key).get_slice(slice(None)) for key in target.keys("")))
+    return {b"1": "json", b'"MQ=="': "binary", b'"1"': "text"}[data]
+
+
+@pytest.mark.parametrize(
+    ("root", "codec", "format"),
+    [
+        ("PersistentList:l", "msgpack", "binary"),
+        ("PersistentList:l", get_codec("str"), "text"),
+        ("PersistentList:l", {"*": "str"}, "text"),
+        ("PersistentList:l", {"PersistentList:l": "json", "PersistentList:*": "msgpack", "*": "str"}, "json"),
+        ("PersistentList:l", {"PersistentList:m": "json", "PersistentList:*": "msgpack", "*": "str"}, "binary"),
+        ("Log:l", None, "binary"),
+        ("Log:l", "json", "binary"),
+        ("Log:l", {"*": "json"}, "binary"),
+        ("Log:l", {"Log:*": "json"}, "json"),
+        ("Log:l", {"Log:l": "json"}, "json"),
+    ],
+)
+def test_what_names_the_object_counts_before_its_class_and_what_names_all_after_it(
+    memory: Backend, json_store: Backend, root: str, codec: Any, format: str
+) -> None:
+    put(memory, Key(root), [b"1"])
+    assert wrapped_as(memory, json_store, codec) == format
+
+
+@pytest.mark.parametrize(
+    ("root", "codec", "format"),
+    [
+        ("PersistentList:l", None, "binary"),
+        ("PersistentList:l", "json", "binary"),
+        ("PersistentList:l", {"PersistentList:*": "json"}, "json"),
+        ("Lines:l", None, "text"),
+    ],
+)
+def test_the_codec_of_the_urls_counts_after_the_class_and_before_what_names_all(
+    tmp_path: Path, root: str, codec: Any, format: str
+) -> None:
+    class Lines(PersistentList[str], codec="str"):
+        pass
+
+    memory, there = connect("memory:?codec=msgpack"), connect(f"json:{tmp_path}/data?codec=msgpack&fsync=off")
+    put(memory, Key(root), [b"1"])
+    assert wrapped_as(memory, there, codec) == format
+
+
+def test_a_schema_counts_whatever_is_named(memory: Backend, json_store: Backend) -> None:
+    Traveller("a", backend=memory, age=1, name="A", luggage={"b": b""}, tickets=[b""])
+    copy(memory, json_store, codec={"Traveller:a": "str", "Traveller:*": "str"})
+    assert Traveller.load("a", backend=json_store).to_dict() == Traveller.load("a", backend=memory).to_dict()
+
+
+def test_a_class_that_is_not_registered_is_given(memory: Backend, json_store: Backend) -> None:
+    class Guest(Record, abstract=True):
+        name: str
+
+    Guest("g", backend=memory, name="G")
+    with pytest.raises(ConfigurationError, match="'Guest:g'"):
+        copy(memory, json_store)
+    assert copy(memory, json_store, classes=[Guest]) == Moved(copied=1)
+    assert json_store.mapping(Key("Guest:g")).get_all() == {"name": b'"G"'}
+
+
+def test_an_unknown_codec_is_an_error_before_anything_is_read(memory: Backend, json_store: Backend) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'msgpack'"):
+        copy(memory, json_store, codec={"PersistentDict:*": "msgpak"})
+
+
+def test_sets_need_no_codec_nor_class(memory: Backend, json_store: Backend) -> None:
+    put(memory, Key("Unheard:s"), {"b", "a"})
+    PersistentSet[int]("s", {2, 1}, backend=memory)
+    assert copy(memory, json_store) == Moved(copied=2)
+    assert json_store.sequence(Key("Unheard:s")).get_slice(slice(None)) == [b'"a"', b'"b"']
+    back = connect("memory:")
+    assert copy(json_store, back, prefix="PersistentSet:") == Moved(copied=1)
+    assert PersistentSet[int]("s", backend=back) == {1, 2}
