@@ -71,12 +71,9 @@ class EnumShape(ClassShape):
 
     def _lift(self, stored: Any, at: Place) -> Any:
         try:
-            member = self.kind(stored)
+            return self.kind(stored)
         except ValueError:
             raise MismatchError(at, f"not the value of a {self.expected}") from None
-        if type(member.value) is not type(stored):
-            raise self.mismatch(stored, at)
-        return member
 
 
 class FieldsShape(ClassShape):

@@ -22,7 +22,8 @@ _ONE_OF_EQUAL_TYPES: Final = (str, bytes, tuple, frozenset)
 def fold_number(number: Any) -> Any:
     """Return the number that stands for all that are equal to this one.
 
-    It is an int where one is equal, else a float where one is, else of the type it has.
+    It is an int where one is equal, else a float where one is, else of the type it has; the parts of a complex number
+    are still to be folded.
 
     Raises:
         EncodeError: It is nan, which is equal to nothing, or has more digits than Python reads back.
@@ -30,7 +31,7 @@ def fold_number(number: Any) -> Any:
     if number != number:  # noqa: PLR0124 - of all numbers nan alone is not equal to itself
         raise EncodeError("nan is no key, as it is equal to nothing")
     if isinstance(number, complex) and number.imag:
-        return number + 0  # -0.0 becomes 0.0, which it is equal to
+        return number
     number = number.real
     if isinstance(number, Decimal) and number.is_finite():
         if number.adjusted() >= MAX_DIGITS:

@@ -194,6 +194,7 @@ HELD: list[tuple[Any, Any]] = [
     (int | float, 1),
     (float | int, 1),
     (bool | int, True),
+    (float | Literal[1], 1),
     (str | datetime | UUID | Decimal, NOW),
     (list[int] | tuple[int, ...], (1,)),
     (Literal["a", 1, None], 1),

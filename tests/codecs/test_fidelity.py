@@ -228,5 +228,6 @@ def test_encoding_while_encoding_spoils_neither(codec: Codec) -> None:
             return super().__iter__()
 
     encode_as(Nosy, list)
+    codec.encode([1])
     assert codec.encode({"a": Nosy([1]), "b": 2}) == codec.encode({"a": [1], "b": 2})
     assert set(inner) <= {codec.encode([1, 2, 3])}
