@@ -39,7 +39,7 @@ class Examiner:
         self._met: list[PersistentObject] = []
         self._decoders: dict[Hashable, Callable[[bytes], Any]] = {}
         self._text_decoders: dict[Hashable, Callable[[str], Any]] = {}
-        self._exists = lru_cache(REMEMBERED)(bool)
+        self._exists = lru_cache(REMEMBERED)(_is_there)
         standard = references(backend)
 
         def meet(text: str) -> PersistentObject:
@@ -147,3 +147,11 @@ class Examiner:
 
     def _delete(self, key: Key) -> bool:
         return any(self._backend.apply([Delete(key)]))
+
+
+def _is_there(record: Record) -> bool:
+    """Say whether a record exists; one that cannot be read does, and is found under its own key."""
+    try:
+        return bool(record)
+    except CorruptDataError:
+        return True

@@ -11,19 +11,19 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from persistent_collections.backends.base import Content, Key, Medium
+from persistent_collections.backends.base import Key, Medium
 from persistent_collections.errors import CorruptDataError
 from persistent_collections.moving.objects import Part, StoredObject
 
 T = TypeVar("T")
 
 _SEAL: Final = re.compile(rb'(\{.*),"line":([0-9]+),"sha256":"([0-9a-f]{64})"\}\n', re.DOTALL)
+_FORM: Final = "is not of a form this version knows; import it with the version that exported it"
 _END: Final = b'{"objects":'
-_ROOT: Final = re.compile(r"[^:%{}]+:(?:[^:%{}]|%(?:25|3A|7B|7D))+")
 
 
 class Header(msgspec.Struct):
@@ -42,17 +42,24 @@ class Header(msgspec.Struct):
     codec: str | None
 
 
+_Root = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+:(?:[^:%{}]|%(?:25|3A|7B|7D))+\Z")]
+_Child = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+\Z")]
+_Some = msgspec.Meta(min_length=1)
+
+
 class _Part(msgspec.Struct, omit_defaults=True):
-    child: str | None = None
-    mapping: dict[str, msgspec.Raw] | None = None
-    sequence: list[msgspec.Raw] | None = None
-    members: list[str] | None = None
+    """What one key holds, under the name of its shape."""
+
+    child: _Child | None = None
+    mapping: Annotated[dict[str, msgspec.Raw], _Some] | None = None
+    sequence: Annotated[list[msgspec.Raw], _Some] | None = None
+    members: Annotated[list[str], _Some] | None = None
     deadline: float | None = None
 
 
 class _Object(msgspec.Struct):
-    key: str
-    parts: list[_Part]
+    key: _Root
+    parts: Annotated[list[_Part], _Some]
 
 
 class _End(msgspec.Struct):
@@ -114,7 +121,7 @@ class LineReader:
                 raise self._wrong(line.number, "does not count the objects before it")
 
     def _unsealed(self, lines: Iterable[bytes]) -> Iterator[_Line]:
-        """Yield each line without its seal, and the last once it is clear that nothing follows."""
+        """Yield each line without its seal, and make sure that nothing is missing and nothing follows."""
         number = 0
         ended = False
         for number, line in enumerate(lines, 1):
@@ -128,33 +135,26 @@ class LineReader:
 
     def _stored(self, line: _Line) -> StoredObject:
         found = self._decoded(_object, line)
-        if not _ROOT.fullmatch(found.key):
-            raise self._wrong(line.number, "is of no key of the form '<type name>:<id>'")
         try:
-            parts = {Key(found.key, part.child): self._part(part) for part in found.parts}
+            return StoredObject(found.key, {Key(found.key, part.child): self._part(part) for part in found.parts})
         except ValueError:
-            raise self._wrong(line.number, "holds a value in no form that version 1 knows") from None
-        if not all(part.content for part in parts.values()):
-            raise self._wrong(line.number, "holds nothing under one of its keys")
-        return StoredObject(found.key, parts)
+            raise self._wrong(line.number, _FORM) from None
 
     def _part(self, part: _Part) -> Part:
-        content: Content
-        if part.mapping is not None:
-            content = {field: self._from_raw(raw) for field, raw in part.mapping.items()}
-        elif part.sequence is not None:
-            content = list(map(self._from_raw, part.sequence))
-        else:
-            content = set(part.members or ())
-        return Part(content, part.deadline)
+        match part:
+            case _Part(mapping=dict() as fields):
+                return Part({field: self._from_raw(raw) for field, raw in fields.items()}, part.deadline)
+            case _Part(sequence=list() as items):
+                return Part(list(map(self._from_raw, items)), part.deadline)
+            case _Part(members=list() as members):
+                return Part(set(members), part.deadline)
+        raise ValueError
 
     def _decoded(self, decoder: msgspec.json.Decoder[T], line: _Line) -> T:
         try:
             return decoder.decode(line.body)
         except msgspec.DecodeError:
-            raise self._wrong(
-                line.number, "is not of a form this version knows; import it with the version that exported it"
-            ) from None
+            raise self._wrong(line.number, _FORM) from None
 
     def _wrong(self, number: int, message: str) -> CorruptDataError:
         return CorruptDataError(f"{self._name}, line {number} {message}; nothing from there on was imported")

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pytest
+
+from persistent_collections import (
+    Backend,
+    Password,
+    PersistentDict,
+    PersistentList,
+    PersistentSet,
+    Record,
+    child,
+    codec,
+    connect,
+    get_codec,
+    stored_as,
+)
+from persistent_collections.backends.base import Content, Key, MappingStore, Replace, SetFields
+from persistent_collections.backends.memory import MemoryBackend
+from persistent_collections.checking import Finding, Kind, Repairable, check
+from persistent_collections.codecs.fit import fit
+from tests.servers import RunningServer
+
+
+class Pilot(Record):
+    name: str
+    password: Password
+    age: int
+    cargo: Annotated[list[bytes], codec("msgpack"), stored_as("hold")]
+    wing: Pilot | None
+    met: list[Any]
+    crew: PersistentList[Pilot] = child()
+    ranks: PersistentDict[int, int] = child()
+    rivals: PersistentSet[Pilot] = child()
+    ships: PersistentDict[Pilot, Any] = child()
+
+
+class Manifest(PersistentDict[str, int]):
+    pass
+
+
+def put(backend: Backend, key: Key, content: Content, format: str = "json") -> None:
+    """Store bytes that are JSON, or texts, as a store of this medium holds them."""
+    text = fit(get_codec("str"), backend.medium)
+
+    def texts(data: bytes) -> bytes:
+        return text.encode(data.decode()) if format == "text" else data
+
+    held: Content
+    match content:
+        case dict():
+            held = {field: texts(data) for field, data in content.items()}
+        case list():
+            held = list(map(texts, content))
+        case _:
+            held = content
+    backend.apply([Replace(key, held)])
+
+
+def short(findings: Any) -> list[tuple[str, str, str | int | None, bool]]:
+    return [(found.kind, found.key, found.place, found.repaired) for found in findings]
+
+
+def fill(backend: Backend) -> None:
+    """Fill a store with nothing wrong."""
+    luke = Pilot("luke", backend=backend, name="Luke", age=3, cargo=[b"\xff"], password="TheForce")
+    han = Pilot("han", backend=backend, name="Han", wing=luke, met=[{"who": luke}], crew=[luke], ranks={1: 2})
+    luke.update(rivals={han}, ships={han: luke}, crew=[han])
+    Manifest("m", {"a": 1}, backend=backend)
+    PersistentDict("d", {"a": [luke]}, backend=backend)
+    PersistentSet[Any]("s", {"a"}, backend=backend)
+
+
+def test_a_store_with_nothing_wrong_gives_no_findings_and_repairing_changes_nothing(backend: Backend) -> None:
+    fill(backend)
+    assert list(check(backend)) == []
+    before = Pilot.load("luke", backend=backend).to_dict()
+    assert list(check(backend, repair=get_args(Repairable))) == []
+    assert Pilot.load("luke", backend=backend).to_dict() == before
+
+
+def test_values_that_their_codec_does_not_read_are_named_by_place_and_never_shown(backend: Backend) -> None:
+    put(backend, Key("Pilot:a"), {"age": b'"s3cret"', "hold": b'"s3cret"', "wing": b'"s3cret"'})
+    put(backend, Key("Pilot:a", "ranks"), {"1": b"1", "s3cret": b"1", "2": b'"s3cret"'})
+    put(backend, Key("Pilot:a", "crew"), [b"Pilot:a", b"s3cret", b"s3cret:x"], "text")
+    put(backend, Key("Pilot:a", "rivals"), {"s3cret"})
+    put(backend, Key("Manifest:m"), {"a": b"1", "b": b'"s3cret"'})
+    findings = list(check(backend))
+    places = {(found.key, found.place) for found in findings}
+    assert {found.kind for found in findings} == {"undecodable"}
+    assert places == {
+        ("Pilot:a", "age"),
+        ("Pilot:a", "hold"),
+        ("Pilot:a", "wing"),
+        ("Pilot:a:ranks", "s3cret"),
+        ("Pilot:a:ranks", "2"),
+        ("Pilot:a:crew", 1),
+        ("Pilot:a:crew", 2),
+        ("Pilot:a:rivals", None),
+        ("Manifest:m", "b"),
+    }
+    assert not [found for found in findings if "s3cret" in found.message and found.place != 2]
+
+
+def test_references_to_records_that_do_not_exist_are_found_wherever_they_stand(backend: Backend) -> None:
+    fill(backend)
+    Pilot.ref("han", backend=backend).delete()
+    luke = Pilot.ref("luke", backend=backend)
+    luke.update(wing=Pilot.ref("gone", backend=backend), met=[[Pilot.ref("gone", backend=backend)]] * 2)
+    PersistentDict("d", {"a": [PersistentList("never filled", backend=backend)]}, backend=backend)
+    assert short(check(backend)) == [
+        ("dangling", "Pilot:luke", "wing", False),
+        ("dangling", "Pilot:luke", "met", False),
+        ("dangling", "Pilot:luke:crew", 0, False),
+        ("dangling", "Pilot:luke:rivals", None, False),
+        ("dangling", "Pilot:luke:ships", "Pilot:han", False),
+    ]
+    assert "refers to 'Pilot:gone', which does not exist" in next(iter(check(backend))).message
+
+
+def test_a_reference_to_a_class_that_is_not_declared_is_no_value_of_the_field(backend: Backend) -> None:
+    Manifest("m", {"a": 1}, backend=backend)
+    put(backend, Key("Pilot:a"), {"wing": b"Manifest:m"}, "text")
+    put(backend, Key("Pilot:a", "crew"), [b"Unheard:x"], "text")
+    assert short(check(backend)) == [
+        ("undecodable", "Pilot:a", "wing", False),
+        ("undecodable", "Pilot:a:crew", 0, False),
+    ]
+
+
+def test_what_no_class_declares_is_found(backend: Backend) -> None:
+    put(backend, Key("Pilot:a"), {"name": b"A", "dropped": b"1", "crew": b"1", "cargo": b"1"}, "text")
+    put(backend, Key("Pilot:a", "dropped"), [b"1"])
+    put(backend, Key("Manifest:m", "child"), [b"1"])
+    put(backend, Key("Unheard:x"), [b"1"])
+    put(backend, Key("Unheard:x", "child"), {"a"})
+    put(backend, Key("Pilot:b"), [b"1"])
+    put(backend, Key("Pilot:b", "ranks"), [b"1"])
+    assert sorted(short(check(backend)), key=str) == [
+        ("stray_child", "Manifest:m:child", None, False),
+        ("stray_child", "Pilot:a:dropped", None, False),
+        ("stray_field", "Pilot:a", "cargo", False),
+        ("stray_field", "Pilot:a", "crew", False),
+        ("stray_field", "Pilot:a", "dropped", False),
+        ("unknown_type", "Unheard:x", None, False),
+        ("unknown_type", "Unheard:x:child", None, False),
+        ("wrong_shape", "Pilot:b", None, False),
+        ("wrong_shape", "Pilot:b:ranks", None, False),
+    ]
+
+
+def spoil(backend: Backend) -> None:
+    """Fill a store with something of each kind that can be repaired, among what is sound."""
+    fill(backend)
+    gone = Pilot.ref("gone", backend=backend)
+    luke = Pilot.ref("luke", backend=backend)
+    luke.wing = gone
+    luke.crew[:] = [gone, luke, gone, gone, Pilot.ref("han", backend=backend), gone]
+    luke.rivals.add(gone)
+    luke.ships[gone] = 1
+    luke.ships[luke] = gone
+    backend.mapping(Key("Pilot:luke")).set_many({"age": b'"x"', "dropped": b"1"})
+    backend.mapping(Key("Pilot:luke", "ranks")).set_many({"x": b'"x"', "7": b"7"})
+    put(backend, Key("Manifest:m", "child"), [b"1"])
+    put(backend, Key("Unheard:x"), [b"1"])
+    put(backend, Key("Pilot:b"), [b"1"])
+
+
+@pytest.mark.parametrize("kind", get_args(Repairable))
+def test_only_findings_of_the_kinds_asked_for_are_repaired(backend: Backend, kind: Repairable) -> None:
+    spoil(backend)
+    found = list(check(backend))
+    repaired = list(check(backend, repair=[kind]))
+    assert [(one.kind, one.key, one.place, one.message) for one in repaired] == [
+        (one.kind, one.key, one.place, one.message) for one in found
+    ]
+    assert {one.kind for one in repaired if one.repaired} == {kind}
+    assert all(one.repaired for one in repaired if one.kind == kind)
+    assert {one.kind for one in check(backend)} == {one.kind for one in found} - {kind}
+
+
+def test_a_store_is_sound_once_all_is_repaired_and_what_was_sound_is_still_there(backend: Backend) -> None:
+    spoil(backend)
+    assert all(found.repaired for found in check(backend, repair=get_args(Repairable)))
+    assert list(check(backend)) == []
+    luke = Pilot.load("luke", backend=backend)
+    assert luke.wing is None
+    assert luke.name == "Luke"
+    assert [pilot.id for pilot in luke.crew] == ["luke", "han"]
+    assert [pilot.id for pilot in luke.rivals] == ["han"]
+    assert {pilot.id: there.id for pilot, there in luke.ships.items()} == {"han": "luke"}
+    assert luke.ranks == {7: 7}
+    assert PersistentDict("d", backend=backend) == {"a": [luke]}
+
+
+def test_a_reference_within_a_value_is_left_to_the_user(backend: Backend) -> None:
+    Pilot("a", backend=backend, met=[Pilot.ref("gone", backend=backend)])
+    assert short(check(backend, repair=["dangling"])) == [("dangling", "Pilot:a", "met", False)]
+    assert len(Pilot.load("a", backend=backend).met) == 1
+
+
+class Meddled(MemoryBackend):
+    """Changes what a key holds between two times that it is asked for."""
+
+    asked = 0
+
+    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
+        self.asked += 1
+        if self.asked == 2:
+            self.apply([SetFields(key, {"dropped": b"2"})])
+        return super().mapping(key, kin)
+
+
+def test_what_has_changed_since_it_was_found_is_left() -> None:
+    store = Meddled()
+    put(store, Key("Pilot:a"), {"dropped": b"1", "gone": b"1"})
+    assert short(check(store, repair=["stray_field"])) == [
+        ("stray_field", "Pilot:a", "dropped", False),
+        ("stray_field", "Pilot:a", "gone", True),
+    ]
+    assert store.mapping(Key("Pilot:a")).get_all() == {"dropped": b"2"}
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "misnamed", "nonsense"])
+def test_what_is_below_the_keys_cannot_be_repaired(memory: Backend, kind: Any) -> None:
+    with pytest.raises(ValueError, match=f"'{kind}' is nothing to repair; what can be is undecodable, "):
+        check(memory, repair=[kind])
+
+
+def test_codecs_are_named_as_for_a_copy_and_json_if_not(backend: Backend) -> None:
+    PersistentList("l", [b"\x80"], backend=backend, codec="msgpack")
+    PersistentDict("d", {"a": "text"}, backend=backend)
+    assert short(check(backend, codec={"PersistentList:l": "msgpack"})) == []
+    assert ("undecodable", "PersistentDict:d", "a", False) in short(check(backend, codec="msgpack"))
+
+
+def test_only_keys_that_start_with_the_prefix_are_checked(backend: Backend) -> None:
+    put(backend, Key("Pilot:a"), {"age": b'"x"'})
+    put(backend, Key("Manifest:m"), {"a": b'"x"'})
+    assert [found.key for found in check(backend, prefix="Pilot:")] == ["Pilot:a"]
+
+
+def test_a_class_that_is_not_registered_is_given(memory: Backend) -> None:
+    class Visitor(Record, abstract=True):
+        name: str
+
+    Visitor("v", backend=memory, name="V")
+    assert [found.kind for found in check(memory)] == ["unknown_type"]
+    assert list(check(memory, classes=[Visitor])) == []
+
+
+def test_files_that_do_not_parse_and_names_that_are_no_keys_are_found_and_left(tmp_path: Path) -> None:
+    store = connect(f"json:{tmp_path}?fsync=off")
+    fill(store)
+    spoilt = {
+        "Pilot/torn.json": '{"name": "s3cret',
+        "Pilot/luke/crew.json": "[1, 2",
+        "README.txt": "s3cret",
+        "Pilot/notes": "s3cret",
+        "Pilot/%41.json": "{}",
+        "Pilot/luke/deep/x.json": "{}",
+        "loose.json": "{}",
+        ".DS_Store": "",
+    }
+    for name, text in spoilt.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    findings = list(check(store, repair=get_args(Repairable)))
+    assert {(found.kind, found.key) for found in findings if found.kind != "dangling"} == {
+        ("unreadable", "Pilot:torn"),
+        ("unreadable", "Pilot:luke:crew"),
+        ("misnamed", "README.txt"),
+        ("misnamed", str(Path("Pilot/notes"))),
+        ("misnamed", str(Path("Pilot/%41.json"))),
+        ("misnamed", str(Path("Pilot/luke/deep"))),
+        ("misnamed", "loose.json"),
+        ("misnamed", ".DS_Store"),
+    }
+    assert "torn.json, line 1 column " in next(found.message for found in findings if found.key == "Pilot:torn")
+    assert not [found for found in findings if "s3cret" in found.message]
+    assert {name: (tmp_path / name).read_text() for name in spoilt} == spoilt
+
+
+def test_redis_keys_of_known_types_that_no_key_is_spelt_as_are_found_and_left(server: RunningServer) -> None:
+    store = connect(f"{server.url}?prefix=app:")
+    fill(store)
+    spoilt = [b"app:Pilot:", b"app:Pilot:a:b:c", b"app:Pilot:100%", b"app:Pilot:\xff"]
+    with server.client() as client:
+        for name in [*spoilt, b"app:celery:x:y:z", b"Pilot:a:b:c"]:
+            client.set(name, "s3cret")
+        client.set("app:Pilot:text", "s3cret")
+        findings = list(check(store, repair=get_args(Repairable)))
+        assert sorted((found.kind, found.key) for found in findings) == [
+            ("misnamed", "app:Pilot:"),
+            ("misnamed", "app:Pilot:100%"),
+            ("misnamed", "app:Pilot:\\xff"),
+            ("misnamed", "app:Pilot:a:b:c"),
+            ("wrong_shape", "Pilot:text"),
+        ]
+        assert not [found for found in findings if "s3cret" in found.message]
+        assert all(client.get(name) == b"s3cret" for name in spoilt)
+
+
+def test_a_finding_says_all_it_knows() -> None:
+    assert repr(Finding("stray_field", "User:x", "age", "not declared")) == (
+        "Finding(kind='stray_field', key='User:x', place='age', message='not declared', repaired=False)"
+    )
+    assert {*get_args(Repairable)} < {kind for part in get_args(Kind) for kind in (get_args(part) or [part])}
