@@ -39,7 +39,8 @@ def increment(counter: Counter, by: Any) -> Any:
     if not isinstance(by, Number):
         raise TypeError(f"{counter.name} is incremented by a number, not by {type(by).__name__}")
     store, field, codec = counter.store, counter.field, counter.codec
-    if counter.declared in (Any, int) and type(by) is type(counter.zero) is int and codec.encode(by) == b"%d" % by:
+    counts = counter.declared in (Any, int) and type(counter.zero) is int
+    if counts and type(by) is int and codec.encode(by) == b"%d" % by:
         total = store.increment(field, by, counter.zero)
         if total is not None:
             return total

@@ -97,7 +97,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         backend: BackendSource | None = None,
     ) -> Self:
         """Return a new object that holds ``value`` under each of ``keys``, as ``dict.fromkeys`` does."""
-        return cls(id, dict.fromkeys(keys, value), backend=backend)
+        items: dict[K, Any] = dict.fromkeys(keys, value)
+        return cls(id, items, backend=backend)
 
     def _bind(self, backend: Backend) -> _Bound:
         values = self._value_codec(backend)

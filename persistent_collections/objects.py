@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import sys
 import time
@@ -207,7 +206,7 @@ class PersistentObject(ABC):
 
         Raises:
             ObjectNotFound: The object does not exist.
-            ValueError: A ``datetime`` is naive, or a number not finite.
+            ValueError: A ``datetime`` is naive, or a number not finite or too large for a ``timedelta``.
         """
         self._set_deadline(_seconds_until(when))
 
@@ -402,17 +401,18 @@ def _register(cls: type[PersistentObject]) -> None:
 
 
 def _seconds_until(when: float | timedelta | datetime) -> float:
-    if isinstance(when, timedelta):
-        return when.total_seconds()
     if isinstance(when, datetime):
         if when.utcoffset() is None:
             raise ValueError("a deadline is an aware datetime; give it a tzinfo")
         return (when - datetime.now(UTC)).total_seconds()
+    if isinstance(when, timedelta):
+        return when.total_seconds()
     if isinstance(when, bool) or not isinstance(when, int | float):
         raise TypeError(f"a deadline is seconds, a timedelta or an aware datetime, not {type(when).__name__}")
-    if not math.isfinite(when):
-        raise ValueError("a deadline is a finite number of seconds; persist() takes a deadline back")
-    return when
+    try:
+        return timedelta(seconds=when).total_seconds()
+    except (OverflowError, ValueError):
+        raise ValueError("a deadline is as many seconds as a timedelta holds; persist() takes one back") from None
 
 
 def _restore(
@@ -422,5 +422,6 @@ def _restore(
     if parameters != cls._parameters:
         cls = _parameterised(cls, parameters)
     handle = cls._handle(id, choose(backend))
-    handle.__dict__.update(state)
+    for name, value in state.items():
+        setattr(handle, name, value)
     return handle

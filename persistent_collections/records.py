@@ -130,7 +130,7 @@ class Record(_Declared, abstract=True):
     _compiled: ClassVar[Mapping[str, Field] | None] = None
 
     if TYPE_CHECKING:
-        id: _Id = _argument(default=None, kw_only=False)
+        id: _Id = _argument(default=None, kw_only=False)  # pyright: ignore[reportIncompatibleMethodOverride] # given by position, read as text
         backend: InitVar[BackendSource | None] = _argument(default=None)
     else:
 
@@ -154,8 +154,11 @@ class Record(_Declared, abstract=True):
 
     @classmethod
     def _declare(cls) -> None:
-        own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF), cls._declarations)
-        cls._declarations = {**cls._declarations, **own}
+        inherited: dict[str, Declaration] = {}
+        for base in reversed(cls.__mro__[1:]):
+            inherited |= vars(base).get("_declarations", {})
+        own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF), inherited)
+        cls._declarations = inherited | own
         cls._compiled = None
         for name, declaration in own.items():
             if declaration.default is cls.__dict__.get(name):
