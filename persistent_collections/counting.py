@@ -36,8 +36,7 @@ def increment(counter: Counter, by: Any) -> Any:
         TypeError: One of the two is no number.
         ConflictError: Others kept changing it.
     """
-    if not isinstance(by, Number):
-        raise TypeError(f"{counter.name} is incremented by a number, not by {type(by).__name__}")
+    _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
     store, field, codec = counter.store, counter.field, counter.codec
     counts = counter.declared in (Any, int) and type(counter.zero) is int
     if counts and type(by) is int and codec.encode(by) == b"%d" % by:
@@ -47,9 +46,13 @@ def increment(counter: Counter, by: Any) -> Any:
     for _ in attempts(counter.name):
         data = store.get(field)
         value = counter.zero if data is None else codec.decode(data)
-        if not isinstance(value, Number):
-            raise TypeError(f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
-        total_data = codec.encode(value + by)  # type: ignore[operator] # numbers add
+        _require_number(value, f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
+        total_data = codec.encode(value + by)
         if store.compare_and_set(field, data, total_data):
             return codec.decode(total_data)
     raise AssertionError("attempts() ends by raising")
+
+
+def _require_number(value: object, complaint: str) -> None:
+    if not isinstance(value, Number):
+        raise TypeError(complaint)
