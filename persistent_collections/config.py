@@ -240,11 +240,16 @@ def _default() -> Backend:
     backend = _named.get("default")
     if backend is None:
         url = os.environ.get(VARIABLE) or DEFAULT_URL
-        source = (url, os.getcwd())  # noqa: PTH109 - asked at every operation, and a Path takes longer to make
-        backend = _connected.get(source) or _remember(source, url)
+        backend = _connected.get(url) or _connected.get((url, _folder())) or _remember(url)
     return backend
 
 
-def _remember(source: object, url: str) -> Backend:
+def _remember(url: str) -> Backend:
+    """Return the backend of a URL nobody connected to, the same one from now on; a relative path's in this folder."""
     with _lock:
-        return _connected.get(source) or _connected.setdefault(source, connect(url))
+        backend = connect(url)
+        return _connected.setdefault(url if backend.in_process or ":/" in url else (url, _folder()), backend)
+
+
+def _folder() -> str:
+    return os.getcwd()  # noqa: PTH109 - asked at every operation, and a Path takes longer to make

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pickle
@@ -98,6 +99,28 @@ def test_a_bare_store_of_this_process_is_one_for_the_variable(monkeypatch: pytes
     assert PersistentDict("notes") == {"a": 1}
 
 
+@pytest.mark.parametrize("url", ["memory:", "fakeredis://", "json:{}/absolute"])
+def test_another_working_folder_is_no_other_store_but_for_a_relative_path(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, url.format(tmp_path))
+    notes = PersistentDict("notes", {"a": 1})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert notes == {"a": 1}
+
+
+def test_a_working_folder_that_is_gone_matters_to_relative_paths_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, f"json:{tmp_path}/absolute")
+    notes = PersistentDict("notes", {"a": 1})
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert notes == {"a": 1}
+
+
 def test_a_wrong_variable_is_an_error_of_the_first_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "redis//localhost")
     notes = PersistentDict("notes")
@@ -191,6 +214,24 @@ def test_two_threads_use_two_backends_at_once(memories: list[Backend]) -> None:
     for number in range(2):
         with use_backend(memories[number]):
             assert notes == {"n": 20, "who": number}
+
+
+def test_two_tasks_use_two_backends_at_once(memories: list[Backend]) -> None:
+    notes = PersistentDict("notes")
+
+    async def work(number: int) -> None:
+        with use_backend(memories[number]):
+            for _ in range(5):
+                notes.increment("n", number + 1)
+                await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(work(0), work(1))
+
+    asyncio.run(both())
+    for number, total in enumerate([5, 10]):
+        with use_backend(memories[number]):
+            assert notes == {"n": total}
 
 
 def test_a_handle_made_before_follows_configure_and_use_backend(memories: list[Backend]) -> None:

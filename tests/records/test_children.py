@@ -18,7 +18,7 @@ from persistent_collections import (
 from tests.records.models import Employee, Person
 
 
-class Log(PersistentList[int]):
+class Logbook(PersistentList[int]):
     pass
 
 
@@ -134,11 +134,11 @@ def test_a_child_is_no_value(store: Backend, name: str) -> None:
 
 def test_a_child_of_a_subclass_of_a_collection_is_one_of_that_class(store: Backend) -> None:
     class Machine(Record):
-        log: Log = child()
+        log: Logbook = child()
         by_day: PersistentDict[int, list[int]] = child()
 
     machine = Machine("m", log=[1], by_day={1: [2]})
-    assert isinstance(machine.log, Log)
+    assert isinstance(machine.log, Logbook)
     machine.log.append(2)
     machine.by_day[1].append(3)
     assert (machine.log[:], machine.by_day.copy()) == ([1, 2], {1: [2, 3]})

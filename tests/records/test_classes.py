@@ -22,32 +22,32 @@ from persistent_collections.objects import classes
 
 def test_make_record_makes_what_a_class_statement_does(store: Backend) -> None:
     made = make_record(
-        "Pilot",
-        {"name": str, "age": int, "password": Password, "ships": "PersistentList[Pilot]", "wing": "Pilot | None"},
+        "Ace",
+        {"name": str, "age": int, "password": Password, "ships": "PersistentList[Ace]", "wing": "Ace | None"},
         defaults={"name": "unnamed"},
     )
     pilot: Any = made.ref("x")
     pilot.update(age=3, password="secret", ships=[pilot], wing=pilot)
     assert (pilot.name, pilot.age, pilot["ships"][0].id, pilot.wing) == ("unnamed", 3, "x", pilot)
     assert pilot.password.verify("secret")
-    assert repr(pilot) == "Pilot('x')"
-    assert (made.__name__, made.__module__, pilot.key) == ("Pilot", __name__, "Pilot:x")
+    assert repr(pilot) == "Ace('x')"
+    assert (made.__name__, made.__module__, pilot.key) == ("Ace", __name__, "Ace:x")
     with pytest.raises(UnknownFieldError):
         pilot.ship  # noqa: B018 - reading is what raises
 
 
 def test_make_record_takes_the_options_of_a_class(store: Backend) -> None:
     other = connect("memory:")
-    made = make_record("Pilot", {"age": int}, type_name="ace", backend=other, codec="msgpack")
+    made = make_record("Ace", {"age": int}, type_name="flyer", backend=other, codec="msgpack")
     pilot: Any = made.ref("x")
     pilot.age = 3
-    assert pilot.key == "ace:x"
+    assert pilot.key == "flyer:x"
     assert other.mapping(pilot._key).get_all() == {"age": b"\x03"}
 
 
 def test_make_record_refuses_a_default_for_no_field() -> None:
     with pytest.raises(TypeError, match="there is a default for 'nmae', which is no field"):
-        make_record("Pilot", {"name": str}, defaults={"nmae": "x"})
+        make_record("Ace", {"name": str}, defaults={"nmae": "x"})
 
 
 @pytest.mark.parametrize("name", ["a:b", "a%", "{a", "a}b"])

@@ -51,6 +51,8 @@ def test_the_deadline_of_what_does_not_exist_is_an_error(store: Backend) -> None
         (datetime(2030, 1, 1), ValueError),
         (float("nan"), ValueError),
         (float("inf"), ValueError),
+        (1e300, ValueError),
+        (10**400, ValueError),
         ("3600", TypeError),
         (True, TypeError),
         (None, TypeError),

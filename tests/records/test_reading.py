@@ -178,6 +178,22 @@ def test_inherited_fields_come_first(store: Backend) -> None:
     assert (worker.name, worker.salary, worker.friends[:]) == ("Chewie", 3, [])
 
 
+def test_the_fields_of_several_bases_are_all_inherited(store: Backend) -> None:
+    class Named(Record):
+        name: str = "unnamed"
+        size: int = 1
+
+    class Sized(Record):
+        size: int = 2
+        weight: int
+
+    class Both(Named, Sized):
+        colour: str
+
+    both = Both("x", weight=3, colour="red")
+    assert both.to_dict() == {"size": 1, "weight": 3, "name": "unnamed", "colour": "red"}
+
+
 def test_a_field_declared_again_in_a_subclass_takes_the_place_of_the_inherited_one(store: Backend) -> None:
     class Base(Record):
         size: int

@@ -66,21 +66,21 @@ def test_a_name_defined_nowhere_is_a_name_error_at_the_first_use(store: Backend)
 
 
 def test_self_is_the_class_it_is_read_from(store: Backend) -> None:
-    class Node(Record):
+    class TreeNode(Record):
         parent: Self | None
         children: PersistentList[Self]
 
-    class Leaf(Node):
+    class TreeLeaf(TreeNode):
         pass
 
-    leaf = Leaf("a", parent=Leaf.ref("b"), children=[Leaf.ref("c")])
-    assert (leaf.parent, leaf.children[0]) == (Leaf("b"), Leaf("c"))
+    leaf = TreeLeaf("a", parent=TreeLeaf.ref("b"), children=[TreeLeaf.ref("c")])
+    assert (leaf.parent, leaf.children[0]) == (TreeLeaf("b"), TreeLeaf("c"))
     with pytest.raises(EncodeError):
-        leaf["parent"] = Node.ref("b")
+        leaf["parent"] = TreeNode.ref("b")
     with pytest.raises(EncodeError):
-        leaf["children"].append(Node.ref("b"))
-    node = Node("n", parent=leaf, children=[leaf])
-    assert type(node.parent) is type(node.children[0]) is Leaf
+        leaf["children"].append(TreeNode.ref("b"))
+    node = TreeNode("n", parent=leaf, children=[leaf])
+    assert type(node.parent) is type(node.children[0]) is TreeLeaf
 
 
 def test_a_subclass_comes_back_as_it_was_stored(store: Backend) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from persistent_collections import (
     make_record,
 )
 from tests.records.models import Defaults, Employee, Person, Zeros
+from tests.servers import RunningServer
 
 
 def stored(backend: Backend, record: Record) -> dict[str, bytes]:
@@ -198,6 +201,26 @@ def test_of_several_threads_that_create_exactly_one_wins(store: Backend) -> None
     assert (Person("leia").name, Person("leia").teams.copy()) == (f"Leia {winner}", {winner})
 
 
+def _create(url: str, number: int) -> bool:
+    try:
+        Person.create("leia", backend=url, name=f"Leia {number}", teams={str(number)})
+    except ObjectExists:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("medium", ["json", "server"])
+def test_of_several_processes_that_create_exactly_one_wins(medium: str, server: RunningServer, tmp_path: Path) -> None:
+    url = server.url if medium == "server" else f"json:{tmp_path}"
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        won = pool.starmap(_create, [(url, number) for number in range(40)], chunksize=1)
+    assert won.count(True) == 1
+    leia, winner = Person("leia", backend=url), str(won.index(True))
+    assert (leia.name, leia.teams.copy()) == (f"Leia {winner}", {winner})
+
+
 def test_none_unsets_a_field_that_reads_as_none_while_unset(store: Backend) -> None:
     leia = Person("leia", name="Leia", nickname="Princess", best=Person.ref("luke"))
     leia.nickname = None
@@ -267,6 +290,11 @@ def test_increment_starts_from_the_default(store: Backend) -> None:
     record = Defaults("x", text="a")
     assert record.increment("whole", 3) == 10
     assert record.whole == 10
+
+
+def test_increment_makes_a_record_as_any_write_does(store: Backend) -> None:
+    assert Person("leia").increment("age") == 1
+    assert Person.load("leia").age == 1
 
 
 def test_increment_adds_floats_and_other_numbers(store: Backend) -> None:
@@ -411,31 +439,31 @@ def test_delete_finds_a_record_of_which_only_a_child_is_stored(store: Backend) -
 
 
 def test_what_is_stored_does_not_depend_on_init_or_str_of_a_subclass(store: Backend) -> None:
-    class Account(Record):
+    class Member(Record):
         name: str
         email: str
-        best: Account | None
+        best: Member | None
 
         def __init__(self, id: str | None = None, email: str | None = None, **values: Any) -> None:
             super().__init__(email or id, **({"email": email} if email else {}), **values)
 
         def __str__(self) -> str:
-            return f"Account {self.name}"
+            return f"Member {self.name}"
 
         def __repr__(self) -> str:
             return "an account"
 
-    luke = Account(email="luke@example.com", name="Luke")
-    han = Account(email="han@example.com", name="Han", best=luke)
-    assert str(luke) == "Account Luke"
-    assert luke.key == "Account:luke@example.com"
-    found = Account("han@example.com").best
+    luke = Member(email="luke@example.com", name="Luke")
+    han = Member(email="han@example.com", name="Han", best=luke)
+    assert str(luke) == "Member Luke"
+    assert luke.key == "Member:luke@example.com"
+    found = Member("han@example.com").best
     assert found == luke
     assert found is not None
     assert found.name == "Luke"
-    assert Account.load("han@example.com").best == luke
-    assert sorted(account.name for account in Account.all()) == ["Han", "Luke"]
-    assert stored(store, han)["best"].strip(b'"') == b"Account:luke@example.com"
+    assert Member.load("han@example.com").best == luke
+    assert sorted(account.name for account in Member.all()) == ["Han", "Luke"]
+    assert stored(store, han)["best"].strip(b'"') == b"Member:luke@example.com"
 
 
 def test_two_stores_hold_two_records_of_one_key(store: Backend) -> None:
