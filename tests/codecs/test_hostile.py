@@ -54,7 +54,7 @@ def tagged(tag: Any, stored: Any) -> bytes:
         (b'{"\\u0061":1,"a":2}', "a key twice"),
         (b"[" * 100_000, "RecursionError|truncated|recursion"),
         (b'{"$tuple":[' * 100_000, "RecursionError|truncated|recursion"),
-        (b'{"$tuple":[' * 300 + b"]}" * 300, "too deeply|RecursionError"),
+        (b'{"$tuple":[' * 800 + b"]}" * 800, "too deeply|RecursionError"),
         (b'{"$unknown":1}', "no type is registered under the tag 'unknown'; import the module"),
         (b'{"$":1}', "no type is registered under the tag ''"),
         (b'{"$tuple":1}', "a int is stored under the tag 'tuple', not a list"),
