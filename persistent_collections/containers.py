@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, cast, get_args, get_origin
 
 from persistent_collections.annotations import default_of, evaluate
 from persistent_collections.backends.base import Backend, Content, Key, Replace
-from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.config import BackendSource, choose, resolve, surrounding
+from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.objects import CodecSource, PersistentObject, check_id, names_in_module, references
 
 _NOTHING: Final = ()
+
+C = TypeVar("C", Codec, KeyCodec)
 
 
 class Origin(NamedTuple):
@@ -113,7 +116,7 @@ class PersistentCollection(PersistentObject, abstract=True):
             codec = bound_codec(backend, self._declared(-1), sources, in_schema=origin is not None)
             if known:
                 backend.memo[known] = codec
-        return codec
+        return named(codec, self.key)
 
     def _state(self) -> dict[str, Any]:
         return {"_codec": self._codec}
@@ -154,6 +157,32 @@ def chosen_codec(declared: Any, sources: Iterable[CodecSource | None], *, in_sch
     if source is None:
         source = (in_schema and text_codec(declared)) or "json"
     return get_codec(source) if isinstance(source, str) else source
+
+
+def named(codec: C, key: str) -> C:
+    """Return ``codec``, its errors naming the object whose values, or whose keys, it encodes."""
+    return cast("C", _Named(codec, key))
+
+
+class _Named:
+    """A codec of one object."""
+
+    def __init__(self, codec: Codec | KeyCodec, key: str) -> None:
+        self._codec: Any = codec
+        self._key = key
+        self.canonical = getattr(codec, "canonical", False)
+
+    def encode(self, value: Any) -> Any:
+        try:
+            return self._codec.encode(value)
+        except EncodeError as error:
+            raise EncodeError(f"{self._key!r}: {error}") from error.__cause__
+
+    def decode(self, stored: Any) -> Any:
+        try:
+            return self._codec.decode(stored)
+        except DecodeError as error:
+            raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
 
 
 def plain(value: Any) -> Any:

@@ -13,8 +13,9 @@ from persistent_collections.backends.base import Backend, MappingStore
 from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.containers import PersistentCollection, named, plain
 from persistent_collections.counting import Counter, increment
+from persistent_collections.errors import DecodeError
 from persistent_collections.nested import Place, editing, hold, is_back
 from persistent_collections.objects import CodecSource, references
 
@@ -105,7 +106,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         return _Bound(
             backend,
             backend.mapping(self._key, self._kin()),
-            key_codec(self._declared(0), references(backend)),
+            named(key_codec(self._declared(0), references(backend)), self.key),
             values,
             self._declared(1),
         )
@@ -218,9 +219,10 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def pop(self, key: Any, default: Any = _MISSING, /) -> Any:
         """Mean what ``dict.pop`` does; the value is plain."""
         bound: _Bound = self._now()
-        data = self._store().pop(bound.keys.encode(key))
+        field = bound.keys.encode(key)
+        data = self._store().pop(field)
         if data is not None:
-            return bound.values.decode(data)
+            return self._popped(bound, field, data)[1]
         if default is _MISSING:
             raise KeyError(key)
         return default
@@ -231,8 +233,14 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         item = self._store().pop_any()
         if item is None:
             raise KeyError("popitem(): dictionary is empty")
-        field, data = item
-        return bound.keys.decode(field), bound.values.decode(data)
+        return self._popped(bound, *item)
+
+    def _popped(self, bound: _Bound, field: str, data: bytes) -> tuple[K, V]:
+        try:
+            return bound.keys.decode(field), bound.values.decode(data)
+        except DecodeError:
+            bound.store.add(field, data)  # what cannot be given is not for us to delete
+            raise
 
     def increment(self, key: K, by: Any = 1) -> Any:
         """Add ``by`` to the number under ``key``, 0 if there is none, and return the sum.
@@ -288,10 +296,11 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     __hash__ = None  # type: ignore[assignment] # as a dict's
 
     def __or__(self, other: Any) -> dict[Any, Any]:
-        return self.copy() | plain(other) if isinstance(other, dict | PersistentDict) else NotImplemented
+        union: dict[Any, Any] = self.copy() | plain(other)
+        return union
 
-    def __ror__(self, other: Any) -> dict[Any, Any]:
-        return other | self.copy() if isinstance(other, dict) else NotImplemented
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
 
     def __ior__(self, other: Any) -> Self:
         self.update(other)

@@ -15,7 +15,7 @@ from persistent_collections.backends.base import PAGE_SIZE, Backend, SequenceSto
 from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
-from persistent_collections.errors import EncodeError
+from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.nested import Place, editing, hold, is_back
 from persistent_collections.objects import CodecSource, attempts
 
@@ -233,8 +233,19 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         data = self._store().pop(position)
         if data is None:
             raise IndexError("pop from empty list" if position in (0, -1) else "pop index out of range")
-        value: T = bound.codec.decode(data)
+        try:
+            value: T = bound.codec.decode(data)
+        except DecodeError:
+            self._put_back(position, data)
+            raise
         return value
+
+    def _put_back(self, position: int, data: bytes) -> None:
+        """Insert what was popped from ``position`` but cannot be given, and so is not for us to delete."""
+        if position == -1:
+            self._store().push_right([data])
+        else:
+            self._store().insert(position + (position < 0), data)
 
     def lpop(self) -> T:
         """Remove and return the first item.
@@ -329,17 +340,18 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         return hold(bound.codec.decode(data), lambda: self._place(bound, position, data))
 
     def __add__(self, other: Any) -> list[Any]:
-        return self.copy() + plain(other) if isinstance(other, _LISTS) else NotImplemented
+        items: list[Any] = self.copy() + plain(other)
+        return items
 
-    def __radd__(self, other: Any) -> list[Any]:
-        return other + self.copy() if isinstance(other, list) else NotImplemented
+    def __radd__(self, other: Any) -> Any:
+        return other + self.copy()
 
     def __iadd__(self, values: Iterable[T]) -> Self:  # type: ignore[misc] # + gives a plain list, as documented
         self.extend(values)
         return self
 
     def __mul__(self, times: SupportsIndex) -> list[T]:
-        return self.copy() * times if hasattr(times, "__index__") else NotImplemented
+        return self.copy() * times
 
     __rmul__ = __mul__
 

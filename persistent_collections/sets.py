@@ -14,7 +14,8 @@ from persistent_collections.backends.base import Backend, MemberStore, SetOperat
 from persistent_collections.codecs.base import KeyCodec
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.containers import PersistentCollection, named, plain
+from persistent_collections.errors import DecodeError
 from persistent_collections.objects import references
 
 T = TypeVar("T", default=str)
@@ -64,9 +65,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
             super().__init__(id, items, backend=backend)
 
     def _bind(self, backend: Backend) -> _Bound:
-        return _Bound(
-            backend, backend.members(self._key, self._kin()), key_codec(self._declared(0), references(backend))
-        )
+        keys = key_codec(self._declared(0), references(backend))
+        return _Bound(backend, backend.members(self._key, self._kin()), named(keys, self.key))
 
     def _content(self, items: Any) -> set[str]:
         bound: _Bound = self._now()
@@ -116,7 +116,11 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         text = bound.store.pop_any()
         if text is None:
             raise KeyError("pop from an empty set")
-        member: T = bound.keys.decode(text)
+        try:
+            member: T = bound.keys.decode(text)
+        except DecodeError:
+            bound.store.add({text})  # what cannot be given is not for us to delete
+            raise
         return member
 
     def clear(self) -> None:
