@@ -18,12 +18,17 @@ import typing_extensions
 from persistent_collections.codecs import class_shapes, shapes
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.classes import fields_of, require_constructor
+from persistent_collections.codecs.lowering import lower
 from persistent_collections.codecs.shapes import MismatchError, Place, Shape
 from persistent_collections.codecs.types import is_registered
 from persistent_collections.errors import DecodeError, EncodeError
 
 _PLAIN: Final = (NoneType, bool, int, str)
 _CONTAINERS: Final = (list, set, frozenset, tuple, dict)
+_ALIASES: Final[tuple[Any, ...]] = (  # the class of Python 3.12's statement is not that of the backport
+    typing_extensions.TypeAliasType,
+    getattr(typing, "TypeAliasType", typing_extensions.TypeAliasType),
+)
 _CONCRETE: Final[dict[type, type]] = {Path: type(Path()), PurePath: type(PurePath())}
 _UNIONS: Final = (Union, UnionType)
 _WRAPPERS: Final = (
@@ -94,7 +99,10 @@ def shape_of(declared: Any, references: References | None) -> Shape:
     Raises:
         TypeError: Values of that type cannot be kept exactly, or told apart when read.
     """
-    return _Reader(references).shape(declared)
+    try:
+        return _Reader(references).shape(declared)
+    except RecursionError:
+        raise TypeError(f"{declared} refers to itself outside a class; declare Any") from None
 
 
 class _Reader:
@@ -183,7 +191,7 @@ class _Reader:
         if self._references is not None and issubclass(kind, self._references.kind):
             return class_shapes.InstanceShape(kind)
         if issubclass(kind, Enum):
-            return class_shapes.EnumShape(kind)
+            return self._enum(kind)
         if _is_pydantic_model(kind):
             return class_shapes.ModelShape(kind)
         if typing_extensions.is_typeddict(kind):
@@ -197,6 +205,13 @@ class _Reader:
             )
         require_constructor(kind)
         return self._with_fields(declared, class_shapes.FieldsShape(kind), kind, arguments)
+
+    def _enum(self, kind: type[Enum]) -> Shape:
+        try:
+            lower([member.value for member in kind])
+        except EncodeError:
+            raise _untellable(kind, f"register_type({kind.__qualname__}, …), and its members go by name") from None
+        return class_shapes.EnumShape(kind)
 
     def _with_fields(
         self,
@@ -218,7 +233,7 @@ def _unwrapped(declared: Any) -> Any:
     while True:
         if isinstance(declared, NewType):
             declared = declared.__supertype__
-        elif isinstance(declared, typing_extensions.TypeAliasType):
+        elif isinstance(declared, _ALIASES):
             declared = declared.__value__
         elif isinstance(declared, TypeVar):
             declared = Any if declared.__bound__ is None else declared.__bound__

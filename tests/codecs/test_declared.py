@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
@@ -51,6 +52,10 @@ class Colour(enum.Enum):
 
 class Role(enum.StrEnum):
     ADMIN = "admin"
+
+
+class Odd(enum.Enum):
+    A = object()
 
 
 class Bits(enum.Flag):
@@ -402,6 +407,7 @@ def test_stored_data_of_another_type_is_a_decode_error(codec: Codec, declared: A
         (set[Point], "a set or the keys of a dict"),
         (dict[Point, int], "a set or the keys of a dict"),
         (frozenset[tuple[Point, int]], "a set or the keys of a dict"),
+        (Odd, r"register_type\(Odd, …\), and its members go by name"),
         (Literal[Colour.RED], r"register_type\(Colour, …\) first"),
         (Sequence[int], "declare a concrete type"),
         (Mapping[str, int], "declare a concrete type"),
@@ -424,6 +430,15 @@ def test_an_annotation_that_cannot_be_kept_is_a_type_error_when_bound(
 ) -> None:
     with pytest.raises(TypeError, match=message):
         codec.bind(declared, None)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is Python 3.12's")
+def test_a_type_alias_is_what_it_stands_for_but_may_not_refer_to_itself(codec: Codec) -> None:
+    names: dict[str, Any] = {}
+    exec("type Words = list[str]; type Tree = dict[str, Tree] | int", names)
+    assert codec.bind(names["Words"], None).encode(["a"]) == codec.encode(["a"])
+    with pytest.raises(TypeError, match="Tree refers to itself outside a class; declare Any"):
+        codec.bind(names["Tree"], None)
 
 
 def test_a_class_with_an_annotation_that_means_nothing_is_a_type_error(codec: Codec) -> None:
