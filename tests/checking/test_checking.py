@@ -19,7 +19,7 @@ from persistent_collections import (
     get_codec,
     stored_as,
 )
-from persistent_collections.backends.base import Content, Key, MappingStore, Replace, SetFields
+from persistent_collections.backends.base import Content, Key, MappingStore, Replace, SequenceStore
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.checking import Finding, Kind, Repairable, check
 from persistent_collections.codecs.fit import fit
@@ -206,23 +206,43 @@ def test_a_reference_within_a_value_is_left_to_the_user(backend: Backend) -> Non
 class Meddled(MemoryBackend):
     """Changes what a key holds between two times that it is asked for."""
 
-    asked = 0
+    def __init__(self, other: Content) -> None:
+        super().__init__()
+        self._asked = 0
+        self._other = other
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        self.asked += 1
-        if self.asked == 2:
-            self.apply([SetFields(key, {"dropped": b"2"})])
+        self._meddle(key)
         return super().mapping(key, kin)
+
+    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
+        self._meddle(key)
+        return super().sequence(key, kin)
+
+    def _meddle(self, key: Key) -> None:
+        self._asked += 1
+        if self._asked == 2:
+            self.apply([Replace(key, self._other)])
 
 
 def test_what_has_changed_since_it_was_found_is_left() -> None:
-    store = Meddled()
+    store = Meddled({"dropped": b"2", "gone": b"1"})
     put(store, Key("Pilot:a"), {"dropped": b"1", "gone": b"1"})
     assert short(check(store, repair=["stray_field"])) == [
         ("stray_field", "Pilot:a", "dropped", False),
         ("stray_field", "Pilot:a", "gone", True),
     ]
     assert store.mapping(Key("Pilot:a")).get_all() == {"dropped": b"2"}
+
+
+def test_an_item_that_has_moved_since_it_was_found_is_left() -> None:
+    store = Meddled([b"new", b"nor this"])
+    put(store, Key("Pilot:a", "crew"), [b"not a key", b"nor this"])
+    assert short(check(store, repair=["undecodable"])) == [
+        ("undecodable", "Pilot:a:crew", 0, False),
+        ("undecodable", "Pilot:a:crew", 1, True),
+    ]
+    assert store.sequence(Key("Pilot:a", "crew")).get_slice(slice(None)) == [b"new"]
 
 
 @pytest.mark.parametrize("kind", ["unreadable", "misnamed", "nonsense"])

@@ -259,6 +259,16 @@ def test_a_child_alone_is_a_conflict(memory: Backend, other: Backend, child_key:
     assert other.mapping(Key("Traveller:a")).get_all() == {}
 
 
+@pytest.mark.parametrize("child_key", ["friends", "undeclared"])
+def test_a_child_more_is_a_conflict(memory: Backend, other: Backend, child_key: str) -> None:
+    Traveller("a", backend=memory, age=1)
+    Traveller("a", backend=other, age=1)
+    other.sequence(Key("Traveller:a", child_key)).push_right([b"x"])
+    assert copy(memory, other, on_conflict="skip") == Moved(skipped=1)
+    assert copy(memory, other, on_conflict="replace") == Moved(replaced=1)
+    assert list(other.keys("")) == [Key("Traveller:a")]
+
+
 def test_another_shape_is_a_conflict(memory: Backend, other: Backend) -> None:
     memory.sequence(X).push_right([b"x"])
     other.members(X).add({"x"})

@@ -178,6 +178,7 @@ def test_a_line_that_is_lost_moved_or_repeated_is_found(
         ([HEADER.replace("1", "2")], "line 1 is not of a form this version knows; import it with the version"),
         (['{"objects":0}'], "line 1 is not of a form"),
         ([HEADER, '{"objects":1}'], "line 2 does not count"),
+        ([HEADER, '{"objects":0}'], "line 3 was .*put elsewhere"),
         ([HEADER, '{"key":"Thing:a","parts":"x"}'], "line 2 is not of a form"),
         ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{"f":1}}]}'], "line 2 is not of a form"),
         ([HEADER, '{"key":"Thing:a","parts":[{"sequence":[{"base64":"!"}]}]}'], "line 2 is not of a form"),
