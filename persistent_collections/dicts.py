@@ -25,7 +25,7 @@ D = TypeVar("D")
 C = TypeVar("C", bound=type)
 _MISSING: Any = object()
 _SET_METHODS: Final = (
-    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "isdisjoint"),
+    *("__lt__", "__le__", "__gt__", "__ge__", "isdisjoint"),
     *("__and__", "__rand__", "__or__", "__ror__", "__sub__", "__rsub__", "__xor__", "__rxor__"),
 )
 
@@ -323,7 +323,7 @@ def _reading_once(cls: C) -> C:
 
 def _plain_set(value: Any) -> Any:
     """Return a view of a persistent dict, or a persistent collection, as the built-in it is like."""
-    return value._plain() if isinstance(value, DictKeys | DictItems) else plain(value)
+    return value._plain() if isinstance(value, _SetView) else plain(value)
 
 
 class _View:
@@ -335,8 +335,17 @@ class _View:
         return MappingProxyType(self._mapping)
 
 
+class _SetView(_View):
+    _plain: Callable[[], Any]
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._plain() == _plain_set(other))
+
+    __hash__ = None  # type: ignore[assignment] # as a set's
+
+
 @_reading_once
-class DictKeys(_View, KeysView[K]):
+class DictKeys(_SetView, KeysView[K]):
     """The keys of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
 
     def _plain(self) -> Any:
@@ -347,7 +356,7 @@ class DictKeys(_View, KeysView[K]):
 
 
 @_reading_once
-class DictItems(_View, ItemsView[K, V]):
+class DictItems(_SetView, ItemsView[K, V]):
     """The items of a persistent dict. Cost of a set operation or comparison: 1 round trip, O(n)."""
 
     def _plain(self) -> Any:

@@ -139,11 +139,10 @@ def test_a_declared_type_changes_nothing_about_equality(backend: Backend) -> Non
     assert numbers.count(3.0) == 2
     assert numbers.index(3.0, 1) == 2
     numbers.remove(True)
-    assert numbers == [3, 3]
-    assert "1" not in numbers
-    assert None not in numbers
-    assert object() not in numbers
-    assert 1 not in texts
+    assert numbers[:] == [3, 3]
+    for value in ("1", None, object()):
+        assert value not in numbers
+    assert texts.count(1) == 0
     with pytest.raises(ValueError, match="not in list"):
         texts.remove(1)
 
