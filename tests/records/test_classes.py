@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -43,6 +43,28 @@ def test_make_record_takes_the_options_of_a_class(store: Backend) -> None:
     pilot.age = 3
     assert pilot.key == "flyer:x"
     assert other.mapping(pilot._key).get_all() == {"age": b"\x03"}
+
+
+def test_make_record_skips_class_variables() -> None:
+    assert list(make_record("Mixed", {"a": int, "b": ClassVar[int], "c": ClassVar, "_d": int}).ref("x")) == ["a"]
+
+
+def test_a_default_of_none_is_read_whatever_the_type(store: Backend) -> None:
+    record = make_record("Nameless", {"name": str, "size": int}, defaults={"name": None}).ref("x")
+    record["size"] = 1
+    assert record["name"] is None
+    record["name"] = "x"
+    assert record["name"] == "x"
+    record["name"] = None
+    assert record["name"] is None
+
+
+@pytest.mark.parametrize("value", ["x", "", 3, None, ["x"]])
+def test_a_field_of_several_types_holds_each(store: Backend, value: Any) -> None:
+    record = make_record("Several", {"one": str | int | list[str] | None, "name": str}).ref("x")
+    record.update(one=value, name="x")
+    assert record["one"] == value
+    assert type(record["one"]) is type(value) or isinstance(record["one"], list)
 
 
 def test_make_record_refuses_a_default_for_no_field() -> None:

@@ -6,7 +6,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from persistent_collections import Backend, ObjectNotFound, PersistentList, Record, UnknownFieldError, child
+from persistent_collections import (
+    Backend,
+    ObjectNotFound,
+    PersistentList,
+    Record,
+    UnknownFieldError,
+    child,
+    make_record,
+)
 from tests.records.models import Clashing, Defaults, Employee, Person, Zeros
 
 
@@ -261,7 +269,7 @@ def test_an_undeclared_field_is_an_error_that_names_the_nearest_before_anything_
     assert list(Person.ids()) == ["leia"]
 
 
-@pytest.mark.parametrize("name", [3, None, ("name",), b"name"])
+@pytest.mark.parametrize("name", [3, None, ("name",), b"name", ["name"], {}])
 def test_a_field_that_is_no_text_is_unknown(store: Backend, name: Any) -> None:
     with pytest.raises(UnknownFieldError, match="no field"):
         Person("leia")[name]
@@ -310,6 +318,26 @@ def test_a_field_may_have_the_name_of_its_type(store: Backend) -> None:
 
     dated = Dated("x", date=date(2024, 1, 2))
     assert dated.date == dated["date"] == date(2024, 1, 2)
+
+
+def test_a_default_of_a_field_with_the_name_of_a_method_leaves_the_method_its_attribute(store: Backend) -> None:
+    counted = make_record("Counted", {"count": int, "name": str}, defaults={"count": 3})
+    counted.ref("x")["name"] = "x"
+    assert counted.count() == 1
+    assert counted.ref("x")["count"] == 3
+
+
+def test_a_field_with_the_name_of_an_inherited_method_leaves_it_its_attribute(store: Backend) -> None:
+    class Polite(Record, abstract=True):
+        def greet(self) -> str:
+            return "Hello"
+
+    class Guest(Polite):
+        greet: str  # type: ignore[assignment] # one name for two things is what this test is about
+
+    guest: Any = Guest("x")
+    guest["greet"] = "Good day"
+    assert (guest["greet"], guest.greet()) == ("Good day", "Hello")
 
 
 def test_assigning_to_the_attribute_of_a_method_says_how_the_field_is_reached(store: Backend) -> None:

@@ -422,6 +422,32 @@ def test_a_nested_value_of_a_record_deleted_meanwhile_is_not_written(store: Back
     assert not leia
 
 
+def test_the_default_of_a_record_deleted_meanwhile_is_not_written(store: Backend) -> None:
+    record = Defaults("x", whole=1)
+    tags = record.tags
+    record.delete()
+    with pytest.raises(ConflictError):
+        tags.append("more")
+    assert not record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda leia: leia.__delitem__("tags"),
+        lambda leia: leia.update(tags=["other"]),
+        lambda leia: leia.delete(),
+        lambda leia: leia.tags.append("other"),
+    ],
+)
+def test_a_value_read_before_a_change_is_stored_when_assigned_after_it(store: Backend, change: Any) -> None:
+    leia = Person("leia", name="Leia", tags=["a"])
+    tags = leia.tags
+    change(leia)
+    leia.tags = tags
+    assert leia.tags == ["a"]
+
+
 def test_delete_takes_the_children_along(store: Backend) -> None:
     leia = Employee("leia", name="Leia", friends=[Person.ref("luke")], scores={"a": 1}, teams={"x"}, reports=[])
     assert leia.delete()
