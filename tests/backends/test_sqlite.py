@@ -29,4 +29,5 @@ class TestSQLiteBackendUnderContention(ContentionSuite):
 
 
 class TestSQLiteBackendCrashes(CrashSuite):
-    pass
+    kills = 20
+    slow_kills = 200

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, get_ident
 from typing import Final, TypeAlias
@@ -111,7 +111,8 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    gate.release()
+    with suppress(RuntimeError):  # uWSGI tells Python of a fork only afterwards
+        gate.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,0 +1,201 @@
+"""Each failure a user may meet, made to happen, names the file and a remedy and has SQLite's own error as its cause."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from persistent_collections import BackendError, BackendUnavailable
+from persistent_collections.backends.base import Delete, Key
+from persistent_collections.backends.sqlite import SQLiteBackend
+
+KEY = Key("Thing:x")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def backend(path: Path) -> Iterator[SQLiteBackend]:
+    with SQLiteBackend(path, synchronous="OFF") as backend:
+        backend.mapping(KEY).set_many({"f": b"1"})
+        yield backend
+
+
+@contextmanager
+def locked(path: Path, how: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Keep a database locked as another program would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(how)
+        yield
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give a folder that every user reaches."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Be a user whom permissions bind, which root is not."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_store_that_others_keep_locked_is_unavailable_and_nothing_is_done(path: Path, backend: SQLiteBackend) -> None:
+    with SQLiteBackend(path, busy_timeout_s=0.05) as impatient, locked(path):
+        with pytest.raises(
+            BackendUnavailable, match=r"store\.db: database is locked; nothing was done; .*busy_timeout_s"
+        ):
+            impatient.mapping(KEY).set_many({"f": b"2"})
+        assert impatient.mapping(KEY).get("f") == b"1", "readers do not wait"
+    assert backend.mapping(KEY).get("f") == b"1"
+    backend.mapping(KEY).set_many({"f": b"3"})
+    assert backend.mapping(KEY).get("f") == b"3"
+
+
+def test_a_store_that_is_locked_while_it_is_opened_is_unavailable(path: Path) -> None:
+    with SQLiteBackend(path, busy_timeout_s=0.05) as backend:
+        path.touch()
+        with locked(path, "BEGIN EXCLUSIVE"), pytest.raises(BackendUnavailable) as caught:
+            backend.mapping(KEY).set_many({"f": b"1"})
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+        backend.mapping(KEY).set_many({"f": b"1"})
+        assert backend.mapping(KEY).get("f") == b"1"
+
+
+def test_a_full_store_changes_nothing(backend: SQLiteBackend) -> None:
+    with backend._database.writing() as db:
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages + 5}")
+    with pytest.raises(
+        BackendError, match=r"store\.db: database or disk is full; nothing was written; free some space"
+    ):
+        backend.mapping(KEY).set_many({"f": b"2", "large": b"x" * 100_000})
+    assert backend.mapping(KEY).get_all() == {"f": b"1"}
+    backend.mapping(KEY).set_many({"f": b"3"})
+    assert backend.mapping(KEY).get_all() == {"f": b"3"}
+
+
+WRITE_TOO_MUCH = """
+import resource, signal, sys
+from persistent_collections.backends.base import Delete, Key
+from persistent_collections.backends.sqlite import SQLiteBackend
+from persistent_collections.errors import BackendError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with SQLiteBackend(sys.argv[1], synchronous="OFF") as backend:
+    mapping = backend.mapping(Key("Thing:x"))
+    mapping.set_many({"f": b"1"})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    try:
+        mapping.set_many({"f": b"2", "large": b"x" * 1_000_000})
+    except BackendError as error:
+        print(type(error).__name__, error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(mapping.get_all())
+"""
+
+
+def test_a_disk_that_takes_no_more_is_reported_and_what_was_there_stays(path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", WRITE_TOO_MUCH, str(path)], check=True, capture_output=True, text=True)
+    report, left = run.stdout.splitlines()
+    assert report == (
+        f"OutcomeUnknown {path}: disk I/O error; the write may or may not have been made: "
+        "read it again, and check the disk"
+    )
+    assert left == "{'f': b'1'}"
+
+
+def test_a_folder_in_which_nothing_may_be_made_is_named(folder: Path) -> None:
+    folder.chmod(0o555)
+    with another_user(), SQLiteBackend(folder / "store.db") as backend:
+        assert not backend.exists([KEY])
+        with pytest.raises(
+            BackendError, match=r"store\.db: Permission denied; let this user read and write it"
+        ) as caught:
+            backend.mapping(KEY).set_many({"f": b"1"})
+    assert isinstance(caught.value.__cause__, PermissionError)
+
+
+def test_a_file_that_may_not_be_read_is_named(folder: Path) -> None:
+    with another_user(), SQLiteBackend(folder / "store.db", synchronous="OFF") as backend:
+        backend.mapping(KEY).set_many({"f": b"1"})
+        backend.close()
+        (folder / "store.db").chmod(0)
+        for call in (lambda: backend.exists([KEY]), lambda: backend.apply([Delete(KEY)])):
+            with pytest.raises(
+                BackendError, match=r"store\.db: unable to open .*; let this user read and write it"
+            ) as caught:
+                call()
+            assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+
+
+def test_a_file_that_may_only_be_read_is_read_and_named_when_written(folder: Path) -> None:
+    with another_user(), SQLiteBackend(folder / "store.db", synchronous="OFF") as backend:
+        backend.mapping(KEY).set_many({"f": b"1"})
+        backend.close()
+        (folder / "store.db").chmod(0o400)
+        assert backend.mapping(KEY).get("f") == b"1"
+        with pytest.raises(BackendError, match=r"store\.db: attempt to write a readonly database; let this user"):
+            backend.mapping(KEY).set_many({"f": b"2"})
+        assert backend.mapping(KEY).get("f") == b"1"
+
+
+def test_a_folder_in_which_sqlite_may_make_no_log_is_named(folder: Path) -> None:
+    with another_user(), SQLiteBackend(folder / "store.db", synchronous="OFF") as backend:
+        backend.mapping(KEY).set_many({"f": b"1"})
+    folder.chmod(0o555)
+    with (
+        another_user(),
+        pytest.raises(BackendError, match=r"store\.db: .*; let this user .* make files beside it"),
+    ):
+        backend.mapping(KEY).get("f")
+
+
+def test_what_is_larger_than_sqlite_takes_is_refused(backend: SQLiteBackend) -> None:
+    with backend._database.writing() as db:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000)
+    with pytest.raises(
+        BackendError, match=r"store\.db: string or blob too big; nothing was written; keep what is as large"
+    ):
+        backend.mapping(KEY).set_many({"f": b"x" * 2000})
+    assert backend.mapping(KEY).get("f") == b"1"
+
+
+def test_no_error_shows_what_is_stored(backend: SQLiteBackend) -> None:
+    with backend._database.writing() as db:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000)
+    with pytest.raises(BackendError) as caught:
+        backend.mapping(KEY).set_many({"sesame-field": b"sesame" * 1000})
+    assert "sesame" not in str(caught.value) + str(caught.value.__cause__)
+
+
+def test_an_interrupt_in_the_middle_of_a_write_undoes_it(backend: SQLiteBackend) -> None:
+    def interrupt() -> None:
+        with backend._database.writing() as db:
+            db.execute("UPDATE fields SET data = x'39'")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert backend.mapping(KEY).get("f") == b"1"
+    backend.mapping(KEY).set_many({"f": b"2"})
+    assert backend.mapping(KEY).get("f") == b"2"
