@@ -57,6 +57,10 @@ class Note(Record):
     tags: PersistentList[str] = child()
 
 
+class Memo(Record):
+    lines: list[str]
+
+
 def test_the_default_is_a_folder_made_at_the_first_write(tmp_path: Path) -> None:
     notes = PersistentDict("notes")
     assert current_backend().url == f"json://{tmp_path}/persistent-data"
@@ -274,6 +278,21 @@ def test_a_handle_bound_stays_so_and_so_does_all_reached_through_it(make: str, m
     assert not list(other.keys(""))
 
 
+def test_a_nested_value_is_written_back_to_the_store_it_was_read_from(memories: list[Backend]) -> None:
+    configure({"backends": {"default": memories[0]}})
+    notes = PersistentDict("notes", {"a": [1]})
+    memo, found = Memo("m", lines=["x"]), notes["a"]
+    lines = memo.lines
+    configure({"backends": {"default": memories[1]}})
+    PersistentDict("notes", {"a": [1]})
+    Memo("m", lines=["x"])
+    found.append(2)
+    lines.append("y")
+    assert (notes["a"], memo.lines) == ([1], ["x"])
+    with use_backend(memories[0]):
+        assert (notes["a"], memo.lines) == ([1, 2], ["x", "y"])
+
+
 def test_a_backend_given_wins_inside_use_backend(memories: list[Backend]) -> None:
     with use_backend(memories[0]):
         PersistentDict("d", {"a": 1}, backend=memories[1])
@@ -344,6 +363,14 @@ def test_a_wrong_configuration_is_an_error_and_what_was_set_still_holds(wrong: A
     with pytest.raises(ConfigurationError):
         configure(wrong)
     assert current_backend() is memories[0]
+
+
+def test_what_is_no_configuration_is_said_by_its_type_and_no_name_by_itself() -> None:
+    wrong: Any = [SECRET]
+    with pytest.raises(ConfigurationError, match=r"a pathlib\.Path to a TOML file, not list$"):
+        configure(wrong)
+    with pytest.raises(ConfigurationError, match=r"a pathlib\.Path to a TOML file, not 'sessions'$"):
+        configure("sessions")
 
 
 def test_a_wrong_toml_file_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -439,10 +466,11 @@ def test_options_beside_a_url_are_typed_and_never_guessed(tmp_path: Path) -> Non
         connect("redis://localhost", prefix=1)
 
 
-@pytest.mark.parametrize("url", ["json://data", "json://data/sub", "json://localhost/var/lib/app"])
-def test_a_host_in_a_json_url_is_an_error_that_shows_the_right_spelling(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"json:\./data|json:\.?/|json:///"):
-        connect(url)
+@pytest.mark.parametrize("name", ["data", "data/sub", "localhost/var/lib/app"])
+@pytest.mark.parametrize("scheme", ["json", "sqlite"])
+def test_a_host_in_the_url_of_files_is_an_error_that_shows_the_right_spelling(scheme: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'{scheme}:\\./{name}'.*'{scheme}:///{name}'"):
+        connect(f"{scheme}://{name}")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,11 @@ register_codec(BcryptCodec(rounds=4), replace=True)
 Contents = Callable[[], dict[Any, Any]]
 
 
-@pytest.fixture(params=["json", "redis"])
+@pytest.fixture(params=["json", "sqlite", "redis"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path, server: RunningServer) -> tuple[str, Contents]:
     """Give the URL of a store that processes share, and what reads all that is in it, by other means than ours."""
+    if request.param == "sqlite":
+        return "sqlite:./app.db", lambda: dump_sqlite(tmp_path / "app.db")
     if request.param == "json":
         return "json:./data", lambda: {
             path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "data").rglob("*.json")
@@ -45,6 +49,11 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path, server: RunningServer
             return {key: client.dump(key) for key in keys}
 
     return server.url, dump
+
+
+def dump_sqlite(path: Path) -> dict[Any, Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {line: None for line in connection.iterdump() if line.startswith("INSERT")}
 
 
 def tell(url: str | None, folder: Path) -> list[str]:
@@ -92,7 +101,10 @@ print(sorted(User.ids()), User.count(), len(luke.friends))
 
 
 def test_another_store_changes_nothing_of_the_story_but_the_listing(server: RunningServer, tmp_path: Path) -> None:
-    told = {url: tell(url, tmp_path) for url in (None, "json:./data", "fakeredis://", server.url, "memory:")}
+    told = {
+        url: tell(url, tmp_path)
+        for url in (None, "json:./data", "sqlite:./app.db", "fakeredis://", server.url, "memory:")
+    }
     for lines in told.values():
         assert lines[: len(TOLD)] == TOLD
 
@@ -102,6 +114,7 @@ def test_another_store_changes_nothing_of_the_story_but_the_listing(server: Runn
     assert (
         listing("fakeredis://")
         == listing(server.url)
+        == listing("sqlite:./app.db")
         == [
             "",
             "User:han@example.com",
@@ -124,4 +137,4 @@ def test_another_store_changes_nothing_of_the_story_but_the_listing(server: Runn
     assert "User/luke@example.com/friends.json" in told[None]
     assert '  "name": "Luke Skywalker",' in told["json:./data"]
     assert listing(None) == listing("json:./data")
-    assert {path.name for path in tmp_path.iterdir()} == {"persistent-data", "data"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"persistent-data", "data", "app.db"}

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
@@ -246,6 +248,21 @@ def test_a_url_of_a_class_is_connected_once_at_the_first_use() -> None:
     Other("y", name="y")
     assert Own("x").name == "x"
     assert Own("x")._choice.backend is not Other("y")._choice.backend  # type: ignore[union-attr] # both chose a URL
+
+
+def test_threads_that_use_the_url_of_a_class_first_share_one_store() -> None:
+    class Crowd(Record, backend="memory:"):
+        name: str
+
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        barrier.wait()
+        Crowd(number, name="x")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert Crowd.count() == 8
 
 
 def test_a_wrong_url_of_a_class_is_an_error_when_the_class_is_made() -> None:

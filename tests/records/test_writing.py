@@ -32,6 +32,12 @@ def test_making_a_handle_writes_and_reads_nothing(store: Backend) -> None:
     assert list(store.keys("")) == []
 
 
+def test_a_record_made_with_values_and_no_id_is_found_by_the_one_it_got(store: Backend) -> None:
+    person = Person(name="Anyone")
+    assert Person.load(person.id).name == "Anyone"
+    assert list(Person.ids()) == [person.id]
+
+
 def test_values_given_are_written_whether_or_not_the_record_exists(store: Backend) -> None:
     Person("leia", name="Leia", age=18)
     Person("leia", age=19, nickname="Princess")
