@@ -7,7 +7,6 @@ transformation that fails halfway has done nothing.
 
 from __future__ import annotations
 
-import re
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
+from persistent_collections.backends import integers
 from persistent_collections.backends.base import (
     PAGE_SIZE,
     Backend,
@@ -37,8 +37,6 @@ C = TypeVar("C", bound=Content)
 R = TypeVar("R")
 
 SHAPES: Final[dict[type, Shape]] = {dict: "mapping", list: "sequence", set: "members"}
-_INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
-_INT64: Final = range(-(2**63), 2**63)
 
 
 class Entry(NamedTuple):
@@ -253,8 +251,8 @@ class SimpleMapping(_Handle[dict[str, bytes]], MappingStore):
     def increment(self, field: str, by: int, initial: int = 0) -> int | None:
         def add(fields: dict[str, bytes]) -> tuple[dict[str, bytes], int | None]:
             digits = fields.get(field, b"%d" % initial)
-            total = int(digits) + by if _INTEGER.fullmatch(digits) and int(digits) in _INT64 else None
-            if total is None or total not in _INT64:
+            total = integers.add(digits, by)
+            if total is None:
                 return fields, None
             return {**fields, field: b"%d" % total}, total
 

@@ -21,7 +21,7 @@ from persistent_collections.backends.base import (
 )
 from persistent_collections.backends.paths import absolute, path_of, url_of
 from persistent_collections.backends.sqlite import objects
-from persistent_collections.backends.sqlite.changes import make
+from persistent_collections.backends.sqlite.changes import make_changes
 from persistent_collections.backends.sqlite.database import Database
 from persistent_collections.backends.sqlite.mapping import SQLiteMapping
 from persistent_collections.backends.sqlite.members import SQLiteMembers
@@ -29,6 +29,9 @@ from persistent_collections.backends.sqlite.sequence import SQLiteSequence
 from persistent_collections.backends.sqlite.texts import decode, encode
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
+
+SYNCHRONOUS: Final = "FULL"
+BUSY_TIMEOUT_S: Final = 30.0
 
 _LONGEST_S: Final = (2**31 - 1) // 1000  # SQLite counts milliseconds in 32 bits
 
@@ -57,7 +60,7 @@ class SQLiteBackend(Backend):
     }
 
     def __init__(
-        self, path: str | os.PathLike[str], *, synchronous: str = "FULL", busy_timeout_s: float = 30.0
+        self, path: str | os.PathLike[str], *, synchronous: str = SYNCHRONOUS, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         if not 0 <= busy_timeout_s <= _LONGEST_S:
             raise ConfigurationError(
@@ -81,7 +84,7 @@ class SQLiteBackend(Backend):
     @property
     def url(self) -> str:
         options = {"synchronous": self._synchronous, "busy_timeout_s": self._busy_timeout_s, "codec": self.codec}
-        defaults = {"synchronous": "FULL", "busy_timeout_s": 30.0, "codec": None}
+        defaults = {"synchronous": SYNCHRONOUS, "busy_timeout_s": BUSY_TIMEOUT_S, "codec": None}
         return url_of("sqlite", self._path, options, defaults).without_secrets(self.options)
 
     @property
@@ -110,16 +113,17 @@ class SQLiteBackend(Backend):
         while True:
             with self._database.reading() as db:
                 newest = objects.newest(db) if newest is None else newest
-                page = objects.list_page(db, encode(prefix), start, newest)
-            yield from (Key(decode(root), decode(child) or None) for root, child in page)
+                rows = objects.list_page(db, encode(prefix), start, newest)
+                page = [Key(decode(root), decode(child) or None) for root, child in rows]
+            yield from page
             if len(page) < PAGE_SIZE:
                 return
-            root, child = page[-1]
+            root, child = rows[-1]
             start = root, child + b"\0"  # the next key there can be
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         with self._database.writing() as db:
-            return make(db, changes, kin)
+            return make_changes(db, changes, kin)
 
     def ttl(self, keys: Sequence[Key]) -> float | None:
         with self._database.reading() as db:

@@ -14,7 +14,7 @@ from persistent_collections.backends.sqlite.members import replace_members
 from persistent_collections.backends.sqlite.sequence import replace_items
 
 
-def make(db: sqlite3.Connection, changes: Sequence[Change], kin: Sequence[Key]) -> list[bool]:
+def make_changes(db: sqlite3.Connection, changes: Sequence[Change], kin: Sequence[Key]) -> list[bool]:
     """Make the changes, and say for each whether its key was there before the first of them.
 
     Nothing is done where one that ``must_be_absent`` was there.

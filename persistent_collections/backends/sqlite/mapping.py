@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
+from persistent_collections.backends import integers
 from persistent_collections.backends.base import PAGE_SIZE, MappingStore, Shape
 from persistent_collections.backends.sqlite.cell import Cell
 from persistent_collections.backends.sqlite.handle import Handle
 from persistent_collections.backends.sqlite.texts import decode, encode
-
-_INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
-_INT64: Final = range(-(2**63), 2**63)
 
 
 class SQLiteMapping(Handle, MappingStore):
@@ -93,7 +90,7 @@ class SQLiteMapping(Handle, MappingStore):
     def increment(self, field: str, by: int, initial: int = 0) -> int | None:
         with self._writing() as cell:
             digits = _get(cell, field)
-            total = _sum(b"%d" % initial if digits is None else digits, by)
+            total = integers.add(b"%d" % initial if digits is None else digits, by)
             if total is not None:
                 set_fields(cell, {field: b"%d" % total})
             return total
@@ -104,18 +101,17 @@ class SQLiteMapping(Handle, MappingStore):
             with self._reading() as cell:
                 if newest is None:
                     (newest,) = cell.db.execute("SELECT ifnull(max(id), 0) FROM fields").fetchone()
-                rows = cell.db.execute(
+                query = (
                     "SELECT place, name, data FROM fields WHERE object = ? AND place > ? AND id <= ? "
-                    "ORDER BY place LIMIT ?",
-                    (cell.id, place, newest, PAGE_SIZE),
-                ).fetchall()
-            if rows:
-                place = rows[-1][0]
-            page = [(field, data) for _, name, data in rows if (field := decode(name)) not in seen]
-            seen.update(field for field, _ in page)
+                    "ORDER BY place LIMIT ?"
+                )
+                rows = cell.db.execute(query, (cell.id, place, newest, PAGE_SIZE)).fetchall()
+                page = [(field, data) for _, name, data in rows if (field := decode(name)) not in seen]
             yield page
             if len(rows) < PAGE_SIZE:
                 return
+            place = rows[-1][0]
+            seen.update(field for field, _ in page)
 
 
 def set_fields(cell: Cell, items: Mapping[str, bytes | None]) -> None:
@@ -169,11 +165,3 @@ def _get(cell: Cell, field: str) -> bytes | None:
 def _get_all(cell: Cell) -> dict[str, bytes]:
     query = "SELECT name, data FROM fields WHERE object = ? ORDER BY place"
     return {decode(name): data for name, data in cell.db.execute(query, (cell.id,))}
-
-
-def _sum(digits: bytes, by: int) -> int | None:
-    """Return the sum, None unless ``digits`` and the sum are signed 64-bit integers."""
-    if not _INTEGER.fullmatch(digits) or int(digits) not in _INT64:
-        return None
-    total = int(digits) + by
-    return total if total in _INT64 else None

@@ -100,8 +100,9 @@ class SQLiteMembers(Handle, MemberStore):
                         (cell.id, start, last, PAGE_SIZE),
                     )
                 ]
-            yield [decode(name) for name in names]
-            if len(names) < PAGE_SIZE:
+                page = [decode(name) for name in names]
+            yield page
+            if len(page) < PAGE_SIZE:
                 return
             start = names[-1] + b"\0"  # the next name there can be
 
