@@ -11,9 +11,9 @@ from persistent_collections.backends.base import Backend, Content, Key, Replace
 from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec
-from persistent_collections.config import BackendSource, choose, resolve, surrounding
+from persistent_collections.config import BackendSource, resolve
 from persistent_collections.errors import DecodeError, EncodeError
-from persistent_collections.objects import CodecSource, PersistentObject, check_id, names_in_module, references
+from persistent_collections.objects import CodecSource, PersistentObject, names_in_module, references
 
 _NOTHING: Final = ()
 
@@ -58,7 +58,7 @@ class PersistentCollection(PersistentObject, abstract=True):
         backend: BackendSource | None = None,
         codec: CodecSource | None = None,
     ) -> None:
-        self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
+        super().__init__(id, backend=backend)
         self._codec = codec
         if items is not _NOTHING and (content := self._content(items)):
             resolve(self._choice).apply([Replace(self._key, content, must_be_absent=True)])

@@ -107,7 +107,7 @@ class PersistentObject(ABC):
         given = parameters if isinstance(parameters, tuple) else (parameters,)
         variables = type_variables(cls._parameters)
         if not 0 < len(given) <= len(variables):
-            raise TypeError(f"{cls.__name__} takes {len(variables) or 'no'} type parameters, not {len(given)}")
+            raise TypeError(f"{cls.__name__} takes {len(variables) or 'no'} type parameter(s), not {len(given)}")
         known = tuple(substitute(part, dict(zip(variables, given, strict=False))) for part in cls._parameters)
         try:
             return _parameterised(cls, known)

@@ -14,7 +14,7 @@ from typing_extensions import Format, get_annotations
 
 from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
 from persistent_collections.codecs.base import Codec
-from persistent_collections.config import BackendSource, choose, resolve, surrounding
+from persistent_collections.config import BackendSource, resolve
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
@@ -135,7 +135,7 @@ class Record(_Declared, abstract=True):
     else:
 
         def __init__(self, id=None, /, *, backend=None, **values) -> None:
-            self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
+            super().__init__(id, backend=backend)
             self._write(values)
 
         def __setattr__(self, name, value) -> None:

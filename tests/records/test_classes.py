@@ -20,6 +20,7 @@ from persistent_collections import (
 )
 from persistent_collections.errors import EncodeError, UnknownFieldError
 from persistent_collections.objects import classes
+from tests.records.models import Person
 
 
 def test_make_record_makes_what_a_class_statement_does(store: Backend) -> None:
@@ -204,6 +205,20 @@ def test_an_abstract_class_leaves_its_name_to_others(store: Backend) -> None:
 
     assert classes["Base"] is Derived
     assert list(Derived("x")) == ["name", "size"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "message"),
+    [
+        (PersistentList, (int, str), r"PersistentList takes 1 type parameter\(s\), not 2"),
+        (PersistentList, (), r"PersistentList takes 1 type parameter\(s\), not 0"),
+        (PersistentList[int], str, r"PersistentList takes no type parameter\(s\), not 1"),
+        (Person, int, r"Person takes no type parameter\(s\), not 1"),
+    ],
+)
+def test_type_parameters_are_counted(kind: Any, parameters: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        kind[parameters]
 
 
 def test_a_mixin_adds_methods_to_records(store: Backend) -> None:
