@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from types import CodeType
@@ -46,7 +47,9 @@ QUICK: Final = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-LONG: Final = settings(QUICK, max_examples=400, stateful_step_count=50)
+LONG: Final = settings(QUICK, max_examples=int(os.environ.get("MODEL_EXAMPLES", "25")), stateful_step_count=50)
+"""Fifty statements an example; the variable asks for more of them than fit in an ordinary run."""
+
 WIDE: Final = 25
 """How many items an object may come to before it is emptied."""
 
