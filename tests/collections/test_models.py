@@ -40,7 +40,7 @@ from tests.collections.statements import (
 )
 
 QUICK: Final = settings(
-    max_examples=12,
+    max_examples=8,
     stateful_step_count=30,
     deadline=None,
     database=None,

@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -115,7 +116,7 @@ class NestedComparison(RuleBasedStateMachine):
 @pytest.mark.parametrize("hold", HOLDS)
 def test_statements_at_any_depth_do_what_they_do_in_a_plain_value(backend: Backend, hold: Hold) -> None:
     machine = type("Compared", (NestedComparison,), {"backend": backend, "hold": staticmethod(hold)})
-    run_state_machine_as_test(machine, settings=QUICK)
+    run_state_machine_as_test(machine, settings=settings(QUICK, max_examples=4))
 
 
 @pytest.mark.slow
