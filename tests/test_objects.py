@@ -7,6 +7,7 @@ import pickle
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -385,11 +386,9 @@ def _append_after_fork(thing: Thing, times: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_handle_is_used_in_another_process(
-    url: str, method: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if url.startswith(("memory:", "fakeredis:")):
-        url = request.getfixturevalue("server").url
+@pytest.mark.parametrize("medium", ["json", "sqlite", "server"])
+def test_a_handle_is_used_in_another_process(medium: str, method: str, server: RunningServer, tmp_path: Path) -> None:
+    url = server.url if medium == "server" else f"{medium}:{tmp_path}/data"
     with connect(url) as backend:
         thing = Thing("a", name="parent", parts=[-1], backend=backend)
         assert thing.name == "parent"
