@@ -186,7 +186,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         if data is None or start is None or stop is None:
             return self.copy().index(value, start, stop)
         where = _clamped(slice(start, stop))
-        found = bound.store.find(data, where.start, where.stop)
+        found = bound.store.find(data, where.start or None, None if where.stop == sys.maxsize else where.stop)
         if found is None:
             raise ValueError("list.index(x): x not in list")
         return found
@@ -358,7 +358,9 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def __imul__(self, times: SupportsIndex) -> Self:
         if not hasattr(times, "__index__"):
             return NotImplemented
-        self._store().repeat(_checked(times))
+        if _checked(times) > _LONGEST and self:
+            raise MemoryError
+        self._store().repeat(as_index(times))
         return self
 
     def _compare(self, operation: Callable[[Any, Any], bool], other: object) -> bool:
@@ -383,6 +385,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
 
 _LISTS: Final = (list, PersistentList)
+_LONGEST: Final = 2**31 - 1
+"""More items than any store holds in one list; a server would try until it has no memory left."""
 _SSIZE: Final = range(-sys.maxsize - 1, sys.maxsize + 1)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -101,7 +102,7 @@ class Nested:
         return detach(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return detach(self)
+        return deepcopy(detach(self), memo)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         plain = detach(self)

@@ -74,6 +74,19 @@ def test_members_that_stay_come_once_while_others_come_and_go(members: Persisten
     assert len(set(seen)) == len(seen)
 
 
+def test_a_loop_that_adds_to_its_own_dict_or_set_ends(backend: Backend) -> None:
+    mapping = PersistentDict("d", {str(number): 0 for number in range(600)}, backend=backend)
+    members = PersistentSet("s", mapping, backend=backend)
+    for collection, add in ((mapping, lambda key: mapping.update({key: 0})), (members, members.add)):
+        seen = []
+        for key in collection:
+            seen.append(key)
+            if key.startswith("1"):
+                add(f"{key}+")
+        assert {key for key in seen if "+" not in key} == set(map(str, range(600)))
+        assert len(set(seen)) == len(seen)
+
+
 def test_a_collection_emptied_while_iterating_over_it_raises_nothing(
     mapping: PersistentDict[int, int], items: PersistentList[int], members: PersistentSet[int]
 ) -> None:

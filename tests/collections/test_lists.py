@@ -254,6 +254,15 @@ def test_an_operator_in_place_gives_the_object_itself(backend: Backend) -> None:
     assert not ours
 
 
+def test_a_list_is_not_repeated_more_often_than_there_is_memory_for(backend: Backend) -> None:
+    ours, empty = stored_as([1], backend), stored_as([], backend)
+    with pytest.raises(MemoryError):
+        ours *= 2**40
+    assert ours == [1]
+    empty *= 2**40
+    assert not empty
+
+
 def test_what_cannot_be_decoded_is_not_lost_by_popping_it(backend: Backend) -> None:
     ours = stored_as([1, "a", "b", "c", 2], backend)
     numbers = PersistentList[int].ref(ours.id, backend=backend)

@@ -419,6 +419,13 @@ def test_slices_copies_sums_and_what_is_popped_are_plain_all_the_way_down(
         assert shown(held.stored()) == shown(model), line
 
 
+def test_a_deep_copy_shares_nothing_with_the_value(backend: Backend) -> None:
+    value = PersistentDict("d", {"k": [Point(1)]}, backend=backend)["k"]
+    copy.deepcopy(value)[0].x = 2
+    assert value == [Point(1)]
+    assert copy.copy(value)[0] is value[0]
+
+
 def test_what_was_popped_or_sliced_writes_nothing(backend: Backend) -> None:
     mapping = PersistentDict("d", {"k": [[1], [2], [3]]}, backend=backend)
     root = mapping["k"]
