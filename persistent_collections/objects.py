@@ -53,12 +53,12 @@ class PersistentObject(ABC):
         abstract: Whether it is only a base for other classes, so that its name is free for another.
 
     Raises:
-        TypeError: The id is of another type.
+        TypeError: The id is of another type, or the class abstract.
         ValueError: The id is empty or holds a lone surrogate.
     """
 
     type_name: ClassVar[str]
-    """What the keys of this class start with."""
+    """What the keys of this class start with; empty if it is abstract."""
 
     _parameters: ClassVar[tuple[Any, ...]] = ()
     _unbound: ClassVar[type[PersistentObject]]
@@ -95,7 +95,7 @@ class PersistentObject(ABC):
         if codec is not None:
             cls._class_codec = codec
         cls._declare()
-        cls.type_name = check_name("type", name or cls.__name__)
+        cls.type_name = "" if abstract else check_name("type", name or cls.__name__)
         if not abstract:
             _register(cls)
 
@@ -119,6 +119,8 @@ class PersistentObject(ABC):
 
     def _settle(self, id: str, choice: Choice) -> None:
         """Set what every handle has, whatever the ``__init__`` of a subclass asks for."""
+        if not self.type_name:
+            raise TypeError(f"{type(self).__name__} is abstract; make objects of a class made from it")
         self._id = id
         self._key = Key(f"{self.type_name}:{id.translate(_QUOTE)}")
         self._choice = choice

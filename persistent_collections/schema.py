@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
 
 from persistent_collections.annotations import evaluate
+from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.registry import get_codec
-from persistent_collections.containers import PersistentCollection, text_codec
+from persistent_collections.containers import Origin, PersistentCollection, text_codec
 from persistent_collections.objects import CodecSource, PersistentObject, check_name, names_in_module
 
 if TYPE_CHECKING:
@@ -147,7 +148,10 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
     zero = _none if default is None else _zero(declared)
     try:
         field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero), source)
-        _check(field)
+        if is_child(field.declared):
+            _check_child(field, cls)
+        else:
+            _check(field)
     except TypeError as error:
         raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
     return field
@@ -179,12 +183,17 @@ def _settled(field: Field, source: CodecSource | None) -> Field:
     return replace(field, declared=inner)
 
 
+def _check_child(field: Field, cls: type[PersistentObject]) -> None:
+    """Raise ``TypeError`` for a default, or for types of items that cannot be kept, by binding one to a store."""
+    if field.default is not MISSING:
+        raise TypeError("a child collection has no default; declare it as … = child()")
+    collection: PersistentCollection = field.declared._handle("any", None)
+    collection._origin = Origin(cls.__new__(cls), field.name, (), field.codec)
+    collection._bind(MemoryBackend())
+
+
 def _check(field: Field) -> None:
     """Raise ``TypeError`` for a declared type or default that the field's codec cannot keep."""
-    if field.child:
-        if field.default is not MISSING:
-            raise TypeError("a child collection has no default; declare it as … = child()")
-        return
     source = field.codec or text_codec(field.declared) or "json"
     bound = (get_codec(source) if isinstance(source, str) else source).bind(field.declared, _PLACEHOLDER)
     if field.default is not MISSING and field.default is not None:

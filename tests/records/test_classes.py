@@ -205,6 +205,9 @@ def test_an_abstract_class_leaves_its_name_to_others(store: Backend) -> None:
 
     assert classes["Base"] is Derived
     assert list(Derived("x")) == ["name", "size"]
+    for make in (Base, Base.ref, Base.load, Record):
+        with pytest.raises(TypeError, match="is abstract; make objects of a class made from it"):
+            make("x")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ from persistent_collections import (
     Backend,
     ConfigurationError,
     EncodeError,
+    Password,
+    PersistentDict,
     PersistentList,
+    PersistentSet,
     Record,
     child,
     codec,
@@ -181,6 +184,23 @@ def test_an_optional_text_with_a_default_needs_a_codec(memory: Backend) -> None:
 
 @pytest.mark.parametrize("annotation", [type, Iterator[int], Lock, "list[Lock]", lambda: None])
 def test_an_annotation_that_cannot_be_kept_is_a_type_error_when_the_class_is_made(annotation: Any) -> None:
+    with pytest.raises(TypeError, match="field 'a' of Unkept"):
+        make_record("Unkept", {"a": annotation})
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        PersistentList[Lock],
+        PersistentList[Password],
+        PersistentDict[str, Lock],
+        PersistentDict[Lock, str],
+        PersistentSet[Lock],
+        "PersistentList[Lock]",
+        Annotated[PersistentList[int], codec("str")],
+    ],
+)
+def test_a_child_whose_items_cannot_be_kept_is_a_type_error_when_the_class_is_made(annotation: Any) -> None:
     with pytest.raises(TypeError, match="field 'a' of Unkept"):
         make_record("Unkept", {"a": annotation})
 
