@@ -75,6 +75,20 @@ def test_the_first_write_makes_the_file_and_its_folders_for_this_user_alone(tmp_
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700] * 2
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the system has no fsync of folders")
+def test_the_names_of_new_folders_are_put_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def listen(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", listen)
+    put(tmp_path / "a" / "b" / "store.db")
+    assert synced == [tmp_path.stat().st_ino, (tmp_path / "a").stat().st_ino]
+
+
 def test_closed_the_store_is_one_file_that_says_what_it_is(path: Path) -> None:
     put(path)
     assert [file.name for file in path.parent.iterdir()] == ["store.db"]

@@ -98,7 +98,14 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 
 def _make_directory(path: Path) -> None:
-    """Make a directory, and those above it, for this user alone."""
-    if not path.is_dir():
-        _make_directory(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
+    """Make a directory, and those above it, for this user alone; they are on the disk when this returns."""
+    if path.is_dir():
+        return
+    _make_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    if os.name != "nt":  # Windows offers no way
+        above = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)

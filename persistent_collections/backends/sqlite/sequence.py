@@ -79,8 +79,8 @@ class SQLiteSequence(Handle, SequenceStore):
         with self._writing() as cell:
             positions = range(cell.size)[where]
             if len(positions) == len(items):
-                ids = _window(cell, positions)[:: positions.step]
-                cell.db.executemany("UPDATE items SET data = ? WHERE id = ?", zip(items, ids, strict=True))
+                rows = zip(items, _ids(cell, positions), strict=True)
+                cell.db.executemany("UPDATE items SET data = ? WHERE id = ?", rows)
             return len(positions)
 
     def delete_stride(self, where: slice) -> None:
@@ -88,10 +88,11 @@ class SQLiteSequence(Handle, SequenceStore):
             positions = range(cell.size)[where]
             if not positions:
                 return
-            ids = _window(cell, positions)
+            start, stop = _span(positions)
+            ids = list(Tree(cell).ids(start, stop))
             _delete(cell, ids[:: positions.step])
             del ids[:: positions.step]
-            _reorder(cell, min(positions), max(positions) + 1, ids, cell.size - len(positions))
+            _reorder(cell, start, stop, ids, cell.size - len(positions))
 
     def find(self, data: bytes, start: int | None = None, stop: int | None = None) -> int | None:
         with self._reading() as cell:
@@ -114,13 +115,13 @@ class SQLiteSequence(Handle, SequenceStore):
         with self._writing() as cell:
             if times <= 0:
                 cell.note(0)
-            elif cell.size:
+            elif cell.size and times > 1:
                 _reorder(cell, cell.size, cell.size, _copy_all(cell, times - 1), cell.size * times)
 
     def reverse(self) -> None:
         with self._writing() as cell:
             if cell.size:
-                _reorder(cell, 0, cell.size, _window(cell, range(cell.size))[::-1], cell.size)
+                _reorder(cell, 0, cell.size, _ids(cell, range(cell.size)[::-1]), cell.size)
 
     def replace(self, items: Sequence[bytes]) -> None:
         with self._writing() as cell:
@@ -152,7 +153,7 @@ def _get(cell: Cell, index: int) -> _Item | None:
 
 
 def _get_range(cell: Cell, positions: range) -> list[bytes]:
-    ids = _window(cell, positions)[:: positions.step]
+    ids = _ids(cell, positions)
     query = "SELECT items.id, data FROM json_each(?) JOIN items ON items.id = value"
     found = dict(cell.db.execute(query, (as_array(ids),)))
     if len(found) != len(ids):
@@ -160,9 +161,15 @@ def _get_range(cell: Cell, positions: range) -> list[bytes]:
     return [found[item] for item in ids]
 
 
-def _window(cell: Cell, positions: range) -> list[int]:
-    """Return the ids of all items between the least and the greatest of ``positions``, these included."""
-    return list(Tree(cell).ids(min(positions), max(positions) + 1)) if positions else []
+def _ids(cell: Cell, positions: range) -> list[int]:
+    """Return the ids of the items at ``positions``, in their order."""
+    return list(Tree(cell).ids(*_span(positions)))[:: positions.step] if positions else []
+
+
+def _span(positions: range) -> tuple[int, int]:
+    """Return the least of ``positions``, of which there are some, and the one after the greatest."""
+    least, greatest = sorted((positions[0], positions[-1]))
+    return least, greatest + 1
 
 
 def _find(cell: Cell, data: bytes, positions: range) -> int | None:
@@ -209,7 +216,7 @@ def _add(cell: Cell, items: Sequence[bytes]) -> Sequence[int]:
 
 def _copy_all(cell: Cell, times: int) -> Sequence[int]:
     """Store every item ``times`` times more, without a position yet, and return the ids of the copies in order."""
-    ids = as_array(_window(cell, range(cell.size)))
+    ids = as_array(_ids(cell, range(cell.size)))
     new = _new_ids(cell, cell.size * times)
     copy = (
         "INSERT INTO items (id, object, data) "
