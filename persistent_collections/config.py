@@ -85,10 +85,8 @@ def configure(source: str | Path | Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: Something in it is wrong; what was set before still holds.
     """
-    named = _read(source)
-    with _lock:
-        _named.clear()
-        _named.update(named)
+    global _named  # noqa: PLW0603 - put in place at once: a reader in another thread sees the old or the new
+    _named = _read(source)
 
 
 @contextmanager
@@ -120,6 +118,8 @@ def choose(backend: BackendSource | None) -> Choice:
             f"backend= takes a configured name, a URL or a backend, not {type(backend).__name__}; "
             "a client of redis-py goes in as RedisBackend(client)"
         )
+    if not backend:
+        raise ConfigurationError("backend= is empty; give a configured name or a URL, or leave it out for the default")
     return connect(backend) if ":" in backend else backend
 
 

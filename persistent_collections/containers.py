@@ -10,10 +10,10 @@ from persistent_collections.annotations import default_of, evaluate
 from persistent_collections.backends.base import Backend, Content, Key, Replace
 from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.fit import fit
-from persistent_collections.codecs.registry import get_codec
+from persistent_collections.codecs.registry import get_codec, known_codecs
 from persistent_collections.config import BackendSource, resolve
-from persistent_collections.errors import DecodeError, EncodeError
-from persistent_collections.objects import CodecSource, PersistentObject, names_in_module, references
+from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
+from persistent_collections.objects import CodecSource, PersistentObject, generation, names_in_module, references
 
 _NOTHING: Final = ()
 
@@ -109,7 +109,7 @@ class PersistentCollection(PersistentObject, abstract=True):
     def _value_codec(self, backend: Backend) -> Codec:
         """Return the codec of values, whose type is the last parameter, bound to ``backend``."""
         origin = self._origin
-        known = (type(self), type(origin.owner), origin.field) if origin else None
+        known = (generation(), type(self), type(origin.owner), origin.field) if origin else None
         codec: Codec | None = backend.memo.get(known) if known else None
         if codec is None:
             sources = [origin and origin.codec, self._codec, self._class_codec]
@@ -119,7 +119,7 @@ class PersistentCollection(PersistentObject, abstract=True):
         return named(codec, self.key)
 
     def _state(self) -> dict[str, Any]:
-        return {"_codec": self._codec}
+        return {"_codec": self._codec if self._codec is None else portable_codec(self._codec)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._origin:
@@ -183,6 +183,21 @@ class _Named:
             return self._codec.decode(stored)
         except DecodeError as error:
             raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
+
+
+def portable_codec(codec: CodecSource) -> str:
+    """Return the name by which another process finds ``codec``; what it holds, such as keys, stays in this one.
+
+    Raises:
+        ConfigurationError: It is not registered.
+    """
+    if isinstance(codec, str):
+        return codec
+    if codec.name in known_codecs() and get_codec(codec.name) is codec:
+        return codec.name
+    raise ConfigurationError(
+        f"another process could not find the codec {codec.name!r}; register_codec it, there and here"
+    )
 
 
 def plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, named, plain
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError
-from persistent_collections.nested import Place, editing, hold, is_back
+from persistent_collections.nested import Place, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, references
 
 K = TypeVar("K", default=str)
@@ -140,7 +140,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        if not is_back(value, self, field):
+        if not wrote_back(value, self, field):
             self._store().set_many({field: bound.values.encode(value)})
 
     def __delitem__(self, key: K) -> None:
@@ -158,8 +158,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         bound: _Bound = self._now()
-        for page in bound.store.pages():
-            yield from (bound.keys.decode(field) for field, _ in page)
+        return (bound.keys.decode(field) for page in bound.store.pages() for field, _ in page)
 
     def __reversed__(self) -> Iterator[K]:
         bound: _Bound = self._now()
@@ -210,7 +209,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """Mean what ``dict.setdefault`` does, decided in the store."""
         bound: _Bound = self._now()
         field, data = bound.keys.encode(key), bound.values.encode(default)
-        return self._held(bound, field, self._store().add(field, data) or data)
+        found = self._store().add(field, data)
+        return self._held(bound, field, data if found is None else found)
 
     @overload
     def pop(self, key: K, /) -> V: ...

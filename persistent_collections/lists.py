@@ -16,7 +16,7 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
 from persistent_collections.errors import DecodeError, EncodeError
-from persistent_collections.nested import Place, editing, hold, is_back
+from persistent_collections.nested import Place, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, attempts
 
 T = TypeVar("T", default=Any)
@@ -113,7 +113,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             self._set_slice(_clamped(index), value)
             return
         position = _position(index)
-        if not is_back(value, self, position) and not self._store().set(position, bound.codec.encode(value)):
+        if not wrote_back(value, self, position) and not self._store().set(position, bound.codec.encode(value)):
             raise IndexError("list assignment index out of range")
 
     def _set_slice(self, where: slice, values: Any) -> None:
@@ -147,14 +147,13 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         return bound.store.size()
 
     def __iter__(self) -> Iterator[T]:
-        return self._walk(0, 1)
+        return self._walk(self._now(), 0, 1)
 
     def __reversed__(self) -> Iterator[T]:
-        return self._walk(len(self) - 1, -1)
+        return self._walk(self._now(), len(self) - 1, -1)
 
-    def _walk(self, index: int, step: int) -> Iterator[T]:
+    def _walk(self, bound: _Bound, index: int, step: int) -> Iterator[T]:
         """Yield the item at ``index`` and so on, up or down, until there is none."""
-        bound: _Bound = self._now()
         size = PAGE_SIZE
         while index >= 0:
             written = self._last_write()

@@ -43,7 +43,7 @@ class Place:
         compare_and_set: Writes to ``where`` if the store still holds what is expected there.
     """
 
-    __slots__ = ("_codec", "_compare_and_set", "_data", "_written", "owner", "root", "where")
+    __slots__ = ("_backend", "_codec", "_compare_and_set", "_data", "_written", "owner", "root", "where")
 
     def __init__(
         self,
@@ -59,12 +59,13 @@ class Place:
         self._codec = codec
         self._data = data
         self._compare_and_set = compare_and_set
+        self._backend = owner._now().backend
         self._written = owner._last_write()
 
     @property
     def is_current(self) -> bool:
-        """Whether this thread wrote nothing through the owner since the value was read, but for the value's changes."""
-        return self._written is self.owner._last_write()
+        """Whether the owner is in the same store, and this thread wrote only the value's changes through it since."""
+        return self._written is self.owner._last_write() and self._backend is self.owner._now().backend
 
     def write(self) -> None:
         """Store the value if its bytes are others than those read. Cost: 1 round trip.
@@ -237,12 +238,19 @@ def _attach_items(nested: Any) -> None:
         dict.update(nested, [(key, attach(item, place)) for key, item in nested.items()])
 
 
-def is_back(value: Any, owner: Any, where: object) -> bool:
-    """Say whether ``value`` is just what was read through ``owner`` from ``where``, and so is stored there already."""
+def wrote_back(value: Any, owner: Any, where: object) -> bool:
+    """Store what changed in a value assigned back to where it was read from, and say whether it is such a value.
+
+    Raises:
+        ConflictError: The stored value changed since it was read; it stays.
+    """
     if type(value) not in _plain:
         return False
     place: Place = value._place
-    return value is place.root and owner is place.owner and where == place.where and place.is_current
+    if value is not place.root or owner is not place.owner or where != place.where or not place.is_current:
+        return False
+    place.write()
+    return True
 
 
 @contextmanager

@@ -32,6 +32,7 @@ _RESERVED: Final = {"%": "%25", ":": "%3A", "{": "%7B", "}": "%7D"}
 _QUOTE: Final = str.maketrans(_RESERVED)
 
 _classes: Final[dict[str, type[PersistentObject]]] = {}
+_generation = 0
 classes = MappingProxyType(_classes)
 """Every class whose objects can be read back from a reference, by type name."""
 
@@ -297,6 +298,11 @@ class PersistentObject(ABC):
         return {}
 
 
+def generation() -> int:
+    """Return a number that changes when a class takes the place of its namesake, so that what names mean changes."""
+    return _generation
+
+
 def names_in_module(cls: type[PersistentObject]) -> dict[str, Any]:
     """Return what names mean in the module of ``cls``; those it does not define, as classes that are known."""
     return {**{known.__name__: known for known in classes.values()}, **cls._module}
@@ -400,6 +406,9 @@ def _register(cls: type[PersistentObject]) -> None:
             f"type name {cls.type_name!r}; give one another: class {cls.__name__}(…, name=…)"
         )
     _classes[cls.type_name] = cls
+    if namesake is not None:
+        global _generation  # noqa: PLW0603 - counts what _classes, just as global, has been through
+        _generation += 1
 
 
 def _seconds_until(when: float | timedelta | datetime) -> float:

@@ -18,9 +18,9 @@ from persistent_collections.config import BackendSource, resolve
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
-from persistent_collections.nested import Place, detach, editing, hold, is_back
-from persistent_collections.objects import CodecSource, PersistentObject, check_id
-from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations
+from persistent_collections.nested import Place, detach, editing, hold, wrote_back
+from persistent_collections.objects import CodecSource, PersistentObject, check_id, generation
+from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class Record(_Declared, abstract=True):
     """
 
     _declarations: ClassVar[Mapping[str, Declaration]] = {}
-    _compiled: ClassVar[Mapping[str, Field] | None] = None
+    _compiled: ClassVar[tuple[int, Mapping[str, Field]] | None] = None
 
     if TYPE_CHECKING:
         id: _Id = _argument(default=None, kw_only=False)  # pyright: ignore[reportIncompatibleMethodOverride] # given by position, read as text
@@ -165,21 +165,22 @@ class Record(_Declared, abstract=True):
                 delattr(cls, name)
             if not _is_method(cls, name):
                 setattr(cls, name, _Attribute(name))
-        with suppress(NameError):  # of a forward reference
-            cls._fields()
-        cls._compiled = None  # by the first use, a name may mean a class that took the place of its namesake
+        fields = []
+        for declaration in cls._declarations.values():
+            with suppress(NameError):  # of a forward reference
+                fields.append(compiled(cls, declaration, cls._class_codec))
+        require_distinct(cls, fields)
 
     @classmethod
     def _fields(cls) -> Mapping[str, Field]:
         """Return every declared field, the inherited ones first."""
-        if cls._compiled is None:
+        known = cls._compiled
+        if known is None or known[0] != generation():  # a name may mean a class that took the place of its namesake
+            now = generation()
             fields = [compiled(cls, declaration, cls._class_codec) for declaration in cls._declarations.values()]
-            stored = [field.stored for field in fields]
-            if len(set(stored)) < len(stored):
-                twice = next(name for name in stored if stored.count(name) > 1)
-                raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one another name by stored_as()")
-            cls._compiled = {field.name: field for field in fields}
-        return cls._compiled
+            require_distinct(cls, fields)
+            known = cls._compiled = now, {field.name: field for field in fields}
+        return known[1]
 
     @classmethod
     def create(cls, id: str | int | None = None, /, *, backend: BackendSource | None = None, **values: Any) -> Self:
@@ -205,9 +206,10 @@ class Record(_Declared, abstract=True):
         self._children: dict[str, PersistentCollection] = {}
 
     def _bind(self, backend: Backend) -> _Bound:
-        fields: Mapping[str, _BoundField] | None = backend.memo.get(type(self))
+        known = generation(), type(self)
+        fields: Mapping[str, _BoundField] | None = backend.memo.get(known)
         if fields is None:
-            fields = backend.memo[type(self)] = {
+            fields = backend.memo[known] = {
                 name: _bound_field(field, backend) for name, field in self._fields().items() if not field.child
             }
         return _Bound(backend, backend.mapping(self._key, self._kin()), fields)
@@ -221,7 +223,7 @@ class Record(_Declared, abstract=True):
 
     def _wrote(self) -> None:
         super()._wrote()
-        for collection in self._children.values():
+        for collection in list(self._children.values()):  # another thread may be making one
             collection._wrote()
 
     def _field(self, name: object) -> Field:
@@ -258,7 +260,7 @@ class Record(_Declared, abstract=True):
 
     def __setitem__(self, name: str, value: Any) -> None:
         field = self._field(name)
-        if field.child or not is_back(value, self, field.stored):
+        if field.child or not wrote_back(value, self, field.stored):
             self._write({name: value})
 
     def __delitem__(self, name: str) -> None:

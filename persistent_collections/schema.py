@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
 
@@ -121,6 +121,14 @@ def declarations(
             )
         found[check_name("field", name)] = Declaration(cls, name, annotation, defaults.get(name, MISSING))
     return found
+
+
+def require_distinct(cls: type, fields: Sequence[Field]) -> None:
+    """Raise ``TypeError`` if two fields have one name in the store."""
+    stored = [field.stored for field in fields]
+    if len(set(stored)) < len(stored):
+        twice = next(name for name in stored if stored.count(name) > 1)
+        raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one another name by stored_as()")
 
 
 def compiled(cls: type, declaration: Declaration, source: CodecSource | None) -> Field:

@@ -88,7 +88,9 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         return self._store().size()
 
     def __iter__(self) -> Iterator[T]:
-        bound: _Bound = self._now()
+        return self._walk(self._now())
+
+    def _walk(self, bound: _Bound) -> Iterator[T]:
         for page in bound.store.pages():
             yield from map(bound.keys.decode, page)
 

@@ -11,7 +11,9 @@ import pytest
 from persistent_collections import Backend, configure, connect
 from tests.servers import RunningServer, binaries, run_server
 
-STORES = {
+StartServer = Callable[[str], RunningServer]
+
+STORES: dict[str, Callable[[Path, StartServer], str]] = {
     "json": lambda folder, _: f"json:{folder}/data?fsync=off",
     "sqlite": lambda folder, _: f"sqlite:{folder}/data.db?synchronous=OFF",
     "memory": lambda *_: "memory:",
@@ -19,8 +21,6 @@ STORES = {
     **{Path(binary).name: lambda _, server, binary=binary: server(binary).url for binary in binaries()},
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
-
-StartServer = Callable[[str], RunningServer]
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +56,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, start_server: StartServe
             client.flushall()
         return running
 
-    made: str = STORES[request.param](tmp_path, empty)
-    return made
+    return STORES[request.param](tmp_path, empty)
 
 
 @pytest.fixture

@@ -158,6 +158,7 @@ def register_backend(scheme: str, target: str, *, replace: bool = False) -> None
     Raises:
         ConfigurationError: The scheme is served by another class already.
     """
+    scheme = scheme.lower()
     if not replace and _schemes.get(scheme, target) != target:
         raise ConfigurationError(
             f"scheme {scheme!r} is served by {_schemes[scheme]!r}; give replace=True to put {target!r} in its place"
