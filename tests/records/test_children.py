@@ -7,6 +7,7 @@ import pytest
 from persistent_collections import (
     Backend,
     EncodeError,
+    ObjectNotFound,
     PersistentDict,
     PersistentList,
     PersistentSet,
@@ -196,6 +197,21 @@ def test_a_loop_over_a_child_sees_what_an_assignment_through_the_same_record_cha
         if friend.id == "1":
             leia.friends = [Person.ref("a"), Person.ref("b"), Person.ref("c")]
     assert seen == ["0", "1", "c"]
+
+
+def test_a_record_may_be_made_of_children_alone(store: Backend) -> None:
+    class Shelf(Record):
+        books: PersistentList[str] = child()
+        prices: PersistentDict[str, int] = child()
+
+    shelf = Shelf("s")
+    for read in (shelf.items, shelf.values, shelf.to_dict):
+        with pytest.raises(ObjectNotFound):
+            read()
+    shelf.update(books=["Dune"], prices={"Dune": 3})
+    assert (shelf.to_dict(), dict(shelf.items())) == ({}, {"books": ["Dune"], "prices": {"Dune": 3}})
+    assert Shelf.load("s").books == ["Dune"]
+    assert shelf.delete()
 
 
 def test_children_inherited_by_a_subclass_hold_the_declared_types(store: Backend) -> None:

@@ -35,6 +35,7 @@ def test_make_record_makes_what_a_class_statement_does(store: Backend) -> None:
     assert pilot.password.verify("secret")
     assert repr(pilot) == "Ace('x')"
     assert (made.__name__, made.__module__, pilot.key) == ("Ace", __name__, "Ace:x")
+    assert made.__qualname__.endswith("does.<locals>.Ace")
     with pytest.raises(UnknownFieldError):
         pilot.ship  # noqa: B018 - reading is what raises
 
