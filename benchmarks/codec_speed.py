@@ -73,4 +73,4 @@ def alone(codec: Codec) -> Iterator[str]:
 if __name__ == "__main__":
     for name in LIBRARIES:
         for line in (*compared(get_codec(name)), *alone(get_codec(name))):
-            print(line)  # noqa: T201 - what the script is for
+            print(line)

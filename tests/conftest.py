@@ -13,12 +13,19 @@ from tests.servers import RunningServer, binaries, run_server
 
 StartServer = Callable[[str], RunningServer]
 
-STORES: dict[str, Callable[[Path, StartServer], str]] = {
+MakeURL = Callable[[Path, StartServer], str]
+
+
+def _served_by(binary: str) -> MakeURL:
+    return lambda _, start: start(binary).url
+
+
+STORES: dict[str, MakeURL] = {
     "json": lambda folder, _: f"json:{folder}/data?fsync=off",
     "sqlite": lambda folder, _: f"sqlite:{folder}/data.db?synchronous=OFF",
     "memory": lambda *_: "memory:",
     "fakeredis": lambda *_: "fakeredis://",
-    **{Path(binary).name: lambda _, server, binary=binary: server(binary).url for binary in binaries()},
+    **{Path(binary).name: _served_by(binary) for binary in binaries()},
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
 

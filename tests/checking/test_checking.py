@@ -17,6 +17,7 @@ from persistent_collections import (
     codec,
     connect,
     get_codec,
+    objects,
     stored_as,
 )
 from persistent_collections.backends.base import Content, Key, MappingStore, Replace, SequenceStore
@@ -264,10 +265,11 @@ def test_only_keys_that_start_with_the_prefix_are_checked(backend: Backend) -> N
     assert [found.key for found in check(backend, prefix="Pilot:")] == ["Pilot:a"]
 
 
-def test_a_class_that_is_not_registered_is_given(memory: Backend) -> None:
-    class Visitor(Record, abstract=True):
+def test_a_class_that_is_not_registered_is_given(memory: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Visitor(Record):
         name: str
 
+    monkeypatch.delitem(objects._classes, "Visitor")
     Visitor("v", backend=memory, name="V")
     assert [found.kind for found in check(memory)] == ["unknown_type"]
     assert list(check(memory, classes=[Visitor])) == []

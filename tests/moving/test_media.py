@@ -17,6 +17,7 @@ from persistent_collections import (
     WrongShapeError,
     connect,
     get_codec,
+    objects,
 )
 from persistent_collections.backends.base import Content, Key, Replace
 from persistent_collections.codecs.base import Format
@@ -229,10 +230,13 @@ def test_a_schema_counts_whatever_is_named(memory: Backend, json_store: Backend)
     assert Traveller.load("a", backend=json_store).to_dict() == Traveller.load("a", backend=memory).to_dict()
 
 
-def test_a_class_that_is_not_registered_is_given(memory: Backend, json_store: Backend) -> None:
-    class Guest(Record, abstract=True):
+def test_a_class_that_is_not_registered_is_given(
+    memory: Backend, json_store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Guest(Record):
         name: str
 
+    monkeypatch.delitem(objects._classes, "Guest")
     Guest("g", backend=memory, name="G")
     with pytest.raises(ConfigurationError, match="'Guest:g'"):
         copy(memory, json_store)
