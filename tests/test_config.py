@@ -29,6 +29,7 @@ from persistent_collections import (
     register_backend,
     use_backend,
 )
+from persistent_collections.backends.urls import StoreURL
 from persistent_collections.config import DEFAULT_URL, VARIABLE
 
 SECRET = "swordfish"
@@ -698,3 +699,8 @@ def test_the_environment_is_left_as_it_was() -> None:
     PersistentDict("notes", {"a": 1})
     configure("memory:")
     assert dict(os.environ) == before
+
+
+def test_a_url_taken_apart_shows_no_password() -> None:
+    url = StoreURL.parse("redis://app:s3cret@host/0?password=s3cret")
+    assert "s3cret" not in repr(url)

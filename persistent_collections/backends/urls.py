@@ -80,9 +80,9 @@ class StoreURL:
     """
 
     scheme: str
-    netloc: str = ""
+    netloc: str = field(default="", repr=False)
     path: str = ""
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, text: str, options: Mapping[str, object] | None = None) -> StoreURL:

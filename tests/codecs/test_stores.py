@@ -1,0 +1,49 @@
+"""Values of every type through every store: they come back as they are, type included, or are refused unwritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from persistent_collections import Backend, EncodeError, PersistentDict, PersistentList
+from tests.codecs.exact import exact
+from tests.codecs.strategies import VALUES
+
+FIXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+def check_comes_back_from_the_store(backend: Backend, codec: str, value: Any) -> None:
+    items = PersistentList[Any]("values", backend=backend, codec=codec)
+    fields = PersistentDict[str, Any]("values", backend=backend, codec=codec)
+    try:
+        items[:] = [value]
+    except EncodeError:
+        with pytest.raises(EncodeError):
+            fields["value"] = value
+        return
+    fields["value"] = value
+    assert exact(items.copy()) == exact([value])
+    assert exact(fields.copy()) == exact({"value": value})
+
+
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+def test_values_come_back_from_every_store_as_they_went_in(backend: Backend, codec: str) -> None:
+    @settings(max_examples=40, deadline=None, suppress_health_check=FIXED)
+    @given(VALUES)
+    def every(value: Any) -> None:
+        check_comes_back_from_the_store(backend, codec, value)
+
+    every()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["json", "msgpack"])
+def test_hundreds_of_values_come_back_from_every_store_as_they_went_in(backend: Backend, codec: str) -> None:
+    @settings(max_examples=400, deadline=None, suppress_health_check=FIXED)
+    @given(VALUES)
+    def every(value: Any) -> None:
+        check_comes_back_from_the_store(backend, codec, value)
+
+    every()
