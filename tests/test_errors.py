@@ -318,3 +318,14 @@ def test_a_crash_between_two_files_of_one_step_leaves_all_or_nothing(tmp_path: P
     assert {"Leia", "Han"} == set(outcomes)
     assert outcomes == sorted(outcomes, reverse=True)
     assert len(outcomes) > 4
+
+
+@pytest.mark.parametrize("spoilt", [b'{"password": "s3cret" x}', b'{"password": "s3cret\xfc"}'])
+def test_the_cause_of_a_corrupt_file_does_not_hold_what_is_in_it(tmp_path: Path, spoilt: bytes) -> None:
+    backend = connect(f"json:{tmp_path}")
+    PersistentDict("x", {"a": 1}, backend=backend)
+    (tmp_path / "PersistentDict" / "x.json").write_bytes(spoilt)
+    with pytest.raises(CorruptDataError) as caught:
+        PersistentDict("x", backend=backend).copy()
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

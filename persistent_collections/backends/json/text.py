@@ -112,11 +112,11 @@ def _parse_edited(data: bytes, path: Path) -> _Raws:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise _wrong(path, data[: error.start].decode(), "not UTF-8") from error
+        raise _wrong(path, data[: error.start].decode(), "not UTF-8") from None
     try:
         json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
-        raise _wrong(path, text[: error.pos], error.msg) from error
+        raise _wrong(path, text[: error.pos], error.msg) from None
     if text.strip()[0] not in "{[":
         raise _wrong(path, "", "neither an object nor an array")
     return _cut(msgspec.json.format(_Speller(text, path).respell().encode(), indent=-1))
