@@ -11,7 +11,7 @@ from persistent_collections.backends.base import Backend, Content, Key, Replace
 from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec, known_codecs
-from persistent_collections.config import BackendSource, resolve
+from persistent_collections.config import BackendSource
 from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
 from persistent_collections.objects import CodecSource, PersistentObject, generation, names_in_module, references
 
@@ -60,8 +60,10 @@ class PersistentCollection(PersistentObject, abstract=True):
     ) -> None:
         super().__init__(id, backend=backend)
         self._codec = codec
-        if items is not _NOTHING and (content := self._content(items)):
-            resolve(self._choice).apply([Replace(self._key, content, must_be_absent=True)])
+        if items is not _NOTHING:
+            bound = self._now()
+            if content := self._content(bound, items):
+                bound.backend.apply([Replace(self._key, content, must_be_absent=True)])
 
     def _settle(self, id: str, choice: Any) -> None:
         super()._settle(id, choice)
@@ -88,8 +90,13 @@ class PersistentCollection(PersistentObject, abstract=True):
         return self.copy()
 
     @abstractmethod
-    def _content(self, items: Any) -> Content:
-        """Return ``items`` encoded, as content of this shape."""
+    def _content(self, bound: Any, items: Any) -> Content:
+        """Return ``items`` encoded for the store of ``bound``, as content of this shape."""
+
+    def _store(self, bound: Any) -> Any:
+        """Return the store of ``bound`` for a write, which what is read through this handle has to know of."""
+        self._wrote()
+        return bound.store
 
     def _family(self) -> tuple[Key, ...]:
         return (self._key,)

@@ -111,14 +111,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
             self._declared(1),
         )
 
-    def _store(self) -> MappingStore:
-        """Return the store for a write, which values read through this handle have to know of."""
-        bound: _Bound = self._now()
-        self._wrote()
-        return bound.store
-
-    def _content(self, items: Any) -> dict[str, bytes]:
-        bound: _Bound = self._now()
+    def _content(self, bound: _Bound, items: Any) -> dict[str, bytes]:
         pairs: dict[Any, Any] = {}
         pairs.update(plain(items))
         encode, encode_key = bound.values.encode, bound.keys.encode
@@ -141,11 +134,11 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
         if not wrote_back(value, self, field):
-            self._store().set_many({field: bound.values.encode(value)})
+            self._store(bound).set_many({field: bound.values.encode(value)})
 
     def __delitem__(self, key: K) -> None:
         bound: _Bound = self._now()
-        if not self._store().delete(bound.keys.encode(key)):
+        if not self._store(bound).delete(bound.keys.encode(key)):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
@@ -195,21 +188,22 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def clear(self) -> None:
         """Mean what ``dict.clear`` does."""
-        self._store().replace({})
+        self._store(self._now()).replace({})
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """Mean what ``dict.update`` does, in one step."""
+        bound: _Bound = self._now()
         pairs: dict[Any, Any] = {}
         pairs.update(*map(plain, args), **kwargs)
-        items = self._content(pairs)
+        items = self._content(bound, pairs)
         if items:
-            self._store().set_many(items)
+            self._store(bound).set_many(items)
 
     def setdefault(self, key: K, default: Any = None, /) -> Any:
         """Mean what ``dict.setdefault`` does, decided in the store."""
         bound: _Bound = self._now()
         field, data = bound.keys.encode(key), bound.values.encode(default)
-        found = self._store().add(field, data)
+        found = self._store(bound).add(field, data)
         return self._held(bound, field, data if found is None else found)
 
     @overload
@@ -220,7 +214,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """Mean what ``dict.pop`` does; the value is plain."""
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        data = self._store().pop(field)
+        data = self._store(bound).pop(field)
         if data is not None:
             return self._popped(bound, field, data)[1]
         if default is _MISSING:
@@ -230,7 +224,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def popitem(self) -> tuple[K, V]:
         """Mean what ``dict.popitem`` does: the last item where the store has an order, else any."""
         bound: _Bound = self._now()
-        item = self._store().pop_any()
+        item = self._store(bound).pop_any()
         if item is None:
             raise KeyError("popitem(): dictionary is empty")
         return self._popped(bound, *item)
@@ -252,7 +246,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        return increment(Counter(f"{key!r} of {self}", self._store(), field, bound.values, bound.declared), by)
+        return increment(Counter(f"{key!r} of {self}", self._store(bound), field, bound.values, bound.declared), by)
 
     @contextmanager
     def edit(self, key: K) -> Iterator[V]:
@@ -274,7 +268,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
             yield value
 
     def _place(self, bound: _Bound, field: str, data: bytes) -> Place:
-        return Place(self, field, bound.values, data, bound.store.compare_and_set)
+        return Place(self, bound.backend, field, bound.values, data, compare_and_set=bound.store.compare_and_set)
 
     def _held(self, bound: _Bound, field: str, data: bytes) -> Any:
         """Return the value of ``data``, its lists, dicts and sets writing back."""

@@ -79,15 +79,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def _bind(self, backend: Backend) -> _Bound:
         return _Bound(backend, backend.sequence(self._key, self._kin()), self._value_codec(backend))
 
-    def _content(self, items: Any) -> list[bytes]:
-        bound: _Bound = self._now()
+    def _content(self, bound: _Bound, items: Any) -> list[bytes]:
         return list(map(bound.codec.encode, plain(items)))
-
-    def _store(self) -> SequenceStore:
-        """Return the store for a write, which iterators and values read through this handle have to know of."""
-        bound: _Bound = self._now()
-        self._wrote()
-        return bound.store
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
@@ -110,37 +103,38 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def __setitem__(self, index: Any, value: Any) -> None:
         bound: _Bound = self._now()
         if isinstance(index, slice):
-            self._set_slice(_clamped(index), value)
+            self._set_slice(bound, _clamped(index), value)
             return
         position = _position(index)
-        if not wrote_back(value, self, position) and not self._store().set(position, bound.codec.encode(value)):
+        if not wrote_back(value, self, position) and not self._store(bound).set(position, bound.codec.encode(value)):
             raise IndexError("list assignment index out of range")
 
-    def _set_slice(self, where: slice, values: Any) -> None:
+    def _set_slice(self, bound: _Bound, where: slice, values: Any) -> None:
         contiguous = where.step in (None, 1)
         try:
             iter(values)
         except TypeError:
             message = "can only assign an iterable" if contiguous else "must assign iterable to extended slice"
             raise TypeError(message) from None
-        items = self._content(values)
+        items = self._content(bound, values)
         if contiguous:
-            self._store().splice(where.start, where.stop, items)
+            self._store(bound).splice(where.start, where.stop, items)
             return
-        size = self._store().set_stride(where, items)
+        size = self._store(bound).set_stride(where, items)
         if size != len(items):
             raise ValueError(f"attempt to assign sequence of size {len(items)} to extended slice of size {size}")
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
+        bound: _Bound = self._now()
         if not isinstance(index, slice):
-            if not self._store().delete(_position(index)):
+            if not self._store(bound).delete(_position(index)):
                 raise IndexError("list assignment index out of range")
             return
         where = _clamped(index)
         if where.step in (None, 1):
-            self._store().splice(where.start, where.stop, [])
+            self._store(bound).splice(where.start, where.stop, [])
         else:
-            self._store().delete_stride(where)
+            self._store(bound).delete_stride(where)
 
     def __len__(self) -> int:
         bound: _Bound = self._now()
@@ -150,7 +144,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         return self._walk(self._now(), 0, 1)
 
     def __reversed__(self) -> Iterator[T]:
-        return self._walk(self._now(), len(self) - 1, -1)
+        bound: _Bound = self._now()
+        return self._walk(bound, bound.store.size() - 1, -1)
 
     def _walk(self, bound: _Bound, index: int, step: int) -> Iterator[T]:
         """Yield the item at ``index`` and so on, up or down, until there is none."""
@@ -198,53 +193,55 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def append(self, value: T, /) -> None:
         """Mean what ``list.append`` does."""
-        self._push([value])
+        self._push(self._now(), [value])
 
     rpush = append
 
     def lpush(self, value: T, /) -> None:
         """Put an item before the first."""
-        items = self._content([value])
-        self._store().push_left(items)
+        bound: _Bound = self._now()
+        self._store(bound).push_left(self._content(bound, [value]))
 
     def insert(self, index: SupportsIndex, value: T, /) -> None:
         """Mean what ``list.insert`` does."""
+        bound: _Bound = self._now()
         position = _checked(index)
-        (data,) = self._content([value])
-        self._store().insert(position, data)
+        (data,) = self._content(bound, [value])
+        self._store(bound).insert(position, data)
 
     def extend(self, values: Iterable[T], /) -> None:
         """Mean what ``list.extend`` does, in one step."""
+        bound: _Bound = self._now()
         if self._is_same(values):
-            self._store().repeat(2)
+            self._store(bound).repeat(2)
         else:
-            self._push(values)
+            self._push(bound, values)
 
-    def _push(self, values: Iterable[T]) -> None:
-        items = self._content(values)
+    def _push(self, bound: _Bound, values: Iterable[T]) -> None:
+        items = self._content(bound, values)
         if items:
-            self._store().push_right(items)
+            self._store(bound).push_right(items)
 
     def pop(self, index: SupportsIndex = -1, /) -> T:
         """Mean what ``list.pop`` does; the item is plain."""
         bound: _Bound = self._now()
         position = _checked(index)
-        data = self._store().pop(position)
+        data = self._store(bound).pop(position)
         if data is None:
             raise IndexError("pop from empty list" if position in (0, -1) else "pop index out of range")
         try:
             value: T = bound.codec.decode(data)
         except DecodeError:
-            self._put_back(position, data)
+            self._put_back(bound, position, data)
             raise
         return value
 
-    def _put_back(self, position: int, data: bytes) -> None:
+    def _put_back(self, bound: _Bound, position: int, data: bytes) -> None:
         """Insert what was popped from ``position`` but cannot be given, and so is not for us to delete."""
         if position == -1:
-            self._store().push_right([data])
+            self._store(bound).push_right([data])
         else:
-            self._store().insert(position + (position < 0), data)
+            self._store(bound).insert(position + (position < 0), data)
 
     def lpop(self) -> T:
         """Remove and return the first item.
@@ -267,24 +264,23 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         bound: _Bound = self._now()
         data = _comparable(bound.codec, value)
         if data is None:
-            self._remove_equal(value)
-        elif not self._store().remove(data):
+            self._remove_equal(bound, value)
+        elif not self._store(bound).remove(data):
             raise ValueError("list.remove(x): x not in list")
 
-    def _remove_equal(self, value: Any) -> None:
-        bound: _Bound = self._now()
+    def _remove_equal(self, bound: _Bound, value: Any) -> None:
         for _ in attempts(self.key):
             items = bound.store.get_slice(slice(None))
             decoded = map(bound.codec.decode, items)
             index = next((index for index, item in enumerate(decoded) if item == value), None)
             if index is None:
                 raise ValueError("list.remove(x): x not in list")
-            if self._store().delete(index, items[index]):
+            if self._store(bound).delete(index, items[index]):
                 return
 
     def clear(self) -> None:
         """Mean what ``list.clear`` does."""
-        self._store().replace([])
+        self._store(self._now()).replace([])
 
     def copy(self) -> list[T]:
         """Return all of it as a plain ``list``. Cost: 1 round trip, O(n)."""
@@ -292,7 +288,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def reverse(self) -> None:
         """Mean what ``list.reverse`` does."""
-        self._store().reverse()
+        self._store(self._now()).reverse()
 
     def sort(self, *, key: Callable[[T], Any] | None = None, reverse: bool = False) -> None:
         """Mean what ``list.sort`` does. Cost: a read of all, and a write of all if nothing changed meanwhile.
@@ -309,7 +305,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             order = sorted(range(len(items)), key=weights.__getitem__, reverse=reverse)
             if written is not self._last_write():
                 raise ValueError("list modified during sort")
-            if not items or self._store().replace_if(items, [items[index] for index in order]):
+            if not items or self._store(bound).replace_if(items, [items[index] for index in order]):
                 return
 
     @contextmanager
@@ -332,7 +328,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             yield value
 
     def _place(self, bound: _Bound, position: int, data: bytes) -> Place:
-        return Place(self, position, bound.codec, data, bound.store.compare_and_set)
+        return Place(self, bound.backend, position, bound.codec, data, compare_and_set=bound.store.compare_and_set)
 
     def _held(self, bound: _Bound, position: int, data: bytes) -> Any:
         """Return the item of ``data``, its lists, dicts and sets writing back."""
@@ -357,9 +353,10 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def __imul__(self, times: SupportsIndex) -> Self:
         if not hasattr(times, "__index__"):
             return NotImplemented
-        if _checked(times) > _LONGEST and self:
+        bound: _Bound = self._now()
+        if _checked(times) > _LONGEST and bound.store.size():
             raise MemoryError
-        self._store().repeat(as_index(times))
+        self._store(bound).repeat(as_index(times))
         return self
 
     def _compare(self, operation: Callable[[Any, Any], bool], other: object) -> bool:

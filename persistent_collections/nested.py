@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import Any, Final, SupportsIndex, TypeVar
 from uuid import UUID
 
+from persistent_collections.backends.base import Backend
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.types import encode_as
 from persistent_collections.errors import ConflictError
@@ -37,29 +38,35 @@ class Place:
 
     Args:
         owner: The handle it was read through; told of each write.
+        backend: The store it was read from.
         where: The field or index in the store.
         codec: Encodes the whole value.
-        data: The bytes it was read as, None if it is an unset field's default.
+        data: The bytes it was read as, None if nothing is stored and it is an unset field's default.
         compare_and_set: Writes to ``where`` if the store still holds what is expected there.
+        default: The bytes of that default.
     """
 
-    __slots__ = ("_backend", "_codec", "_compare_and_set", "_data", "_written", "owner", "root", "where")
+    __slots__ = ("_backend", "_codec", "_compare_and_set", "_data", "_default", "_written", "owner", "root", "where")
 
     def __init__(
         self,
         owner: Any,
+        backend: Backend,
         where: str | int,
         codec: Codec,
         data: bytes | None,
+        *,
         compare_and_set: Callable[[Any, Any, bytes], bool],
+        default: bytes | None = None,
     ) -> None:
         self.owner = owner
         self.where = where
         self.root: Any = None
         self._codec = codec
         self._data = data
+        self._default = default
         self._compare_and_set = compare_and_set
-        self._backend = owner._now().backend
+        self._backend = backend
         self._written = owner._last_write()
 
     @property
@@ -74,7 +81,7 @@ class Place:
             ConflictError: The stored value changed since it was read; it stays.
         """
         data = self._codec.encode(self.root)
-        if data == self._data:
+        if data == (self._default if self._data is None else self._data):
             return
         if not self._compare_and_set(self.where, self._data, data):
             raise ConflictError(

@@ -116,7 +116,7 @@ class PersistentObject(ABC):
             return _parameterised.__wrapped__(cls, known)
 
     def __init__(self, id: str | int | None = None, /, *, backend: BackendSource | None = None) -> None:
-        self._settle(check_id(id), choose(backend) or self._class_choice or surrounding())
+        self._settle(id_or_random(id), choose(backend) or self._class_choice or surrounding())
 
     def _settle(self, id: str, choice: Choice) -> None:
         """Set what every handle has, whatever the ``__init__`` of a subclass asks for."""
@@ -148,8 +148,9 @@ class PersistentObject(ABC):
             ObjectNotFound: It does not.
         """
         handle = cls.ref(id, backend=backend)
-        if not handle:
-            raise handle._not_found()
+        store = resolve(handle._choice)
+        if not store.exists(handle._family()):
+            raise handle._not_found(store)
         return handle
 
     @classmethod
@@ -228,16 +229,20 @@ class PersistentObject(ABC):
 
     def _set_deadline(self, ttl_s: float | None) -> None:
         self._wrote()
-        if not any(resolve(self._choice).apply([SetDeadline(key, ttl_s) for key in self._family()])):
-            raise self._not_found()
+        backend = resolve(self._choice)
+        if not any(backend.apply([SetDeadline(key, ttl_s) for key in self._family()])):
+            raise self._not_found(backend)
 
     @abstractmethod
     def _bind(self, backend: Backend) -> Any:
         """Return what operations on ``backend`` need; it has an attribute ``backend``."""
 
     def _now(self) -> Any:
-        """Return what :meth:`_bind` gives for the backend this moment's operation goes to."""
-        backend = resolve(self._choice)
+        """Return what :meth:`_bind` gives for the backend this moment's operation goes to; asked once an operation."""
+        return self._on(resolve(self._choice))
+
+    def _on(self, backend: Backend) -> Any:
+        """Return what :meth:`_bind` gives for ``backend``."""
         bound = self._bound
         if bound is None or bound.backend is not backend:
             bound = self._bound = self._bind(backend)
@@ -255,8 +260,8 @@ class PersistentObject(ABC):
         """Return what stands for the last write of this thread through this handle, None before the first."""
         return self._writes.get(get_ident())
 
-    def _not_found(self) -> ObjectNotFound:
-        return ObjectNotFound(f"{self.key!r} does not exist in {resolve(self._choice).url}")
+    def _not_found(self, backend: Backend) -> ObjectNotFound:
+        return ObjectNotFound(f"{self.key!r} does not exist in {backend.url}")
 
     def __bool__(self) -> bool:
         return resolve(self._choice).exists(self._family())
@@ -350,10 +355,13 @@ def attempts(what: str) -> Iterator[None]:
         pause_s = min(pause_s * 2, 0.1)
 
 
-def check_id(id: object) -> str:
+def id_or_random(id: object) -> str:
     """Return ``id`` as it is kept; a random one for None."""
-    if id is None:
-        return secrets.token_urlsafe(9)
+    return secrets.token_urlsafe(9) if id is None else check_id(id)
+
+
+def check_id(id: object) -> str:
+    """Return ``id`` as it is kept."""
     if isinstance(id, int) and not isinstance(id, bool):
         return str(int(id))
     if not isinstance(id, str):

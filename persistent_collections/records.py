@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
 from difflib import get_close_matches
+from functools import partial
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
@@ -14,12 +15,12 @@ from typing_extensions import Format, get_annotations
 
 from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
 from persistent_collections.codecs.base import Codec
-from persistent_collections.config import BackendSource, resolve
+from persistent_collections.config import BackendSource
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
 from persistent_collections.nested import Place, detach, editing, hold, wrote_back
-from persistent_collections.objects import CodecSource, PersistentObject, check_id, generation
+from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
 
 T = TypeVar("T")
@@ -148,6 +149,8 @@ class Record(_Declared, abstract=True):
             object.__setattr__(self, name, value)
 
         def __getattr__(self, name):
+            if hasattr(type(self), name):  # a property of a subclass raised AttributeError: let it say so itself
+                return object.__getattribute__(self, name)
             if name.startswith("_"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             raise self._unknown(name)
@@ -190,14 +193,15 @@ class Record(_Declared, abstract=True):
             ObjectExists: It exists already; nothing was written.
             ValueError: No value is given, so that there is nothing to store.
         """
-        record = cls.ref(check_id(id), backend=backend)
-        changes = record._changes(values)
+        record = cls.ref(id_or_random(id), backend=backend)
+        bound: _Bound = record._now()
+        changes = record._changes(bound, values)
         if not any(map(_stores, changes)):
             raise ValueError(f"{record.key!r} cannot be created without a value; a record is what is stored of it")
         changed = {change.key for change in changes}
         absent: list[Change] = [Delete(key) for key in record._family() if key not in changed]
         required = [replace(change, must_be_absent=True) for change in [*absent, *changes]]
-        if any(resolve(record._choice).apply(required, record._family())):
+        if any(bound.backend.apply(required, record._family())):
             raise ObjectExists(f"{record.key!r} exists already; load it, or choose another id")
         return record
 
@@ -365,14 +369,16 @@ class Record(_Declared, abstract=True):
     def _require(self, bound: _Bound) -> None:
         """Raise ``ObjectNotFound`` if nothing is stored of the record."""
         if not bound.backend.exists(self._family()):
-            raise self._not_found()
+            raise self._not_found(bound.backend)
 
     def _place(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Place:
         def compare_and_set(field: str, expected: bytes | None, data: bytes) -> bool:
             there = expected is not None or bound.backend.exists(self._family())
             return there and bound.store.compare_and_set(field, expected, data)
 
-        return Place(self, bound_field.field.stored, bound_field.codec, data, compare_and_set)
+        default = bound_field.encode(bound_field.decode(None)) if data is None else None
+        where, codec = bound_field.field.stored, bound_field.codec
+        return Place(self, bound.backend, where, codec, data, compare_and_set=compare_and_set, default=default)
 
     def _read_all(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value of every field, all values read in one step."""
@@ -385,27 +391,29 @@ class Record(_Declared, abstract=True):
             yield name, self._child(field, field.child) if field.child else self._hold(bound, name, data[name])
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        changes = self._changes(values) if values else []
+        if not values:
+            return
+        bound: _Bound = self._now()
+        changes = self._changes(bound, values)
         if not changes:
             return
         self._wrote()
-        bound: _Bound = self._now()
         if len(changes) == 1 and isinstance(changes[0], SetFields):
             bound.store.set_many(changes[0].items)
         else:
             bound.backend.apply(changes, self._family())
 
-    def _changes(self, values: Mapping[str, Any]) -> list[Change]:
-        """Return the changes that set ``values``, all checked and encoded."""
+    def _changes(self, bound: _Bound, values: Mapping[str, Any]) -> list[Change]:
+        """Return the changes that set ``values``, all checked and encoded for the store of ``bound``."""
         declared = {name: self._field(name) for name in values}
-        bound: _Bound = self._now()
         items: dict[str, bytes | None] = {}
         changes: list[Change] = []
         for name, field in declared.items():
             if field.child:
                 collection = self._child(field, field.child)
                 if not collection._is_same(values[name]):
-                    changes.append(Replace(collection._key, self._encoded(name, collection._content, values[name])))
+                    encode = partial(collection._content, collection._on(bound.backend))
+                    changes.append(Replace(collection._key, self._encoded(name, encode, values[name])))
             else:
                 items[field.stored] = self._encoded(name, bound.fields[name].encode, values[name])
         return [SetFields(self._key, items), *changes] if items else changes

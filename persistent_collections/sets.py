@@ -68,24 +68,20 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         keys = key_codec(self._declared(0), references(backend))
         return _Bound(backend, backend.members(self._key, self._kin()), named(keys, self.key))
 
-    def _content(self, items: Any) -> set[str]:
-        bound: _Bound = self._now()
+    def _content(self, bound: _Bound, items: Any) -> set[str]:
         return set(map(bound.keys.encode, plain(items)))
 
-    def _sought(self, member: Any) -> str:
+    def _sought(self, bound: _Bound, member: Any) -> str:
         """Return the text of a member to look for; a set stands for the frozenset it equals."""
-        bound: _Bound = self._now()
         return bound.keys.encode(frozenset(plain(member)) if isinstance(member, set | PersistentSet) else member)
 
-    def _store(self) -> MemberStore:
-        bound: _Bound = self._now()
-        return bound.store
-
     def __contains__(self, member: object) -> bool:
-        return self._store().contains(self._sought(member))
+        bound: _Bound = self._now()
+        return bound.store.contains(self._sought(bound, member))
 
     def __len__(self) -> int:
-        return self._store().size()
+        bound: _Bound = self._now()
+        return bound.store.size()
 
     def __iter__(self) -> Iterator[T]:
         return self._walk(self._now())
@@ -101,21 +97,24 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def add(self, member: T, /) -> None:
         """Mean what ``set.add`` does."""
-        self._store().add(self._content([member]))
+        bound: _Bound = self._now()
+        self._store(bound).add(self._content(bound, [member]))
 
     def discard(self, member: T, /) -> None:
         """Mean what ``set.discard`` does."""
-        self._store().remove({self._sought(member)})
+        bound: _Bound = self._now()
+        self._store(bound).remove({self._sought(bound, member)})
 
     def remove(self, member: T, /) -> None:
         """Mean what ``set.remove`` does."""
-        if not self._store().remove({self._sought(member)}):
+        bound: _Bound = self._now()
+        if not self._store(bound).remove({self._sought(bound, member)}):
             raise KeyError(member)
 
     def pop(self) -> T:
         """Mean what ``set.pop`` does."""
         bound: _Bound = self._now()
-        text = bound.store.pop_any()
+        text = self._store(bound).pop_any()
         if text is None:
             raise KeyError("pop from an empty set")
         try:
@@ -127,28 +126,36 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def clear(self) -> None:
         """Mean what ``set.clear`` does."""
-        self._store().replace(set())
+        self._store(self._now()).replace(set())
 
     def update(self, *others: Iterable[T]) -> None:
         """Mean what ``set.update`` does, in one step."""
-        members: set[str] = set().union(*map(self._content, others))
+        bound: _Bound = self._now()
+        members = self._all_of(bound, others)
         if members:
-            self._store().add(members)
+            self._store(bound).add(members)
 
     def difference_update(self, *others: Iterable[Any]) -> None:
         """Mean what ``set.difference_update`` does, in one step."""
-        members: set[str] = set().union(*map(self._content, others))
+        bound: _Bound = self._now()
+        members = self._all_of(bound, others)
         if members:
-            self._store().remove(members)
+            self._store(bound).remove(members)
 
     def intersection_update(self, *others: Iterable[Any]) -> None:
         """Mean what ``set.intersection_update`` does, in one step."""
         if others:
-            self._store().retain(reduce(and_, map(self._content, others)))
+            bound: _Bound = self._now()
+            self._store(bound).retain(reduce(and_, [self._content(bound, other) for other in others]))
 
     def symmetric_difference_update(self, other: Iterable[T], /) -> None:
         """Mean what ``set.symmetric_difference_update`` does, in one step."""
-        self._store().toggle(self._content(other))
+        bound: _Bound = self._now()
+        self._store(bound).toggle(self._content(bound, other))
+
+    def _all_of(self, bound: _Bound, others: Iterable[Iterable[Any]]) -> set[str]:
+        """Return the texts of the members of all of ``others``."""
+        return set().union(*(self._content(bound, other) for other in others))
 
     def union(self, *others: Iterable[Any]) -> set[Any]:
         """Mean what ``set.union`` does."""
@@ -180,16 +187,15 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def _combined(self, operation: SetOperation, others: tuple[Iterable[Any], ...]) -> set[Any]:
         bound: _Bound = self._now()
-        keys = [other._key for other in others if isinstance(other, PersistentSet) and self._is_sibling(other)]
+        keys = [other._key for other in others if isinstance(other, PersistentSet) and self._is_sibling(bound, other)]
         if keys and len(keys) == len(others):
             return set(map(bound.keys.decode, bound.store.combine(operation, keys)))
         combined: set[Any] = getattr(self.copy(), operation)(*map(plain, others))
         return combined
 
-    def _is_sibling(self, other: PersistentSet[Any]) -> bool:
+    def _is_sibling(self, bound: _Bound, other: PersistentSet[Any]) -> bool:
         """Say whether the texts of ``other`` are comparable with these, in one store."""
-        one, two = self._now(), other._now()
-        return bool(self._declared(0) == other._declared(0) and one.backend == two.backend)
+        return bool(self._declared(0) == other._declared(0) and bound.backend == other._now().backend)
 
     def _operate(self, operation: Callable[[Any, Any], Any], other: object) -> Any:
         return operation(self.copy(), plain(other)) if isinstance(other, _SETS) else NotImplemented

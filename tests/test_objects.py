@@ -124,6 +124,12 @@ def test_an_id_of_another_type_is_refused(wrong: Any) -> None:
             make(wrong)
 
 
+def test_finding_an_object_takes_an_id_and_makes_none_up(store: Backend) -> None:
+    for find in (PersistentDict.ref, PersistentDict.load):
+        with pytest.raises(TypeError, match="an id is a str or an int, not NoneType"):
+            find(None)  # type: ignore[arg-type]  # what the test is about
+
+
 def test_an_id_with_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(ValueError, match="no lone surrogates"):
         Thing("\ud800")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from persistent_collections import (
     PersistentSet,
     Record,
     child,
+    configure,
     connect,
     get_codec,
     use_backend,
@@ -109,3 +111,28 @@ def test_a_field_after_an_unresolved_forward_reference_is_checked_when_the_class
         class Mixed(Record):
             friend: Nowhere  # type: ignore[name-defined] # noqa: F821 - it is defined nowhere
             bad: Exception
+
+
+@pytest.mark.parametrize("change", ["extend", "update", "assign", "fill"])
+def test_an_operation_goes_to_the_store_that_was_the_default_when_it_began(store: Backend, change: str) -> None:
+    class Basket(Record):
+        fruit: PersistentList[str] = child()
+
+    def pairs() -> Iterator[tuple[str, bytes]]:
+        yield "a", b"\xff"
+        configure("memory:")
+        yield "b", b"\xfe"
+
+    match change:
+        case "extend":
+            PersistentList("x", codec="msgpack").extend(data for _, data in pairs())
+            assert PersistentList("x", codec="msgpack", backend=store)[:] == [b"\xff", b"\xfe"]
+        case "update":
+            PersistentDict("x", codec="msgpack").update(pairs())
+            assert PersistentDict("x", codec="msgpack", backend=store) == {"a": b"\xff", "b": b"\xfe"}
+        case "fill":
+            PersistentSet("x", (name for name, _ in pairs()))
+            assert PersistentSet("x", backend=store) == {"a", "b"}
+        case "assign":
+            Basket("x").update(fruit=(name for name, _ in pairs()))
+            assert Basket("x", backend=store).fruit[:] == ["a", "b"]

@@ -15,6 +15,7 @@ from persistent_collections import (
     child,
     make_record,
 )
+from persistent_collections.backends.base import Key
 from tests.records.models import Clashing, Defaults, Employee, Person, Zeros
 
 
@@ -389,3 +390,40 @@ def test_a_child_list_is_declared_with_child(store: Backend) -> None:
 
     parent = Parent("x", one=[1], two=[2])
     assert (parent.one[:], parent.two[:]) == ([1], [2])
+
+
+def test_an_unset_field_that_is_looked_at_stays_unset(store: Backend) -> None:
+    class Post(Record):
+        title: str
+        tags: list[str] = ["new"]  # noqa: RUF012 - a field's default, evaluated for each object
+
+    post = Post("x", title="Hello")
+    with post.edit("tags") as tags:
+        assert tags == ["new"]
+    post.tags.remove("new")
+    post.tags.append("new")
+    del post["tags"]
+    post.tags.extend([])
+    assert store.mapping(Key("Post:x")).get("tags") is None
+    with post.edit("tags") as tags:
+        tags.append("old")
+    assert post.tags == ["new", "old"]
+
+
+def test_an_attribute_error_in_a_property_is_its_own(store: Backend) -> None:
+    class User(Record):
+        name: str
+
+        @property
+        def initials(self) -> str:
+            return self.nickname[0]  # type: ignore[no-any-return, attr-defined]  # what the test is about
+
+        @property
+        def shadow(self) -> str:
+            raise AttributeError("no light")
+
+    user = User("x", name="Luke")
+    with pytest.raises(AttributeError, match="no light"):
+        _ = user.shadow
+    with pytest.raises(UnknownFieldError, match="no field 'nickname' in User"):
+        _ = user.initials
