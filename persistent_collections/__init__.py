@@ -25,7 +25,7 @@ from persistent_collections.errors import (
 )
 from persistent_collections.lists import PersistentList
 from persistent_collections.objects import PersistentObject
-from persistent_collections.records import Record, child, make_record
+from persistent_collections.records import Record, child, fetch, make_record
 from persistent_collections.schema import Password, codec, stored_as
 from persistent_collections.sets import PersistentSet
 
@@ -56,6 +56,7 @@ __all__ = [
     "configure",
     "connect",
     "current_backend",
+    "fetch",
     "get_codec",
     "lift",
     "lower",

@@ -16,6 +16,7 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
 from persistent_collections.errors import DecodeError, EncodeError
+from persistent_collections.fetching import rows
 from persistent_collections.nested import Place, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, attempts
 
@@ -285,6 +286,26 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def copy(self) -> list[T]:
         """Return all of it as a plain ``list``. Cost: 1 round trip, O(n)."""
         return self[:]
+
+    def fetch(self, *names: str) -> list[dict[str, Any]]:
+        """Return the fields called ``names`` of every record in the list, without a round trip for each.
+
+        ::
+
+            luke["friends"].fetch("id", "name")     # [{"id": "han@example.com", "name": "Han Solo"}]
+
+        A row for each reference, in their order; those to records that do not exist are left out. Values are plain.
+        ``fetch(luke.friends[:20], "name")`` reads those of a slice, or of any records.
+
+        Cost: 1 round trip for the list, then 1 for 1,000 records (a cluster: 1 a node), and 1 more for those of them
+        that have none of the fields: do they exist?
+
+        Raises:
+            UnknownFieldError: A field is not declared.
+            TypeError: An item is no record, or a field is a child collection.
+        """
+        items: list[Any] = self.copy()
+        return list(rows(items, names))
 
     def reverse(self) -> None:
         """Mean what ``list.reverse`` does."""

@@ -19,6 +19,7 @@ from persistent_collections.backends.base import Backend, Delete, Key, SetDeadli
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.config import BackendSource, Choice, LazyBackend, choose, portable, resolve, surrounding
 from persistent_collections.errors import ConflictError, DecodeError, EncodeError, ObjectNotFound
+from persistent_collections.fetching import Reader, rows
 
 CodecSource: TypeAlias = str | Codec
 """What ``codec=`` takes: a registered name or a codec."""
@@ -162,10 +163,13 @@ class PersistentObject(ABC):
         return cls._ids(resolve(choose(backend) or cls._class_choice))
 
     @classmethod
-    def all(cls, *, backend: BackendSource | None = None) -> Iterator[Self]:
-        """Yield the handle of every object of this class, as :meth:`ids` does, bound to the store they are in."""
+    def all(cls, *, backend: BackendSource | None = None) -> Found[Self]:
+        """Yield the handle of every object of this class, as :meth:`ids` does, bound to the store they are in.
+
+        ``User.all().fetch("name")`` yields fields of all of them, without a round trip for each.
+        """
         store = resolve(choose(backend) or cls._class_choice)
-        return (cls._handle(name, store) for name in cls._ids(store))
+        return Found(cls._handle(name, store) for name in cls._ids(store))
 
     @classmethod
     def count(cls, *, backend: BackendSource | None = None) -> int:
@@ -252,6 +256,11 @@ class PersistentObject(ABC):
         """Return every key of the object, its own first."""
         return (self._key,)
 
+    def _reader(self, backend: Backend, names: Sequence[str]) -> Reader:
+        """Return how the fields called ``names`` of objects of this class are read from ``backend``."""
+        del backend, names
+        raise TypeError(f"{self.key!r} is no record, and has no fields to fetch")
+
     def _wrote(self) -> None:
         """Take note that this thread writes through this handle."""
         self._writes[get_ident()] = object()
@@ -301,6 +310,20 @@ class PersistentObject(ABC):
     def _state(self) -> dict[str, Any]:
         """Return what a pickle holds beside class, parameters, id and store."""
         return {}
+
+
+class Found(Iterator[T]):
+    """The handles of the objects of one class, found as they are asked for."""
+
+    def __init__(self, handles: Iterator[T]) -> None:
+        self._handles = handles
+
+    def __next__(self) -> T:
+        return next(self._handles)
+
+    def fetch(self, *names: str) -> Iterator[dict[str, Any]]:
+        """Yield the fields called ``names`` of every record, as ``PersistentList.fetch`` does, found as asked for."""
+        return rows(self._handles, names)
 
 
 def generation() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
 from difflib import get_close_matches
@@ -16,9 +16,10 @@ from typing_extensions import Format, get_annotations
 from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
 from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import Origin, PersistentCollection, bound_codec
+from persistent_collections.containers import Origin, PersistentCollection, bound_codec, plain
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
+from persistent_collections.fetching import Reader, rows
 from persistent_collections.nested import Place, detach, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
@@ -301,6 +302,15 @@ class Record(_Declared, abstract=True):
         """Return every field but the children as plain values, references as handles. Cost: 1 round trip."""
         return {name: detach(value) for name, value in self._read_all() if not isinstance(value, PersistentCollection)}
 
+    def _reader(self, backend: Backend, names: Sequence[str]) -> Reader:
+        wanted = {name: self._value_field(name, backend)[1] for name in names if name != "id"}
+
+        def row(record: Record, data: Sequence[bytes | None]) -> dict[str, Any]:
+            stored = dict(zip(wanted, data, strict=True))
+            return {name: record._id if name == "id" else record._decoded(wanted[name], stored[name]) for name in names}
+
+        return Reader([field.field.stored for field in wanted.values()], row)
+
     def get(self, name: str, default: Any = None, /) -> Any:
         """Return ``self[name]``, or ``default`` where that raises ``KeyError``."""
         try:
@@ -349,10 +359,10 @@ class Record(_Declared, abstract=True):
         with editing(self._place(bound, bound_field, data), self._decoded(bound_field, data)) as value:
             yield value
 
-    def _value_field(self, name: str) -> tuple[_Bound, _BoundField]:
+    def _value_field(self, name: str, backend: Backend | None = None) -> tuple[_Bound, _BoundField]:
         if self._field(name).child:
-            raise TypeError(f"{name!r} of {self.key!r} is a child collection; change it by its own methods")
-        bound: _Bound = self._now()
+            raise TypeError(f"{name!r} of {self.key!r} is a child collection; read and change it by its own methods")
+        bound: _Bound = self._now() if backend is None else self._on(backend)
         return bound, bound.fields[name]
 
     def _hold(self, bound: _Bound, name: str, data: bytes | None) -> Any:
@@ -423,6 +433,20 @@ class Record(_Declared, abstract=True):
             return encode(value)
         except TypeError as error:
             raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
+
+
+def fetch(records: Iterable[Record], /, *names: str) -> Iterator[dict[str, Any]]:
+    """Yield the fields called ``names`` of each of ``records``, without a round trip for each.
+
+    ::
+
+        for row in fetch(luke.friends[:20], "id", "name"): ...
+
+    As ``PersistentList.fetch``, for any records: a slice, what ``User.all()`` finds, a set of references.
+
+    Cost: 1 round trip for 1,000 records, and 1 more for those of them that have none of the fields: do they exist?
+    """
+    return rows(plain(records), names)
 
 
 def make_record(

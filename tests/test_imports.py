@@ -39,6 +39,7 @@ PUBLIC = [
     "configure",
     "connect",
     "current_backend",
+    "fetch",
     "get_codec",
     "lift",
     "lower",

@@ -65,6 +65,11 @@ def edit(edited: Any, change: Callable[[Any], object]) -> None:
         change(value)
 
 
+def fetch(items: Any) -> None:
+    with pytest.raises((TypeError, AttributeError)):  # these are no records: see tests/records/test_fetching.py
+        items.fetch("name")
+
+
 def load(target: Any) -> None:
     with suppress(ObjectNotFound):  # a child has the id of its record
         target.load(target.id)
@@ -201,6 +206,7 @@ LIST = {
     "remove": [Case(lambda items: items.remove(3), 2)],
     "index": [Case(lambda items: items.index(3))],
     "count": [Case(lambda items: items.count(3))],
+    "fetch": [Case(fetch)],
     "reverse": [Case(lambda items: items.reverse())],
     "sort": [Case(lambda items: items.sort(key=str), 2)],
     "clear": [Case(lambda items: items.clear())],

@@ -360,6 +360,14 @@ class Backend(ABC):
     def exists(self, keys: Sequence[Key]) -> bool:
         """Say whether any of ``keys``, all of one root, is there."""
 
+    def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
+        """Say of each of some roots whether any of its keys is there, each a moment of its own."""
+        return [self.exists(keys) for keys in families]
+
+    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
+        """Return what each of some mappings holds under some fields, one at least, each a moment of its own."""
+        return [self.mapping(key).get_many(fields) for key, fields in wanted]
+
     @abstractmethod
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing."""

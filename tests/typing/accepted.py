@@ -15,6 +15,7 @@ from persistent_collections import (
     codec,
     connect,
     current_backend,
+    fetch,
     make_record,
     stored_as,
     use_backend,
@@ -89,7 +90,10 @@ assert_type(User.ref(3), User)
 assert_type(User.ref("x", backend="users"), User)
 assert_type(User.create("x", name="X"), User)
 assert_type(Admin.create(), Admin)
-assert_type(User.all(), Iterator[User])
+assert_type(next(User.all()), User)
+assert_type(User.all().fetch("name"), Iterator[dict[str, Any]])
+assert_type(user.friends.fetch("name"), list[dict[str, Any]])
+assert_type(fetch(user.friends[:20], "name"), Iterator[dict[str, Any]])
 assert_type(User.ids(), Iterator[str])
 assert_type(User.count(), int)
 assert_type(make_record("Made", {"name": str}, defaults={"name": ""}), type[Record])

@@ -13,7 +13,6 @@ from persistent_collections.backends.base import (
     Backend,
     Change,
     Key,
-    MappingStore,
     MemberStore,
     SequenceStore,
     Shape,
@@ -25,7 +24,7 @@ from persistent_collections.backends.redis.members import RedisMembers
 from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
-from persistent_collections.backends.redis.server import Command, Server
+from persistent_collections.backends.redis.server import Command, Question, Server
 from persistent_collections.backends.redis.urls import OPTIONS, RETRY_FOR_S, address_of, identity_of, read_url, url_of
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
@@ -90,7 +89,7 @@ class RedisBackend(Backend):
     def identity(self) -> Hashable:
         return identity_of(self._client.connection_pool), self._prefix
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
+    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> RedisMapping:
         return RedisMapping(self._server, key, kin)
 
     def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
@@ -103,6 +102,13 @@ class RedisBackend(Backend):
         return bool(keys) and bool(
             self._server.ask(Subject(str(keys[0])), ("EXISTS", *self._spelt(keys)), repeatable=True)
         )
+
+    def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
+        questions: list[Question] = [(Subject(str(keys[0])), ("EXISTS", *self._spelt(keys))) for keys in families]
+        return list(map(bool, self._server.ask_all(questions)))
+
+    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
+        return self._server.ask_all([self.mapping(key).reading(fields) for key, fields in wanted])
 
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing.

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import ClassVar, Final
 
 from persistent_collections.backends.base import MappingStore, Shape
+from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.handle import Handle
 from persistent_collections.backends.redis.scripts import (
     MAPPING_ADD,
@@ -17,7 +18,7 @@ from persistent_collections.backends.redis.scripts import (
     MAPPING_REPLACE_IF,
     MAPPING_SET,
 )
-from persistent_collections.backends.redis.server import MAX_ITEMS
+from persistent_collections.backends.redis.server import MAX_ITEMS, Command
 from persistent_collections.backends.redis.texts import decode_all, encode
 from persistent_collections.errors import CorruptDataError
 
@@ -43,6 +44,10 @@ class RedisMapping(Handle, MappingStore):
             return []
         pieces = [names[start : start + MAX_ITEMS] for start in range(0, len(names), MAX_ITEMS)]
         return list(chain.from_iterable(self._read_at_once([("HMGET", self._name, *piece) for piece in pieces])))
+
+    def reading(self, fields: Sequence[str]) -> tuple[Subject, Command]:
+        """Return what to ask for the bytes of ``fields``, of which there is one at least."""
+        return self._subject, ("HMGET", self._name, *map(encode, fields))
 
     def get_all(self) -> dict[str, bytes]:
         reply = self._read("HGETALL")

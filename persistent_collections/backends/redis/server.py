@@ -14,6 +14,7 @@ from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.scripts import Script
 
 Command: TypeAlias = Sequence[bytes | str | int]
+Question: TypeAlias = tuple[Subject, Command]
 
 MAX_ITEMS: Final = 400_000
 """Items one command may carry; a server takes some million arguments. Even, so that fields keep their bytes."""
@@ -120,6 +121,17 @@ class Server:
         reply = self._reply(subject, [("MULTI",), *commands, ("EXEC",)], repeatable=repeatable)
         return [self._checked(subject, part) for part in self._checked(subject, reply)]
 
+    def ask_all(self, questions: Sequence[Question]) -> list[Any]:
+        """Return the replies to many commands that read, each a moment of its own, in one round trip.
+
+        Raises:
+            PersistentCollectionsError: They were not answered, or one of them was refused.
+        """
+        if not questions:
+            return []
+        replies = self._replies(questions[0][0], [command for _, command in questions], repeatable=True)
+        return [self._checked(subject, reply) for (subject, _), reply in zip(questions, replies, strict=True)]
+
     def scan(self, subject: Subject, command: Command, options: Command = ()) -> Iterator[list[bytes]]:
         """Yield the pages of a ``SCAN``, ``HSCAN`` or ``SSCAN``, which may repeat what it has given."""
         cursor, page_size = b"0", next(self._page_sizes)
@@ -137,7 +149,12 @@ class Server:
         raise explain(reply, subject, self._address, nothing_done=True)
 
     def _reply(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> Any:
-        """Return the last reply, or the first that is an error, after as many attempts as are safe and needed."""
+        """Return the last reply, or the first that is an error."""
+        replies = self._replies(subject, commands, repeatable=repeatable)
+        return _first_error(replies) or replies[-1]
+
+    def _replies(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> list[Any]:
+        """Return the replies to ``commands`` after as many attempts as are safe and needed."""
         give_up = time.monotonic() + self._retry_for_s
         pauses = _pauses()
         while True:
@@ -151,17 +168,17 @@ class Server:
                 raise explain(failure.error, subject, self._address, nothing_done=nothing_done)
             time.sleep(pause)
 
-    def _attempt(self, commands: Sequence[Command]) -> Any:
+    def _attempt(self, commands: Sequence[Command]) -> list[Any]:
         connection = self._connection()
         complete = False
         try:
             _send(connection, commands)
             replies = [_receive(connection) for _ in commands]
-            reply = next((reply for reply in replies if isinstance(reply, ResponseError)), replies[-1])
-            if isinstance(reply, ResponseError) and is_passing(reply):
-                raise Failure(reply, nothing_done=True)
+            error = _first_error(replies)
+            if error and is_passing(error):
+                raise Failure(error, nothing_done=True)
             complete = True
-            return reply
+            return replies
         finally:
             if not complete:  # a reply still to come would be taken for the next command's
                 connection.disconnect()
@@ -191,6 +208,10 @@ def _receive(connection: Connection) -> Any:
         return error
     except RedisError as error:
         raise Failure(error, nothing_done=is_reply(error)) from error
+
+
+def _first_error(replies: Sequence[Any]) -> ResponseError | None:
+    return next((reply for reply in replies if isinstance(reply, ResponseError)), None)
 
 
 def _pauses() -> Iterator[float]:

@@ -6,8 +6,9 @@ from itertools import chain
 
 import pytest
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend
-from persistent_collections.testing.backends.base import KEY, StoreTests, in_order
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Key
+from persistent_collections.errors import WrongShapeError
+from persistent_collections.testing.backends.base import KEY, OTHER, StoreTests, in_order
 from persistent_collections.testing.backends.data import A, B, C, D, not_integers, samples
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
@@ -58,6 +59,29 @@ class MappingTests(StoreTests):
         mapping.set_many({"a": A, "b": B})
         assert mapping.get_many(["b", "x", "a", "b"]) == [B, None, A, B]
         assert mapping.get_many([]) == []
+
+    def test_fields_of_many_mappings_are_read_at_once(self, backend: Backend) -> None:
+        backend.mapping(KEY).set_many({"a": A, "b": B})
+        backend.sequence(Key("Thing:x", "items")).push_right([A])
+        absent, wanted = Key("Thing:z"), ["b", "x"]
+        assert backend.get_many([(KEY, wanted), (absent, ["a"]), (OTHER, wanted), (KEY, ["a"])]) == [
+            [B, None],
+            [None],
+            [None, None],
+            [A],
+        ]
+        assert backend.get_many([]) == []
+        families = [
+            [KEY],
+            [absent],
+            [Key("Thing:x", "none"), Key("Thing:x", "items")],
+            [OTHER, Key("Thing:y", "items")],
+        ]
+        assert backend.exist(families) == [True, False, True, False]
+        assert backend.exist([]) == []
+        backend.sequence(OTHER).push_right([A])
+        with pytest.raises(WrongShapeError, match="'Thing:y'"):
+            backend.get_many([(KEY, ["a"]), (OTHER, ["a"])])
 
     def test_set_many_sets_and_deletes_in_one_call(self, backend: Backend) -> None:
         mapping = backend.mapping(KEY)
