@@ -290,11 +290,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def fetch(self, *names: str) -> list[dict[str, Any]]:
         """Return the fields called ``names`` of every record in the list, without a round trip for each.
 
-        ::
-
-            luke["friends"].fetch("id", "name")     # [{"id": "han@example.com", "name": "Han Solo"}]
-
-        A row for each reference, in their order; those to records that do not exist are left out. Values are plain.
+        ``luke["friends"].fetch("id", "name")`` gives ``[{"id": "han@example.com", "name": "Han Solo"}]``: a row for
+        each reference, in their order, those to records that do not exist left out. Values are plain.
         ``fetch(luke.friends[:20], "name")`` reads those of a slice, or of any records.
 
         Cost: 1 round trip for the list, then 1 for 1,000 records (a cluster: 1 a node), and 1 more for those of them

@@ -438,11 +438,8 @@ class Record(_Declared, abstract=True):
 def fetch(records: Iterable[Record], /, *names: str) -> Iterator[dict[str, Any]]:
     """Yield the fields called ``names`` of each of ``records``, without a round trip for each.
 
-    ::
-
-        for row in fetch(luke.friends[:20], "id", "name"): ...
-
-    As ``PersistentList.fetch``, for any records: a slice, what ``User.all()`` finds, a set of references.
+    As ``PersistentList.fetch``, for any records: a slice of a list, as in ``fetch(luke.friends[:20], "id", "name")``,
+    a set of references, what ``User.all()`` finds.
 
     Cost: 1 round trip for 1,000 records, and 1 more for those of them that have none of the fields: do they exist?
     """

@@ -26,29 +26,29 @@ from persistent_collections.backends.base import Key
 from tests.servers import RunningServer
 
 
-class Person(Record):
+class Friend(Record):
     name: str
     email: str
     password: Password
     tags: list[str] = ["new"]  # noqa: RUF012 - a field's default, evaluated for each object
-    best: Person | None
-    friends: PersistentList[Person] = child()
+    best: Friend | None
+    friends: PersistentList[Friend] = child()
 
 
-class Pilot(Person):
+class FlyingFriend(Friend):
     ship: str
 
 
 @pytest.fixture
-def luke(store: Backend) -> Person:
-    luke = Person("luke", name="Luke", email="luke@example.com", tags=["jedi"])
-    han = Pilot("han", name="Han", ship="Falcon", best=luke)
-    leia = Person("leia", friends=[luke])
-    luke.update(friends=[han, leia, Person.ref("nobody"), han], best=han)
+def luke(store: Backend) -> Friend:
+    luke = Friend("luke", name="Luke", email="luke@example.com", tags=["jedi"])
+    han = FlyingFriend("han", name="Han", ship="Falcon", best=luke)
+    leia = Friend("leia", friends=[luke])
+    luke.update(friends=[han, leia, Friend.ref("nobody"), han], best=han)
     return luke
 
 
-def test_fields_of_every_reference_come_in_their_order_without_those_that_dangle(luke: Person) -> None:
+def test_fields_of_every_reference_come_in_their_order_without_those_that_dangle(luke: Friend) -> None:
     assert luke.friends.fetch("name", "id") == [
         {"name": "Han", "id": "han"},
         {"name": "", "id": "leia"},
@@ -57,7 +57,7 @@ def test_fields_of_every_reference_come_in_their_order_without_those_that_dangle
     assert list(luke.friends.fetch("name")[0]) == ["name"]
 
 
-def test_fetched_fields_are_what_reading_each_gives_but_plain(luke: Person) -> None:
+def test_fetched_fields_are_what_reading_each_gives_but_plain(luke: Friend) -> None:
     names = ["name", "email", "tags", "best"]
     rows = luke["friends"].fetch(*names)
     assert rows == [{name: friend[name] for name in names} for friend in luke.friends if friend]
@@ -68,23 +68,23 @@ def test_fetched_fields_are_what_reading_each_gives_but_plain(luke: Person) -> N
     assert rows[0]["best"].friends[0].name == "Han"
 
 
-def test_records_of_every_kind_and_from_anywhere_are_read(luke: Person) -> None:
-    PersistentSet[Person]("party", [luke, luke.friends[0]])
+def test_records_of_every_kind_and_from_anywhere_are_read(luke: Friend) -> None:
+    PersistentSet[Friend]("party", [luke, luke.friends[0]])
     assert list(fetch(luke.friends[1:], "id")) == [{"id": "leia"}, {"id": "han"}]
     assert list(fetch([], "name")) == []
-    assert sorted(row["id"] for row in fetch(PersistentSet[Person]("party"), "id")) == ["han", "luke"]
-    assert sorted(row["name"] for row in Person.all().fetch("name")) == ["", "Luke"]
-    assert [row["ship"] for row in Pilot.all().fetch("ship")] == ["Falcon"]
-    assert sorted(person.id for person in Person.all()) == ["leia", "luke"]
+    assert sorted(row["id"] for row in fetch(PersistentSet[Friend]("party"), "id")) == ["han", "luke"]
+    assert sorted(row["name"] for row in Friend.all().fetch("name")) == ["", "Luke"]
+    assert [row["ship"] for row in FlyingFriend.all().fetch("ship")] == ["Falcon"]
+    assert sorted(person.id for person in Friend.all()) == ["leia", "luke"]
 
 
-def test_records_of_several_stores_are_read_from_their_own(luke: Person) -> None:
+def test_records_of_several_stores_are_read_from_their_own(luke: Friend) -> None:
     elsewhere = connect("memory:")
-    ben = Person("ben", name="Ben", backend=elsewhere)
+    ben = Friend("ben", name="Ben", backend=elsewhere)
     assert [row["name"] for row in fetch([ben, luke, ben, luke], "name")] == ["Ben", "Luke", "Ben", "Luke"]
 
 
-def test_an_unset_password_and_a_hash_come_redacted(luke: Person) -> None:
+def test_an_unset_password_and_a_hash_come_redacted(luke: Friend) -> None:
     luke.password = "TheForce"
     [row] = fetch([luke], "password")
     assert row["password"].verify("TheForce")
@@ -92,11 +92,11 @@ def test_an_unset_password_and_a_hash_come_redacted(luke: Person) -> None:
 
 
 @pytest.mark.parametrize(("name", "error"), [("nmae", UnknownFieldError), ("friends", TypeError)])
-def test_what_is_no_field_that_holds_a_value_is_refused(luke: Person, name: str, error: type[Exception]) -> None:
+def test_what_is_no_field_that_holds_a_value_is_refused(luke: Friend, name: str, error: type[Exception]) -> None:
     with pytest.raises(error, match=name):
         luke.friends.fetch("name", name)
     with pytest.raises(error, match=name):
-        list(Person.all().fetch(name))
+        list(Friend.all().fetch(name))
 
 
 def test_what_is_no_record_is_refused(store: Backend) -> None:
@@ -105,13 +105,13 @@ def test_what_is_no_record_is_refused(store: Backend) -> None:
         things.fetch("a")
 
 
-def test_what_cannot_be_read_is_named(luke: Person, store: Backend) -> None:
-    store.mapping(Key("Person:leia")).set_many({"tags": b"5"})
-    with pytest.raises(DecodeError, match="field 'tags' of 'Person:leia'"):
+def test_what_cannot_be_read_is_named(luke: Friend, store: Backend) -> None:
+    store.mapping(Key("Friend:leia")).set_many({"tags": b"5"})
+    with pytest.raises(DecodeError, match="field 'tags' of 'Friend:leia'"):
         luke.friends.fetch("tags")
-    Person.ref("leia").delete()
-    store.sequence(Key("Person:leia")).push_right([b"1"])
-    with pytest.raises(WrongShapeError, match=r"'Person:leia' .* a mapping"):
+    Friend.ref("leia").delete()
+    store.sequence(Key("Friend:leia")).push_right([b"1"])
+    with pytest.raises(WrongShapeError, match=r"'Friend:leia' .* a mapping"):
         luke.friends.fetch("name")
 
 
@@ -127,8 +127,8 @@ def test_a_page_of_a_thousand_friends_takes_three_round_trips(
 
     monkeypatch.setattr(redis.Connection, "send_packed_command", counted)
     with connect(server.url) as backend:
-        friends = [Person(f"friend {number}", name=f"{number}", backend=backend) for number in range(1000)]
-        luke = Person("luke", friends=friends, backend=backend)
+        friends = [Friend(f"friend {number}", name=f"{number}", backend=backend) for number in range(1000)]
+        luke = Friend("luke", friends=friends, backend=backend)
         sent.clear()
         assert [row["name"] for row in luke.friends.fetch("name", "email")] == [f"{number}" for number in range(1000)]
         assert len(sent) == 2
@@ -140,5 +140,5 @@ def test_a_page_of_a_thousand_friends_takes_three_round_trips(
         assert len(luke.friends.fetch("name")) == 999
         assert len(sent) == 3
         sent.clear()
-        assert sum(1 for _ in Person.all(backend=backend).fetch("email")) == 1000
+        assert sum(1 for _ in Friend.all(backend=backend).fetch("email")) == 1000
         assert len(sent) <= 5
