@@ -123,11 +123,8 @@ class PersistentObject(ABC):
         """Set what every handle has, whatever the ``__init__`` of a subclass asks for."""
         if not self.type_name:
             raise TypeError(f"{type(self).__name__} is abstract; make objects of a class made from it")
-        self._id = id
-        self._key = Key(f"{self.type_name}:{id.translate(_QUOTE)}")
-        self._choice = choice
-        self._bound = None
-        self._writes = {}
+        key = Key(f"{self.type_name}:{id.translate(_QUOTE)}")
+        vars(self).update(_id=id, _key=key, _choice=choice, _bound=None, _writes={})  # a record's __setattr__ is slower
 
     @classmethod
     def _handle(cls, id: str, choice: Choice) -> Self:

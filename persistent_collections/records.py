@@ -20,7 +20,7 @@ from persistent_collections.containers import Origin, PersistentCollection, boun
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
 from persistent_collections.fetching import Reader, rows
-from persistent_collections.nested import Place, detach, editing, hold, wrote_back
+from persistent_collections.nested import Place, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
 
@@ -60,10 +60,32 @@ class _BoundField(NamedTuple):
         return self.field.zero() if data is None else self.codec.decode(data)
 
 
+class _Schema(NamedTuple):
+    """The fields of a class, as the names in their annotations are understood now.
+
+    Attributes:
+        generation: Which classes there were.
+        fields: Every declared field, the inherited ones first.
+        children: What the child collections are called in the store.
+    """
+
+    generation: int
+    fields: Mapping[str, Field]
+    children: Sequence[str]
+
+
 class _Bound(NamedTuple):
+    """What operations on one record in one store need.
+
+    Attributes:
+        fields: Those that hold a value.
+        stored: What these are called in the store.
+    """
+
     backend: Backend
     store: MappingStore
     fields: Mapping[str, _BoundField]
+    stored: Sequence[str]
 
 
 class _Attribute:
@@ -129,7 +151,7 @@ class Record(_Declared, abstract=True):
     """
 
     _declarations: ClassVar[Mapping[str, Declaration]] = {}
-    _compiled: ClassVar[tuple[int, Mapping[str, Field]] | None] = None
+    _compiled: ClassVar[_Schema | None] = None
 
     if TYPE_CHECKING:
         id: _Id = _argument(default=None, kw_only=False)  # pyright: ignore[reportIncompatibleMethodOverride] # given by position, read as text
@@ -176,15 +198,20 @@ class Record(_Declared, abstract=True):
         require_distinct(cls, fields)
 
     @classmethod
-    def _fields(cls) -> Mapping[str, Field]:
-        """Return every declared field, the inherited ones first."""
+    def _schema(cls) -> _Schema:
         known = cls._compiled
-        if known is None or known[0] != generation():  # a name may mean a class that took the place of its namesake
+        if known is None or known.generation != generation():  # a name may mean a class that took its namesake's place
             now = generation()
             fields = [compiled(cls, declaration, cls._class_codec) for declaration in cls._declarations.values()]
             require_distinct(cls, fields)
-            known = cls._compiled = now, {field.name: field for field in fields}
-        return known[1]
+            children = [field.stored for field in fields if field.child]
+            known = cls._compiled = _Schema(now, {field.name: field for field in fields}, children)
+        return known
+
+    @classmethod
+    def _fields(cls) -> Mapping[str, Field]:
+        """Return every declared field, the inherited ones first."""
+        return cls._schema().fields
 
     @classmethod
     def create(cls, id: str | int | None = None, /, *, backend: BackendSource | None = None, **values: Any) -> Self:
@@ -212,19 +239,19 @@ class Record(_Declared, abstract=True):
 
     def _bind(self, backend: Backend) -> _Bound:
         known = generation(), type(self)
-        fields: Mapping[str, _BoundField] | None = backend.memo.get(known)
+        fields, stored = backend.memo.get(known, (None, ()))
         if fields is None:
-            fields = backend.memo[known] = {
-                name: _bound_field(field, backend) for name, field in self._fields().items() if not field.child
-            }
-        return _Bound(backend, backend.mapping(self._key, self._kin()), fields)
+            fields = {name: _bound_field(field, backend) for name, field in self._fields().items() if not field.child}
+            stored = tuple(bound_field.field.stored for bound_field in fields.values())
+            backend.memo[known] = fields, stored
+        return _Bound(backend, backend.mapping(self._key, self._kin()), fields, stored)
 
     def _family(self) -> tuple[Key, ...]:
         return (self._key, *self._kin())
 
     def _kin(self) -> tuple[Key, ...]:
         """Return the keys of the children."""
-        return tuple(Key(self._key.root, field.stored) for field in self._fields().values() if field.child)
+        return tuple(Key(self._key.root, stored) for stored in self._schema().children)
 
     def _wrote(self) -> None:
         super()._wrote()
@@ -300,7 +327,9 @@ class Record(_Declared, abstract=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field but the children as plain values, references as handles. Cost: 1 round trip."""
-        return {name: detach(value) for name, value in self._read_all() if not isinstance(value, PersistentCollection)}
+        bound: _Bound = self._now()
+        stored = self._stored(bound)
+        return {name: self._decoded(bound.fields[name], data) for name, data in stored.items()}
 
     def _reader(self, backend: Backend, names: Sequence[str]) -> Reader:
         wanted = {name: self._value_field(name, backend)[1] for name in names if name != "id"}
@@ -393,12 +422,16 @@ class Record(_Declared, abstract=True):
     def _read_all(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value of every field, all values read in one step."""
         bound: _Bound = self._now()
-        stored = bound.store.get_many([each.field.stored for each in bound.fields.values()]) if bound.fields else []
-        data = dict(zip(bound.fields, stored, strict=True))
-        if all(each is None for each in stored):
-            self._require(bound)
+        data = self._stored(bound)
         for name, field in self._fields().items():
             yield name, self._child(field, field.child) if field.child else self._hold(bound, name, data[name])
+
+    def _stored(self, bound: _Bound) -> dict[str, bytes | None]:
+        """Return what is stored of every field that holds a value, read in one step."""
+        data = bound.store.get_many(bound.stored) if bound.stored else []
+        if all(each is None for each in data):
+            self._require(bound)
+        return dict(zip(bound.fields, data, strict=True))
 
     def _write(self, values: Mapping[str, Any]) -> None:
         if not values:

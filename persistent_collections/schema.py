@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
 
 from persistent_collections.annotations import evaluate
@@ -77,6 +77,7 @@ class Field:
         codec: What its annotation or its class chooses, or what its type needs.
         default: What it reads as while unset, or ``MISSING``.
         zero: Gives what it reads as while unset if it has no default.
+        child: The class of the child collection, None for a field that holds a value.
     """
 
     name: str
@@ -85,11 +86,10 @@ class Field:
     codec: CodecSource | None
     default: Any
     zero: Callable[[], Any]
+    child: type[PersistentCollection] | None = field(init=False)
 
-    @property
-    def child(self) -> type[PersistentCollection] | None:
-        """The class of the child collection, None for a field that holds a value."""
-        return self.declared if is_child(self.declared) else None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "child", self.declared if is_child(self.declared) else None)
 
     @property
     def unset_is_none(self) -> bool:
