@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 import persistent_collections
-from persistent_collections import configure
+from persistent_collections import PersistentDict, PersistentList, PersistentSet, Record, configure
+from tests.test_round_trips import public
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LITERAL_BLOCK = re.compile(r"::\n\n((?:    .*\n|\n)+)")
 CODE = re.compile(r"^```.*?^```$|`[^`]*`", re.DOTALL | re.MULTILINE)
@@ -84,6 +85,23 @@ def test_the_commands_of_a_page_name_files_that_are_there(page: Path) -> None:
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "kind", [PersistentDict, PersistentList, PersistentSet, Record], ids=lambda kind: kind.__name__
+)
+def test_the_page_of_methods_names_every_one(kind: type) -> None:
+    page = (ROOT / "docs" / "methods.md").read_text("utf-8")
+    words = set(re.findall(r"\w+", "".join(CODE.findall(page))))
+    assert {name for name in public(kind) if not name.startswith("_")} <= words
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_readme_tells_the_same_story_on_a_server() -> None:
