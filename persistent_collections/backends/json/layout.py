@@ -14,9 +14,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+from unicodedata import normalize
 
 import msgspec
 
@@ -27,6 +29,8 @@ SUFFIX: Final = ".json"
 
 STORE: Final = ".store"
 """The directory of what is ours alone."""
+
+_ESCAPE: Final = re.compile("%[0-9a-f]{2}", re.IGNORECASE)
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +86,11 @@ class Layout:
     def file_name(self, name: str) -> str:
         """Return the file name, without a suffix, for a type, an id or a child."""
         return to_file_name(name, folds_case=self._folds_case)
+
+    def as_made(self, listed: str) -> str:
+        """Return a file name as it was made, where a file system lists it decomposed or in lower case."""
+        name = normalize("NFC", listed)
+        return _ESCAPE.sub(lambda escape: escape[0].upper(), name) if self._folds_case else name
 
     def _place(self, key: Key) -> Place:
         type_name, _, object_id = key.root.partition(":")

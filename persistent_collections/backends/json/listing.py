@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
-from unicodedata import normalize
 
 import msgspec
 
@@ -33,7 +32,7 @@ class Listed(NamedTuple):
 
 
 class _Named(NamedTuple):
-    """A file or directory named as we name them; its file name is the NFC of what a file system may give otherwise."""
+    """A file or directory named as we name them; its file name is as it was made."""
 
     name: str
     file_name: str
@@ -75,7 +74,7 @@ class Listing:
         level = self._level(directory)
         ours = {found.file_name if found.is_directory else f"{found.file_name}{SUFFIX}" for found in level}
         for item in self._files.scan(directory):
-            name = normalize("NFC", item.name)
+            name = self._layout.as_made(item.name)
             if (depth, name) == (0, STORE):
                 continue
             if name not in ours or item.is_directory not in _LEVELS[depth]:
@@ -105,14 +104,14 @@ class Listing:
     def _level(self, directory: Path) -> list[_Named]:
         """Return what is ours in a directory, once even where a file replaced meanwhile is listed twice."""
         within = directory.relative_to(self._layout.root)
-        timed = {normalize("NFC", item.name) for item in self._files.scan(self._layout.deadlines / within)}
+        timed = {self._layout.as_made(item.name) for item in self._files.scan(self._layout.deadlines / within)}
         found = {}
         for item in self._files.scan(directory):
             suffix = "" if item.is_directory else SUFFIX
             given = item.name.removesuffix(suffix)
             if not item.name.endswith(suffix):
                 continue
-            file_name = normalize("NFC", given)
+            file_name = self._layout.as_made(given)
             name = self._name(within, file_name)
             if name and (file_name == given or self._files.signature(directory / f"{file_name}{suffix}")):
                 certain = not self._pending and item.size > MAYBE_EMPTY_BYTES and f"{file_name}{suffix}" not in timed

@@ -165,8 +165,10 @@ class Store:
 
     def _find_facts(self) -> None:
         if self._files.signature(self._facts) is None:
-            here, folded = (self._files.signature(self._root / name) for name in (STORE, STORE.upper()))
-            facts = Facts(1, folds_case=here is not None and folded is not None and here.inode == folded.inode)
+            # Two names that are found but not both listed are one; their inodes tell nothing where FUSE makes them up.
+            listed = {item.name for item in self._files.scan(self._root)}
+            folds_case = self._files.signature(self._root / STORE.upper()) is not None and STORE.upper() not in listed
+            facts = Facts(1, folds_case=folds_case)
             self.journal.write({self._facts: msgspec.json.encode(facts) + b"\n"})
             self._layout = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import stat
 import unicodedata
 from collections.abc import Sequence
@@ -155,13 +154,17 @@ def test_a_deadline_left_by_a_file_deleted_by_hand_does_not_come_back(backend: J
 
 
 class FoldingFiles(Files):
-    """A file system that takes names that differ only in case for one, and gives them in lower case and NFD."""
+    """A file system that takes names that differ only in case for one, and lists them in lower case and NFD.
+
+    As FUSE does, it gives each spelling of a name an inode of its own.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def signature(self, path: Path) -> Signature | None:
-        return super().signature(self._folded(path))
+        found = super().signature(self._folded(path))
+        return found and found._replace(inode=hash(path))
 
     def read(self, path: Path) -> tuple[bytes, Signature] | None:
         return super().read(self._folded(path))
@@ -182,27 +185,32 @@ class FoldingFiles(Files):
         return super().remove_directory(self._folded(path))
 
     def scan(self, path: Path) -> list[Item]:
-        # Names are preserved as they were made but for the hexadecimal digits of escapes, which are folded here too.
-        return [item._replace(name=self._unfolded(item.name)) for item in super().scan(self._folded(path))]
+        return super().scan(self._folded(path))
 
     def _folded(self, path: Path) -> Path:
         name = unicodedata.normalize("NFD", str(path.relative_to(self._root)))
         return self._root / unicodedata.normalize("NFD", name.casefold())
 
-    def _unfolded(self, name: str) -> str:
-        return re.sub("%[0-9a-f]{2}", lambda escape: escape[0].upper(), name)
-
 
 def test_on_a_file_system_that_folds_case_names_are_kept_apart(tmp_path: Path, root: Path) -> None:
     root.mkdir()
     backend = JSONBackend(root, fsync=False, files=FoldingFiles(root))
-    names = ["luke", "Luke", "LUKE", "straße", "STRASSE", "strasse", "é", "É", "e\u0301", "%3Aa", "%3AA", LONG.upper()]
+    names = ["luke", "Luke", "LUKE", "straße", "STRASSE", "strasse", "é", "É", "e\u0301", "%3Aa", "%3AA", "%3a", "%4c", LONG.upper()]
     keys = [Key(f"{kind}:{name}", child) for kind in ("User", "user") for name in names for child in (None, "X", "x")]
     for number, key in enumerate(keys):
         backend.mapping(key).set_many({"f": b"%d" % number})
     assert sorted(backend.keys(""), key=str) == sorted(keys, key=str)
     assert [backend.mapping(key).get("f") for key in keys] == [b"%d" % number for number in range(len(keys))]
     assert '"folds_case":true' in (root / ".store/facts.json").read_text()
+    backend.apply([SetDeadline(keys[0], 1000)])
+    assert sorted(backend.keys(""), key=str) == sorted(keys, key=str)
+    assert list(backend.strangers(())) == []
+
+
+def test_a_stranger_of_a_name_like_ours_is_no_sign_of_folding(backend: JSONBackend, root: Path) -> None:
+    (root / STORE.upper()).mkdir(parents=True)
+    backend.mapping(LUKE).set_many({"f": b"1"})
+    assert '"folds_case":false' in (root / ".store/facts.json").read_text()
 
 
 def test_how_names_are_spelt_is_found_out_once_and_kept(tmp_path: Path, root: Path) -> None:
