@@ -44,10 +44,10 @@ class MemoryBackend(SimpleBackend):
 
     def transform(self, keys: Sequence[Key], step: Step) -> None:
         with self._lock:
-            entries = step([self._entries.get(key) for key in keys])
-            self._entries.update({key: entry for key, entry in zip(keys, entries, strict=True) if entry})
-            for key, entry in zip(keys, entries, strict=True):
-                if entry is None:
+            for key, entry in step({key: self._entries.get(key) for key in keys}).items():
+                if entry:
+                    self._entries[key] = entry
+                else:
                     self._entries.pop(key, None)
 
     def stored_keys(self, prefix: str) -> Iterator[Key]:

@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     deadline: float | None = None
 
 
-Step: TypeAlias = Callable[[Sequence[Entry | None]], Sequence[Entry | None]]
+Step: TypeAlias = Callable[[Mapping[Key, Entry | None]], Mapping[Key, Entry | None]]
 
 
 class SimpleBackend(Backend):
@@ -63,12 +63,13 @@ class SimpleBackend(Backend):
 
     @abstractmethod
     def transform(self, keys: Sequence[Key], step: Step) -> None:
-        """Put ``step(what keys hold)`` in place of what ``keys`` hold, as one atomic step.
+        """Put what ``step`` gives in place of what ``keys`` hold, as one atomic step.
 
         Args:
             keys: No key twice. Of several roots only where ``step`` changes nothing.
-            step: Takes and gives one entry or None a key, in their order. It is pure and may be called again; where it
-                raises, nothing is written. An entry it gives back as it was needs no write.
+            step: Takes an entry or None of every key, of which it may ask only for some, so that a store may read each
+                when it is asked for, and gives those of the keys to change. It is pure and may be called again; where
+                it raises, nothing is written. An entry it gives back as it was needs no write.
         """
 
     @abstractmethod
@@ -79,9 +80,9 @@ class SimpleBackend(Backend):
         """Return what each of ``keys`` holds, all at one moment, whether or not a deadline has passed."""
         entries: list[Entry | None] = []
 
-        def look(stored: Sequence[Entry | None]) -> Sequence[Entry | None]:
-            entries[:] = stored
-            return stored
+        def look(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            entries[:] = [stored[key] for key in keys]
+            return {}
 
         self.transform(keys, look)
         return entries
@@ -111,24 +112,22 @@ class SimpleBackend(Backend):
         return (key for key in self.stored_keys(prefix) if _live(self.read(key)))
 
     def ttl(self, keys: Sequence[Key]) -> float | None:
-        deadline = _deadline(map(_live, self.read_many(keys)))
+        deadline = _deadline(self.read_many(keys))
         return None if deadline is None else max(deadline - time.time(), 0.0)
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        family = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
         there: list[bool] = []
 
-        def step(stored: Sequence[Entry | None]) -> Sequence[Entry | None]:
-            entries = dict(zip(family, map(_live, stored), strict=True))
+        def step(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            entries = {change.key: _live(stored[change.key]) for change in changes}
             there[:] = [entries[change.key] is not None for change in changes]
             if any(change.must_be_absent and found for change, found in zip(changes, there, strict=True)):
-                return stored
-            inherited = _deadline(entries[key] for key in kin)
+                return {}
             for change in changes:
-                entries[change.key] = self._changed(change, entries[change.key], inherited)
-            return list(entries.values())
+                entries[change.key] = self._changed(change, entries[change.key], lambda: _inherited(stored, kin))
+            return entries
 
-        self.transform(family, step)
+        self.transform(list(dict.fromkeys([*kin, *(change.key for change in changes)])), step)
         return there
 
     def content_as(self, key: Key, entry: Entry | None, shape: type[C]) -> C:
@@ -147,7 +146,7 @@ class SimpleBackend(Backend):
             )
         return content
 
-    def _changed(self, change: Change, entry: Entry | None, inherited: float | None) -> Entry | None:
+    def _changed(self, change: Change, entry: Entry | None, inherit: Callable[[], float | None]) -> Entry | None:
         content: Content
         match change:
             case Delete():
@@ -161,7 +160,7 @@ class SimpleBackend(Backend):
                 content = _updated(self.content_as(change.key, entry, dict), items)
         if entry and content is entry.content:
             return entry
-        return Entry(content, entry.deadline if entry else inherited) if content else None
+        return Entry(content, entry.deadline if entry else inherit()) if content else None
 
 
 class _Handle(Generic[C]):
@@ -169,12 +168,12 @@ class _Handle(Generic[C]):
 
     def __init__(self, backend: SimpleBackend, key: Key, kin: Sequence[Key], shape: type[C]) -> None:
         self._backend = backend
-        self._keys = list(dict.fromkeys([key, *kin]))
+        self._key = key
+        self._kin = kin
         self._shape: type[C] = shape
 
     def _read(self) -> C:
-        key = self._keys[0]
-        return self._backend.content_as(key, _live(self._backend.read(key)), self._shape)
+        return self._backend.content_as(self._key, _live(self._backend.read(self._key)), self._shape)
 
     def _change(self, function: Callable[[C], tuple[C, R]]) -> R:
         """Put the first of ``function(content)`` in place of the content and return the second.
@@ -183,17 +182,18 @@ class _Handle(Generic[C]):
         """
         results: list[R] = []
 
-        def step(stored: Sequence[Entry | None]) -> Sequence[Entry | None]:
-            entry, *others = map(_live, stored)
-            before = self._backend.content_as(self._keys[0], entry, self._shape)
+        def step(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            entry = _live(stored[self._key])
+            before = self._backend.content_as(self._key, entry, self._shape)
             after, result = function(before)
             results[:] = [result]
             if after is before:
-                return stored
-            deadline = entry.deadline if entry else _deadline(others)
-            return [Entry(after, deadline) if after else None, *stored[1:]]
+                return {}
+            if not after:
+                return {self._key: None}
+            return {self._key: Entry(after, entry.deadline if entry else _inherited(stored, self._kin))}
 
-        self._backend.transform(self._keys, step)
+        self._backend.transform(list(dict.fromkeys([self._key, *self._kin])), step)
         return results[0]
 
 
@@ -404,9 +404,9 @@ class SimpleMembers(_Handle[set[str]], MemberStore):
         self._change(lambda _: (set(members), None))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
-        entries = self._backend.read_many(list(dict.fromkeys([self._keys[0], *others])))
-        by_key = dict(zip(dict.fromkeys([self._keys[0], *others]), map(_live, entries), strict=True))
-        first, *rest = (self._backend.content_as(key, by_key[key], set) for key in [self._keys[0], *others])
+        keys = list(dict.fromkeys([self._key, *others]))
+        entries = dict(zip(keys, map(_live, self._backend.read_many(keys)), strict=True))
+        first, *rest = (self._backend.content_as(key, entries[key], set) for key in [self._key, *others])
         return set(getattr(first, operation)(*rest))
 
     def pages(self) -> Iterator[list[str]]:
@@ -422,8 +422,13 @@ def _live(entry: Entry | None) -> Entry | None:
 
 
 def _deadline(entries: Iterable[Entry | None]) -> float | None:
-    """Return the deadline of the first entry that is there."""
-    return next((entry.deadline for entry in entries if entry), None)
+    """Return the deadline of the first entry that is there and alive."""
+    return next((entry.deadline for entry in map(_live, entries) if entry), None)
+
+
+def _inherited(stored: Mapping[Key, Entry | None], kin: Iterable[Key]) -> float | None:
+    """Return the deadline of the first of ``kin`` that is there, and ask for no others."""
+    return _deadline(stored[key] for key in kin)
 
 
 def _updated(fields: dict[str, bytes], items: Mapping[str, bytes | None]) -> dict[str, bytes]:

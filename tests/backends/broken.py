@@ -23,8 +23,8 @@ class LosesUpdates(MemoryBackend):
     def transform(self, keys: Sequence[Key], step: Step) -> None:
         found = {key: self.read(key) for key in keys}
         time.sleep(0)
-        entries = dict(zip(keys, step(list(found.values())), strict=True))
-        super().transform(keys, lambda _: list(entries.values()))
+        changed = step(found)
+        super().transform(keys, lambda _: changed)
 
 
 class _TakesEmptyForAbsent(SimpleMapping):
@@ -94,7 +94,7 @@ class OverwritesOtherShapes(MemoryBackend):
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
         if self.shape(key) not in (None, "mapping"):
-            super().transform([key], lambda _: [None])
+            super().transform([key], lambda _: {key: None})
         return super().mapping(key, kin)
 
 
@@ -128,7 +128,7 @@ class _LeavesEmptied(SimpleMapping):
     def delete(self, field: str) -> bool:
         there = super().delete(field)
         if there and not self.size():
-            self._backend.transform(self._keys, lambda stored: [Entry({}), *stored[1:]])
+            self._backend.transform([self._key], lambda _: {self._key: Entry({})})
         return there
 
 
@@ -143,10 +143,17 @@ class FoldsCase(MemoryBackend):
     """Takes keys that differ only in case for one, as some file systems do."""
 
     def read(self, key: Key) -> Entry | None:
-        return super().read(Key(key.root.casefold(), key.child and key.child.casefold()))
+        return super().read(self._folded(key))
 
     def transform(self, keys: Sequence[Key], step: Step) -> None:
-        super().transform([Key(key.root.casefold(), key.child and key.child.casefold()) for key in keys], step)
+        def folded(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            changed = step({key: stored[self._folded(key)] for key in keys})
+            return {self._folded(key): entry for key, entry in changed.items()}
+
+        super().transform([self._folded(key) for key in keys], folded)
+
+    def _folded(self, key: Key) -> Key:
+        return Key(key.root.casefold(), key.child and key.child.casefold())
 
 
 class ListsByPattern(MemoryBackend):

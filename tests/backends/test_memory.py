@@ -26,7 +26,7 @@ class TestMemoryBackend(BackendSuite):
 
     def store(self, backend: Backend, key: Key, content: Content) -> None:
         assert isinstance(backend, MemoryBackend)
-        backend.transform([key], lambda _: [Entry(content)])
+        backend.transform([key], lambda _: {key: Entry(content)})
 
 
 class TestMemoryBackendUnderContention(ContentionSuite):

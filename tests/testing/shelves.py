@@ -40,9 +40,9 @@ class Shelf(SimpleBackend):
     def transform(self, keys: Sequence[Key], step: Step) -> None:
         with self._lock():
             entries = self._load()
-            changed = dict(zip(keys, step([entries.get(key) for key in keys]), strict=True))
+            changed = step({key: entries.get(key) for key in keys})
             if any(entries.get(key) is not entry for key, entry in changed.items()):
-                self._save({key: entry for key, entry in (entries | changed).items() if entry})
+                self._save({key: entry for key, entry in {**entries, **changed}.items() if entry})
 
     def stored_keys(self, prefix: str) -> Iterator[Key]:
         return iter([key for key in self._load() if key.root.startswith(prefix)])

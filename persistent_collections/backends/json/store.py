@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
@@ -39,6 +40,38 @@ class Collected(NamedTuple):
 
     pending: Changes
     stored: tuple[Stored, ...]
+
+
+class _Looked(NamedTuple):
+    """One key under the lock: where its files lie, what is in them, and what that means."""
+
+    place: Place
+    stored: Stored
+    entry: Entry | None
+
+
+class _Held(Mapping[Key, Entry | None]):
+    """What keys hold, each read once it is asked for; under the lock, so all at one moment.
+
+    Args:
+        keys: The keys.
+        look: Reads one.
+    """
+
+    def __init__(self, keys: Sequence[Key], look: Callable[[Key], _Looked]) -> None:
+        self._keys = set(keys)
+        self.look = cache(look)
+
+    def __getitem__(self, key: Key) -> Entry | None:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self.look(key).entry
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 class Store:
@@ -95,17 +128,19 @@ class Store:
             return self._entries(places, self._collect(places))
 
     def transform(self, keys: Sequence[Key], step: Step) -> None:
-        """Put ``step(what keys hold)`` in place of what they hold, as one atomic step."""
+        """Put what ``step`` gives in place of what ``keys`` hold, as one atomic step.
+
+        Cost: only the files are read of which ``step`` asks.
+        """
         if self._files.signature(self._root / STORE) is None:
             # A lock would have to make the store, which a step that changes nothing does not.
-            entries = self.read(keys)
-            if all(new is old for new, old in zip(step(entries), entries, strict=True)):
+            entries = dict(zip(keys, self.read(keys), strict=True))
+            if all(new is entries[key] for key, new in step(entries).items()):
                 return
         with self._locked():
-            places = [self.layout.place(key) for key in keys]
-            collected = self._collect(places)
-            entries = self._entries(places, collected)
-            self._write(places, _changes(places, collected.stored, entries, step(entries)))
+            held = _Held(keys, self._look)
+            changed = step(held)
+            self._write([self.layout.place(key) for key in changed], _changes(held, changed))
 
     def _write(self, places: Sequence[Place], changes: Changes) -> None:
         if not changes:
@@ -137,6 +172,12 @@ class Store:
         if not content:
             return None
         return Entry(content, None if stored.deadline is None else parse_deadline(stored.deadline, place.deadline))
+
+    def _look(self, key: Key) -> _Looked:
+        """Return what the files of ``key`` hold; call it with the lock held."""
+        place = self.layout.place(key)
+        stored = Stored(self.reader.read(place.data), self.reader.read(place.deadline))
+        return _Looked(place, stored, self._entry(place, stored))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -173,13 +214,12 @@ class Store:
             self._layout = None
 
 
-def _changes(
-    places: Sequence[Place], stored: Sequence[Stored], before: Sequence[Entry | None], after: Sequence[Entry | None]
-) -> Changes:
+def _changes(held: _Held, changed: Mapping[Key, Entry | None]) -> Changes:
     """Return the files to change, data before deadlines: see :meth:`Store.read`."""
     data: dict[Path, bytes | None] = {}
     deadlines: dict[Path, bytes | None] = {}
-    for place, was, old, new in zip(places, stored, before, after, strict=True):
+    for key, new in changed.items():
+        place, was, old = held.look(key)
         if new is old:
             continue
         becomes = _stored(place, was, old, new)

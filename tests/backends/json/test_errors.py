@@ -142,7 +142,7 @@ OPERATIONS: dict[str, Operation] = {
     "apply delete": lambda backend: backend.apply([Delete(CHILD), Delete(KEY)]),
     "delete and replace": lambda backend: backend.apply([Delete(KEY), Replace(KEY, [b"2"])]),
     "set a deadline": lambda backend: backend.apply([SetDeadline(KEY, 0)]),
-    "write a child": lambda backend: backend.sequence(CHILD, [KEY]).push_right([b"2"]),
+    "make a child": lambda backend: backend.sequence(Key(KEY.root, "new"), [KEY]).push_right([b"2"]),
     "exists": lambda backend: backend.exists([KEY]),
     "shape": lambda backend: backend.shape(KEY),
 }
@@ -162,6 +162,27 @@ def test_no_operation_overwrites_or_drops_a_corrupt_file(
     assert set(backend.keys("")) == {KEY, CHILD}, "it is there to be seen to"
     path.write_text('{"f": 5}')
     assert backend.mapping(KEY).get("f") == b"5"
+
+
+@pytest.mark.parametrize(("corrupt", "sound"), [(CHILD, KEY), (KEY, CHILD)], ids=["a corrupt child", "a corrupt owner"])
+def test_a_corrupt_file_is_in_the_way_of_its_own_key_alone(
+    root: Path, backend: JSONBackend, corrupt: Key, sound: Key
+) -> None:
+    path = root / f"User/luke{'/friends' if corrupt.child else ''}.json"
+    path.write_text("[1")
+    kin = [KEY, CHILD]
+    write: Change = SetFields(KEY, {"f": b"2"}) if sound == KEY else Replace(CHILD, [b"2"])
+    assert backend.apply([write], kin) == [True]
+    if sound == KEY:
+        backend.mapping(KEY, kin).set_many({"g": b"3"})
+        assert backend.mapping(KEY).get_all() == {"f": b"2", "g": b"3"}
+    else:
+        backend.sequence(CHILD, kin).push_right([b"3"])
+        assert backend.sequence(CHILD).get_slice(slice(None)) == [b"2", b"3"]
+    assert path.read_text() == "[1"
+    with pytest.raises(CorruptDataError, match=path.name):
+        backend.apply([Delete(KEY), Delete(CHILD)])
+    assert backend.exists([sound])
 
 
 @pytest.mark.parametrize("name", ["deadlines/User/luke.json", "commit.json", "facts.json"])

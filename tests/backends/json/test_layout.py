@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
-def expiring(entries: Sequence[Entry | None], at: float) -> list[Entry | None]:
-    return [entry and Entry(entry.content, at) for entry in entries]
+def expiring(stored: Mapping[Key, Entry | None], at: float) -> dict[Key, Entry | None]:
+    return {key: entry and Entry(entry.content, at) for key, entry in stored.items()}
 
 
 def test_an_object_its_child_and_their_deadline_are_readable_files(backend: JSONBackend, root: Path) -> None:
@@ -195,7 +195,22 @@ class FoldingFiles(Files):
 def test_on_a_file_system_that_folds_case_names_are_kept_apart(tmp_path: Path, root: Path) -> None:
     root.mkdir()
     backend = JSONBackend(root, fsync=False, files=FoldingFiles(root))
-    names = ["luke", "Luke", "LUKE", "straße", "STRASSE", "strasse", "é", "É", "e\u0301", "%3Aa", "%3AA", "%3a", "%4c", LONG.upper()]
+    names = [
+        "luke",
+        "Luke",
+        "LUKE",
+        "straße",
+        "STRASSE",
+        "strasse",
+        "é",
+        "É",
+        "e\u0301",
+        "%3Aa",
+        "%3AA",
+        "%3a",
+        "%4c",
+        LONG.upper(),
+    ]
     keys = [Key(f"{kind}:{name}", child) for kind in ("User", "user") for name in names for child in (None, "X", "x")]
     for number, key in enumerate(keys):
         backend.mapping(key).set_many({"f": b"%d" % number})

@@ -153,6 +153,30 @@ class CountingFiles(Files):
         return super().read(path)
 
 
+def test_a_write_opens_no_file_but_its_own_unless_it_makes_it(tmp_path: Path) -> None:
+    class Listing(Files):
+        """Notes which files were opened."""
+
+        def __init__(self) -> None:
+            self.opened: list[str] = []
+
+        def read(self, path: Path) -> tuple[bytes, Signature] | None:
+            self.opened.append(path.name)
+            return super().read(path)
+
+    JSONBackend(tmp_path).apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"1"] * 10_000), SetDeadline(CHILD, 1000)])
+    files = Listing()
+    backend = JSONBackend(tmp_path, files=files)
+    backend.mapping(KEY, [KEY, CHILD]).set_many({"f": b"2"})
+    backend.mapping(KEY, [KEY, CHILD]).increment("f", 1)
+    backend.apply([SetFields(KEY, {"f": b"4"})], [KEY, CHILD])
+    backend.apply([Delete(KEY)], [KEY, CHILD])
+    assert "friends.json" not in files.opened
+    backend.mapping(KEY, [KEY, CHILD]).set_many({"f": b"5"})
+    assert "friends.json" in files.opened
+    assert backend.ttl([KEY]) is not None, "of what is made, the kin that is there tells the deadline"
+
+
 @pytest.mark.slow
 def test_a_file_that_has_settled_is_opened_and_parsed_once(tmp_path: Path) -> None:
     files = CountingFiles()
