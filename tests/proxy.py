@@ -1,4 +1,4 @@
-"""A relay before a server that counts what passes: round trips and bytes, whatever the client is."""
+"""A relay before a server that counts what passes, round trips and bytes, and cuts connections where it is told to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Literal
 
 CHUNK_BYTES = 1 << 20
+
+Direction = Literal["request", "reply"]
 
 
 class Proxy(ThreadingTCPServer):
@@ -16,7 +19,8 @@ class Proxy(ThreadingTCPServer):
 
     Attributes:
         trips: How often something was sent to the server after it had answered.
-        received_bytes: How much the server sent.
+        passed_bytes: How much was sent to the server and how much it sent.
+        cut: Where the next connection is to be cut, None once it is.
     """
 
     daemon_threads = True
@@ -31,7 +35,22 @@ class Proxy(ThreadingTCPServer):
         return int(self.server_address[1])
 
     def reset(self) -> None:
-        self.trips = self.received_bytes = 0
+        self.trips = 0
+        self.passed_bytes: dict[Direction, int] = {"request": 0, "reply": 0}
+        self.cut: tuple[Direction, int] | None = None
+
+    def cut_after(self, direction: Direction, passed_bytes: int) -> None:
+        """Let so many bytes more pass in ``direction``, then cut the connection they came by; later ones stay whole."""
+        self.reset()
+        self.cut = direction, passed_bytes
+
+    def let_pass(self, direction: Direction, data: bytes) -> tuple[bytes, bool]:
+        """Return what may pass of ``data``, and whether the connection is to be cut behind it."""
+        passed = self.passed_bytes[direction]
+        self.passed_bytes[direction] += len(data)
+        if self.cut is None or self.cut[0] != direction or self.cut[1] > passed + len(data):
+            return data, False
+        return data[: max(0, self.cut[1] - passed)], True
 
 
 class _Relay(BaseRequestHandler):
@@ -41,21 +60,26 @@ class _Relay(BaseRequestHandler):
     def handle(self) -> None:
         self.answered = True
         with socket.create_connection(("127.0.0.1", self.server.server_port)) as server:
-            back = threading.Thread(target=self.answer, args=(server,))
+            back = threading.Thread(target=self.relay, args=("reply", server, self.request))
             back.start()
-            while data := _receive(self.request):
-                self.server.trips += self.answered
-                self.answered = False
-                server.sendall(data)
-            server.shutdown(socket.SHUT_RDWR)
+            self.relay("request", self.request, server)
             back.join()
 
-    def answer(self, server: socket.socket) -> None:
-        while data := _receive(server):
-            self.answered = True
-            self.server.received_bytes += len(data)
+    def relay(self, direction: Direction, source: socket.socket, target: socket.socket) -> None:
+        """Pass on what ``source`` sends until either side, or a cut, ends the connection."""
+        cut = False
+        while not cut and (data := _receive(source)):
+            if direction == "request":
+                self.server.trips += self.answered
+            self.answered = direction == "reply"
+            data, cut = self.server.let_pass(direction, data)
             with suppress(OSError):
-                self.request.sendall(data)
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        if cut:
+            self.server.cut = None
 
 
 def _receive(source: socket.socket) -> bytes:

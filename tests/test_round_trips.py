@@ -423,7 +423,7 @@ def test_the_counter_counts_round_trips_and_bytes(backend: Backend, proxy: Proxy
     for _ in range(5):
         assert items[0]
     assert proxy.trips == 5
-    assert 50_000 < proxy.received_bytes < 51_000
+    assert 50_000 < proxy.passed_bytes["reply"] < 51_000
 
 
 PLUMBING = {
@@ -546,5 +546,5 @@ def test_to_change_one_item_of_many_no_others_are_read(
     for call in ONE_OF_MANY[kind]:
         proxy.reset()
         call(target)
-        assert proxy.received_bytes < 500
+        assert proxy.passed_bytes["reply"] < 500
     assert len(target) == (SIZE if kind is PersistentList[list[int]] else 0)
