@@ -131,7 +131,7 @@ def run_server(binary: str | None = None, *options: str) -> Iterator[RunningServ
 def _start(binary: str, folder: Path, options: Sequence[str]) -> RunningServer:
     """Start a server, on another port where the one found free was taken meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
-        port = _free_port()
+        port = free_port()
         socket_file = folder / "server.sock"
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--unixsocket", str(socket_file), "--save", "", "--appendonly", "no", *options]
@@ -147,7 +147,7 @@ def _start(binary: str, folder: Path, options: Sequence[str]) -> RunningServer:
     raise AssertionError
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -69,6 +69,7 @@ _REFUSALS: Final = {
 }
 _OTHER: Final = _Refusal("see its log")
 _WRONG_TYPE: Final = "WRONGTYPE"
+_UNTRUSTED: Final = "certificate verify failed"
 # In the text of an error a script passes on, the code stands anywhere.
 _REASON: Final = re.compile("|".join(rf"\b{reason}\b" for reason in (_WRONG_TYPE, *_REFUSALS)))
 
@@ -80,7 +81,9 @@ def is_reply(error: RedisError) -> bool:
 
 def is_passing(error: RedisError) -> bool:
     """Say whether the same command may well succeed a moment later."""
-    return not is_reply(error) or _REFUSALS.get(_reason(error), _OTHER).passing
+    if is_reply(error):
+        return _REFUSALS.get(_reason(error), _OTHER).passing
+    return _UNTRUSTED not in str(error)
 
 
 def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: bool) -> PersistentCollectionsError:
@@ -97,9 +100,11 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
     if is_reply(error):
         explained = _refused(_reason(error), text, subject, server)
     elif nothing_done:
+        remedy = "see that it runs and that the URL is right"
+        if _UNTRUSTED in text:
+            remedy = "let 'ssl_ca_certs' name the authority that certifies it, and the URL the host it is certified as"
         explained = BackendUnavailable(
-            f"{subject.name!r}: the server at {server} cannot be reached ({text}); nothing was done; "
-            "see that it runs and that the URL is right"
+            f"{subject.name!r}: the server at {server} cannot be reached ({text}); nothing was done; {remedy}"
         )
     else:
         explained = OutcomeUnknown(
