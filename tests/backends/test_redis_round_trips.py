@@ -14,27 +14,21 @@ from persistent_collections.backends.fakeredis import FakeRedisBackend
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.testing.backends.calls import EMPTYINGS, NAME, ON_ABSENT, SINGLES, STARTS, WRITES, Call, put
-from tests.servers import RunningServer, binaries, run_server
+from tests.conftest import SERVERS, Start
 
 KEY = Key("Thing:x")
 CHILD = Key("Thing:x", "child")
 KIN = {"alone": (), "with kin": (KEY, CHILD)}
 
 
-@pytest.fixture(scope="module")
-def real() -> Iterator[RunningServer]:
-    with run_server(binaries()[0]) as server:
-        yield server
-
-
-@pytest.fixture(params=["real", "fake", "RESP2"])
-def backend(request: pytest.FixtureRequest, real: RunningServer) -> Iterator[RedisBackend]:
+@pytest.fixture(params=["real", "fake", "RESP2", "cluster", "sentinel"])
+def backend(request: pytest.FixtureRequest, start: Start) -> Iterator[RedisBackend]:
     if request.param == "fake":
         yield FakeRedisBackend()
         return
+    served = start(request.param if request.param in SERVERS else "server")
     protocol = 2 if request.param == "RESP2" else 3
-    with RedisBackend.from_url(StoreURL.parse(f"{real.url}?protocol={protocol}")) as backend, real.client() as client:
-        client.flushall()
+    with RedisBackend.from_url(StoreURL.parse(f"{served.url}?protocol={protocol}")) as backend:
         yield backend
 
 
@@ -87,19 +81,38 @@ def test_a_write_that_empties_is_one_round_trip(backend: Backend, asked: Callabl
     assert trips == 1
 
 
-def test_what_concerns_several_keys_is_one_round_trip(backend: Backend, asked: Callable[..., int]) -> None:
+def test_what_concerns_several_keys_of_a_root_is_one_round_trip(backend: Backend, asked: Callable[..., int]) -> None:
     changes: list[Change] = [SetFields(KEY, {"f": b"1", "g": None}), Replace(CHILD, [b"a"]), SetDeadline(KEY, 100)]
     calls: list[Callable[[], object]] = [
         lambda: backend.apply(changes, [KEY, CHILD]),
         lambda: backend.exists([KEY, CHILD]),
         lambda: backend.shape(KEY),
         lambda: backend.ttl([KEY, CHILD]),
-        lambda: list(backend.keys("Thing:")),
-        lambda: backend.members(Key("Thing:m")).combine("union", [Key("Thing:n"), Key("Thing:o")]),
+        lambda: backend.members(Key("Thing:m", "a")).combine("union", [Key("Thing:m", "b"), Key("Thing:m")]),
     ]
     for call in calls:
         call()
         assert asked(call) == 1
+
+
+def test_what_concerns_several_roots_is_one_round_trip_a_node(backend: Backend, asked: Callable[..., int]) -> None:
+    keys = [Key(f"Thing:{number}") for number in range(100)]
+    calls: list[Callable[[], object]] = [
+        lambda: backend.exist([[key] for key in keys]),
+        lambda: backend.get_many([(key, ["f"]) for key in keys]),
+        lambda: backend.members(KEY).combine("union", keys),
+    ]
+    for call in calls:
+        call()
+        assert asked(call) == (3 if backend.url.startswith("redis+cluster:") else 1)
+
+
+def test_listing_keys_is_one_round_trip_a_page_and_on_a_cluster_two_more_a_node(
+    backend: Backend, asked: Callable[..., int]
+) -> None:
+    backend.mapping(KEY).set_many({"f": b"1"})
+    assert list(backend.keys("Thing:")) == [KEY]
+    assert asked(lambda: list(backend.keys("Thing:"))) == (9 if backend.url.startswith("redis+cluster:") else 1)
 
 
 def test_iteration_is_one_round_trip_a_page_and_small_collections_are_one_page(
@@ -113,9 +126,12 @@ def test_iteration_is_one_round_trip_a_page_and_small_collections_are_one_page(
         assert asked(lambda: list(chain.from_iterable(members.pages()))) <= most
 
 
-def test_making_a_backend_and_its_handles_asks_nothing(real: RunningServer, asked: Callable[..., int]) -> None:
+@pytest.mark.parametrize("name", SERVERS)
+def test_making_a_backend_and_its_handles_asks_nothing(name: str, start: Start, asked: Callable[..., int]) -> None:
+    url = start(name).url
+
     def make() -> None:
-        with RedisBackend.from_url(StoreURL.parse(real.url)) as backend:
+        with RedisBackend.from_url(StoreURL.parse(url)) as backend:
             for shape in (backend.mapping, backend.sequence, backend.members):
                 shape(KEY, [CHILD])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 import redis.asyncio
+from redis.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
 
 from persistent_collections.backends.base import Key
 from persistent_collections.backends.fakeredis import FakeRedisBackend
 from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.redis.places import ClusterPlace, ServerPlace
 from persistent_collections.backends.urls import StoreURL, find_backend
 from persistent_collections.errors import BackendUnavailable, ConfigurationError
 from tests.servers import RunningServer, run_server
@@ -34,6 +37,12 @@ def connect(url: str) -> RedisBackend:
     return backend
 
 
+def pool_of(backend: RedisBackend) -> redis.ConnectionPool:
+    place = backend._place
+    assert isinstance(place, ServerPlace)
+    return place.pool
+
+
 class TestURLs:
     @pytest.mark.parametrize(
         ("url", "identity"),
@@ -46,6 +55,18 @@ class TestURLs:
             ("redis://h:1?db=2&prefix=a:&protocol=2", (("redis", ("h", 1), 2), "a:")),
             ("redis://[::1]:7/3", (("redis", ("::1", 7), 3), "")),
             ("unix:///run/a%20b.sock?db=4", (("redis", "/run/a b.sock", 4), "")),
+            (
+                "redis+sentinel://u:p@h:1,LocalHost/main/2?prefix=a:",
+                (("sentinel", frozenset({("h", 1), ("127.0.0.1", 26379)}), "main", 2), "a:"),
+            ),
+            (
+                "rediss+sentinel://[::1]:7/a%2Fb?sentinel_username=x",
+                (("sentinel", frozenset({("::1", 7)}), "a/b", 0), ""),
+            ),
+            (
+                "redis+cluster://u:p@H:1,[::1],localhost:7?prefix=a:",
+                (("cluster", frozenset({("h", 1), ("::1", 6379), ("127.0.0.1", 7)})), "a:"),
+            ),
         ],
     )
     def test_a_store_is_a_server_a_database_and_a_prefix(self, url: str, identity: object) -> None:
@@ -56,6 +77,11 @@ class TestURLs:
         assert connect("redis://h/1") != connect("redis://h/2")
         assert connect("redis://h/1") != connect("redis://h/1?prefix=x")
         assert connect("redis://h/1") != connect("redis://i/1")
+        assert connect("redis+cluster://h:1,i:2") == connect("rediss+cluster://u:p@i:2,h:1?protocol=2")
+        assert connect("redis+sentinel://h:1,i:2/main") == connect("redis+sentinel://i:2,h:1/main?db=0")
+        assert connect("redis+sentinel://h:1/main") != connect("redis+sentinel://h:1/other")
+        assert connect("redis+sentinel://h:1/main") != connect("redis+sentinel://i:1/main"), "another service so named"
+        assert connect("redis+cluster://h:1") != connect("redis://h:1")
 
     @pytest.mark.parametrize(
         "url",
@@ -66,6 +92,8 @@ class TestURLs:
             "unix:///run/redis.sock?db=1",
             "rediss://h:1?ssl_ca_certs=/a&ssl_certfile=/b&ssl_keyfile=/c&ssl_cert_reqs=optional&ssl_check_hostname=false",
             "valkeys://h:1?ssl_ca_path=/a&ssl_ciphers=X",
+            "redis+sentinel://h:1,i:2/main/2?sentinel_username=u&min_other_sentinels=1&prefix=a:&socket_timeout=1.5",
+            "rediss+cluster://h:1,i:2?prefix=a:&codec=msgpack&ssl_cert_reqs=optional&max_connections=7",
         ],
     )
     def test_the_url_is_given_back_with_its_options(self, url: str) -> None:
@@ -74,16 +102,46 @@ class TestURLs:
     def test_the_url_is_given_back_without_passwords(self) -> None:
         assert connect("redis://u:p%40s@h:1/2?prefix=a:").url == "redis://u@h:1/2?prefix=a:"
         assert connect("rediss://h:1?password=p&ssl_password=q&db=1").url == "rediss://h:1?db=1"
+        sentinels = connect("rediss+sentinel://u:p@h:1,i:2/main?sentinel_username=v&sentinel_password=q")
+        assert sentinels.url == "rediss+sentinel://u@h:1,i:2/main?sentinel_username=v"
+        assert connect("redis+cluster://u:p%40s@h:1,i:2").url == "redis+cluster://u@h:1,i:2"
 
     def test_options_reach_the_connections(self) -> None:
         url = "rediss://u%2Fv:p%40s%3A@h:1/2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7&client_name=me"
-        pool = connect(url)._client.connection_pool
+        pool = pool_of(connect(url))
         connection = pool.make_connection()
         assert isinstance(connection, redis.SSLConnection)
         assert (connection.username, connection.password) == ("u/v", "p@s:")
         assert (connection.host, connection.port, connection.db) == ("h", 1, 2)
         assert (connection.socket_timeout, connection.client_name) == (1.5, "me")
         assert pool.max_connections == 7
+
+    def test_options_reach_the_connections_to_every_node_of_a_cluster(self) -> None:
+        place = connect("rediss+cluster://u:p@h:1,i:2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7")._place
+        assert isinstance(place, ClusterPlace)
+        pool = place._pool_at(("j", 3))
+        connection = pool.make_connection()
+        assert isinstance(connection, redis.SSLConnection)
+        assert (connection.username, connection.password, connection.socket_timeout) == ("u", "p", 1.5)
+        assert (connection.host, connection.port, pool.max_connections) == ("j", 3, 7)
+        assert connection.retry.get_retries() == 0
+
+    def test_options_reach_the_connections_to_the_master_and_to_its_sentinels(self) -> None:
+        url = "rediss+sentinel://u:p@h:1,i:2/main/3?socket_timeout=1.5&ssl_cert_reqs=none&protocol=2&client_name=me"
+        pool = pool_of(connect(f"{url}&sentinel_username=v&sentinel_password=q"))
+        connection = pool.make_connection()
+        assert isinstance(connection, SentinelManagedSSLConnection)
+        assert (connection.username, connection.password, connection.db) == ("u", "p", 3)
+        assert (connection.socket_timeout, connection.client_name) == (1.5, "me")
+        assert isinstance(pool, SentinelConnectionPool)
+        for sentinel, place in zip(pool.sentinel_manager.sentinels, [("h", 1), ("i", 2)], strict=True):
+            one = sentinel.connection_pool.make_connection()
+            assert isinstance(one, redis.SSLConnection)
+            assert (one.host, one.port) == place
+            assert (one.username, one.password, one.db, one.client_name) == ("v", "q", 0, None)
+            assert (one.socket_timeout, one.cert_reqs) == (1.5, ssl.CERT_NONE)
+            assert one.get_protocol() == 2
+            assert one.retry.get_retries() == 0
 
     def test_codec_is_taken_from_the_url(self) -> None:
         assert connect("redis://h?codec=msgpack").codec == "msgpack"
@@ -106,6 +164,22 @@ class TestURLs:
             ("redis://h/1/2", "is spelt 'redis://user:password@host:port/db'"),
             ("unix://run/redis.sock", "is spelt 'unix:///path/to/redis.sock'"),
             ("unix://", "is spelt 'unix:///path/to/redis.sock'"),
+            ("redis://h,i", "is spelt 'redis://user:password@host:port/db'"),
+            ("redis+cluster://", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster://h:1,,i:2", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster://h:1/0", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster:h:1", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster://h:1?db=1", "unknown option 'db' for 'redis+cluster'"),
+            ("redis+cluster://h:1?prefix={a}", "option 'prefix' takes a text without braces"),
+            ("redis+sentinel://h:1,i:2", "'redis+sentinel://user:password@host:port,host:port/service/db'"),
+            ("redis+sentinel:///main", "'redis+sentinel://user:password@host:port,host:port/service/db'"),
+            ("redis+sentinel://h:1,i:/main", "'redis+sentinel://user:password@host:port,host:port/service/db'"),
+            ("rediss+sentinel://h:1/main/one", "'rediss+sentinel://user:password@host:port,host:port/service/db'"),
+            ("redis+sentinel://h:1/main/1/2", "'redis+sentinel://user:password@host:port,host:port/service/db'"),
+            ("redis+sentinel://h:1/main/1?db=1", "option 'db' is given twice"),
+            ("redis+sentinel://h/main?sentinel_pasword=a", "did you mean 'sentinel_password'"),
+            ("redis+sentinel://h/main?ssl_certfile=a", "unknown option 'ssl_certfile' for 'redis+sentinel'"),
+            ("redis+sentinal://h/main", "did you mean 'redis+sentinel'"),
             ("fakeredis://?server_type=kdb", "option 'server_type' is one of redis, valkey"),
         ],
     )
@@ -123,7 +197,7 @@ class TestURLs:
 
     def test_a_password_that_breaks_no_url_is_taken_whole(self) -> None:
         for password in ("a@b:c#d", "a:", "@", "#"):
-            pool = connect(f"redis://user:{password}@host:1/0")._client.connection_pool
+            pool = pool_of(connect(f"redis://user:{password}@host:1/0"))
             assert (pool.connection_kwargs["password"], pool.connection_kwargs["host"]) == (password, "host")
 
     def test_making_a_store_reaches_for_no_server(self) -> None:
@@ -164,7 +238,7 @@ class TestGivenClients:
 
     def test_connections_of_our_own_are_closed_and_opened_again(self, server: RunningServer) -> None:
         with connect(server.url) as backend:
-            connections = backend._client.connection_pool._available_connections
+            connections = pool_of(backend)._available_connections
             for _ in range(2):
                 backend.exists([KEY])
                 assert [connection.is_connected for connection in connections] == [True]
@@ -185,7 +259,7 @@ class TestGivenClients:
 
     def test_what_is_no_redis_client_is_refused(self) -> None:
         for client in (redis.asyncio.Redis(), "redis://localhost", None):
-            with pytest.raises(ConfigurationError, match=r"redis\.Redis client, not a"):
+            with pytest.raises(ConfigurationError, match=r"redis.RedisCluster client, not a"):
                 RedisBackend(client)  # type: ignore[arg-type]  # that is the point
 
 

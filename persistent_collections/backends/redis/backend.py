@@ -1,4 +1,4 @@
-"""A store on one Redis server."""
+"""A store on Redis: one server, a Sentinel service or a cluster."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from persistent_collections.backends.redis.changes import as_arguments, shape_of
 from persistent_collections.backends.redis.failures import Subject, wrong_shape
 from persistent_collections.backends.redis.mapping import RedisMapping
 from persistent_collections.backends.redis.members import RedisMembers
-from persistent_collections.backends.redis.names import Names
+from persistent_collections.backends.redis.node import Command
+from persistent_collections.backends.redis.places import Place, place_of
 from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
-from persistent_collections.backends.redis.server import Command, Question, Server
-from persistent_collections.backends.redis.urls import OPTIONS, RETRY_FOR_S, address_of, identity_of, read_url, url_of
+from persistent_collections.backends.redis.server import Question
+from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, read_url
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import ConfigurationError, CorruptDataError
+from persistent_collections.errors import CorruptDataError
 
 _SHAPES: Final[dict[bytes, Shape | None]] = {
     b"hash": "mapping",
@@ -40,7 +41,8 @@ _SHAPES: Final[dict[bytes, Shape | None]] = {
 class RedisBackend(Backend):
     """Keep mappings as hashes, sequences as lists and members as sets, a Redis key each.
 
-    Cost: every method is one round trip, but for iteration (one a page).
+    Cost: every method is one round trip, but for iteration (one a page, and on a cluster two more to see that no slot
+    has moved meanwhile).
 
     Args:
         client: Its connections are used, and never closed; the retries it is set to are not, since they would execute
@@ -50,36 +52,43 @@ class RedisBackend(Backend):
         retry_for_s: Seconds for which what was not executed is tried again.
 
     Raises:
-        ConfigurationError: The client is not a ``redis.Redis`` or decodes replies, or the prefix has braces.
+        ConfigurationError: The client is none of redis-py's, decodes replies or reads from replicas, or the prefix has
+            braces.
     """
 
     ordered: ClassVar[bool] = False
-    options: ClassVar[Mapping[str, Option]] = OPTIONS["rediss"]  # of all schemes the one that takes all
+    _owned = False
+    options: ClassVar[Mapping[str, Option]] = ALL_OPTIONS
 
     def __init__(
-        self, client: redis.Redis, *, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
+        self,
+        client: redis.Redis | redis.RedisCluster,
+        *,
+        prefix: str = "",
+        codec: str | None = None,
+        retry_for_s: float = RETRY_FOR_S,
     ) -> None:
-        if not isinstance(client, redis.Redis):
-            raise ConfigurationError(f"a RedisBackend is made from a redis.Redis client, not a {type(client).__name__}")
-        pool = client.connection_pool
-        if pool.get_encoder().decode_responses:
-            raise ConfigurationError(
-                "this client decodes replies, and not all stored bytes are text; make it with decode_responses=False"
-            )
+        place = place_of(client)
         self._client = client  # lest it be collected, which would close its pool
-        self._owned = False
-        self._prefix = prefix
-        self.codec = codec
-        self._url = url_of(pool, {name: text for name, text in (("prefix", prefix), ("codec", codec)) if text})
-        self._server = Server(pool, Names(prefix), address_of(pool), retry_for_s, self._page_sizes())
+        shown = {name: text for name, text in (("prefix", prefix), ("codec", codec)) if text}
+        self._open(place, place.url(shown), prefix, codec, retry_for_s)
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
-        pool, own = read_url(url)
-        backend = cls(redis.Redis(connection_pool=pool), **own)
+        place, own = read_url(url)
+        backend = cls.__new__(cls)
         backend._owned = True
-        backend._url = url.without_secrets(OPTIONS[url.scheme])
+        backend._open(place, url.without_secrets(OPTIONS[url.scheme]), **own)
         return backend
+
+    def _open(
+        self, place: Place, url: str, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
+    ) -> None:
+        self._place = place
+        self._url = url
+        self._prefix = prefix
+        self.codec = codec
+        self._server = place.serve(prefix, retry_for_s, self._page_sizes())
 
     @property
     def url(self) -> str:
@@ -87,7 +96,7 @@ class RedisBackend(Backend):
 
     @property
     def identity(self) -> Hashable:
-        return identity_of(self._client.connection_pool), self._prefix
+        return self._place.identity, self._prefix
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> RedisMapping:
         return RedisMapping(self._server, key, kin)
@@ -123,16 +132,16 @@ class RedisBackend(Backend):
 
     def keys(self, prefix: str) -> Iterator[Key]:
         seen: set[bytes] = set()
-        for page in self._server.scan(Subject(prefix), ("SCAN",), self._matching(prefix)):
+        for page in self._server.scan_names(Subject(prefix), self._matching(prefix)):
             new = set(page) - seen  # SCAN repeats
             seen |= new
             keys = map(self._server.names.read, new)
             yield from (key for key in keys if key and key.root.startswith(prefix))
 
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
-        starts = tuple(self._server.names.spell(Key(f"{name}:")) for name in type_names)
+        starts = tuple(start for name in type_names for start in self._server.names.starts(f"{name}:"))
         seen: set[bytes] = set()
-        for page in self._server.scan(Subject(""), ("SCAN",), self._matching("")):
+        for page in self._server.scan_names(Subject(""), self._matching("")):
             new = {name for name in page if name.startswith(starts)} - seen
             seen |= new
             for name in sorted(new):
@@ -159,7 +168,7 @@ class RedisBackend(Backend):
 
     def close(self) -> None:
         if self._owned:
-            self._client.connection_pool.disconnect(inuse_connections=False)
+            self._place.close()
 
     def _page_sizes(self) -> Iterator[int]:
         """Return how much each step of an iteration asks for, iteration by iteration."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AskError, ReadOnlyError, RedisError, ResponseError
 
 from persistent_collections.backends.base import Shape
 from persistent_collections.errors import (
@@ -56,13 +56,16 @@ _REFUSALS: Final = {
     "CLUSTERDOWN": _Refusal("its cluster is incomplete; see CLUSTER INFO", BackendUnavailable, passing=True),
     "TRYAGAIN": _Refusal("its slots are moving, so try again later", BackendUnavailable, passing=True),
     "max number of clients": _Refusal("raise its option maxclients", BackendUnavailable, passing=True),
+    "MOVED": _Refusal("it is one node of a cluster: let the URL begin with 'redis+cluster:'"),
+    "cluster support disabled": _Refusal("it is no cluster: let the URL begin with 'redis:'"),
+    "CROSSSLOT": _Refusal("it is one node of a cluster: let the URL begin with 'redis+cluster:'"),
     "READONLY": _Refusal("it is a replica: let the URL name the master", passing=True),
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
     "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
     "NOPERM": _Refusal("let ACL SETUSER allow its user this command and key"),
     "without any password": _Refusal("it asks for none, so leave the password out"),
-    "NOAUTH": _Refusal("give a password in the URL or as option 'password'"),
+    "NOAUTH": _Refusal("give a password in the URL or as option 'password', a sentinel's own as 'sentinel_password'"),
     "WRONGPASS": _Refusal("correct the user or the password"),
     "unknown command": _Refusal("Redis 6.2 is the oldest that will do, and protocol=2 where HELLO is not known"),
     "DB index": _Refusal("choose another 'db', or raise its option databases"),
@@ -77,6 +80,16 @@ _REASON: Final = re.compile("|".join(rf"\b{reason}\b" for reason in (_WRONG_TYPE
 def is_reply(error: RedisError) -> bool:
     """Say whether ``error`` is a server's answer, so that the command was received and refused."""
     return isinstance(error, ResponseError) or error.status_code is not None
+
+
+def is_redirect(error: RedisError) -> bool:
+    """Say whether ``error`` names the node of a cluster to ask instead."""
+    return isinstance(error, AskError)  # of which MOVED is a subclass
+
+
+def refusal_in(error: RedisError) -> ResponseError | None:
+    """Return the refusal that a connection made by way of Sentinel turned into a lost connection, if any."""
+    return error.__context__ if isinstance(error.__context__, ReadOnlyError) else None
 
 
 def is_passing(error: RedisError) -> bool:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from persistent_collections.backends.base import Key, Shape
 from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.node import Command
 from persistent_collections.backends.redis.scripts import FEED, REPLACE, Script
-from persistent_collections.backends.redis.server import MAX_ITEMS, Command, Server
+from persistent_collections.backends.redis.server import MAX_ITEMS, Server
 
 
 class Handle:

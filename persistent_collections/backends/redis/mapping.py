@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from persistent_collections.backends.base import MappingStore, Shape
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.handle import Handle
+from persistent_collections.backends.redis.node import Command
 from persistent_collections.backends.redis.scripts import (
     MAPPING_ADD,
     MAPPING_COMPARE_AND_SET,
@@ -18,7 +19,7 @@ from persistent_collections.backends.redis.scripts import (
     MAPPING_REPLACE_IF,
     MAPPING_SET,
 )
-from persistent_collections.backends.redis.server import MAX_ITEMS, Command
+from persistent_collections.backends.redis.server import MAX_ITEMS
 from persistent_collections.backends.redis.texts import decode_all, encode
 from persistent_collections.errors import CorruptDataError
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import reduce
+from operator import and_, or_, sub
 from typing import ClassVar, Final
 
 from persistent_collections.backends.base import Key, MemberStore, SetOperation, Shape
@@ -13,6 +15,11 @@ from persistent_collections.backends.redis.texts import decode_all, encode
 from persistent_collections.errors import CorruptDataError
 
 _COMMANDS: Final[dict[SetOperation, str]] = {"union": "SUNION", "intersection": "SINTER", "difference": "SDIFF"}
+_OPERATORS: Final[dict[SetOperation, Callable[[set[str], set[str]], set[str]]]] = {
+    "union": or_,
+    "intersection": and_,
+    "difference": sub,
+}
 
 
 class RedisMembers(Handle, MemberStore):
@@ -54,9 +61,13 @@ class RedisMembers(Handle, MemberStore):
         self._put_instead(encoded(members))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
+        """Combine sets; on a cluster, those of other slots are read each at a moment of its own."""
         subject = self._subject._replace(name=" or ".join([self._subject.name, *map(str, others)]))
         names = [self._name, *map(self._server.names.spell, others)]
-        return set(self._decoded(self._server.ask(subject, (_COMMANDS[operation], *names), repeatable=True)))
+        if self._server.share_a_node(names):
+            return set(self._decoded(self._server.ask(subject, (_COMMANDS[operation], *names), repeatable=True)))
+        replies = self._server.ask_all([(subject, ("SMEMBERS", name)) for name in names])
+        return reduce(_OPERATORS[operation], (set(self._decoded(reply)) for reply in replies))
 
     def pages(self) -> Iterator[list[str]]:
         seen: set[str] = set()

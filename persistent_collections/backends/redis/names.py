@@ -38,8 +38,12 @@ class Names:
         return b"%b::%b" % (name, token_hex(8).encode())
 
     def pattern(self, prefix: str) -> bytes:
-        """Return the glob pattern of the names of keys whose root starts with ``prefix``."""
+        """Return a glob pattern of the names of keys whose root starts with ``prefix``, and maybe of others."""
         return _GLOB_SIGNS.sub(rb"\\\g<0>", self._prefix + encode(prefix)) + b"*"
+
+    def starts(self, prefix: str) -> tuple[bytes, ...]:
+        """Return what the names of keys whose root starts with ``prefix`` may start with."""
+        return (self._prefix + encode(prefix),)
 
     def read(self, name: bytes) -> Key | None:
         """Return the key that is spelt ``name``, None if none is."""
@@ -50,3 +54,28 @@ class Names:
         except UnicodeDecodeError:
             return None
         return Key(*spelt.groups()) if spelt else None
+
+
+class SlotNames(Names):
+    """The names of a store on a cluster: a child is spelt ``{app1:User:x}:friends``, which puts it in its owner's slot.
+
+    An owner's name has no braces, so that it is what it would be on a single server, and hashes as a whole.
+    """
+
+    def spell(self, key: Key) -> bytes:
+        root = self._prefix + encode(key.root)
+        return root if key.child is None else b"{%b}:%b" % (root, encode(key.child))
+
+    def beside(self, name: bytes) -> bytes:
+        return super().beside(name if name.startswith(b"{") else b"{%b}" % name)
+
+    def pattern(self, prefix: str) -> bytes:
+        return b"*" + super().pattern(prefix)
+
+    def starts(self, prefix: str) -> tuple[bytes, ...]:
+        [start] = super().starts(prefix)
+        return start, b"{" + start
+
+    def read(self, name: bytes) -> Key | None:
+        key = super().read(name.replace(b"{", b"", 1).replace(b"}", b"", 1))
+        return key if key and self.spell(key) == name else None

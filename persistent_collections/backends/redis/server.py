@@ -4,62 +4,52 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
-from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_reply
+from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing
 from persistent_collections.backends.redis.names import Names
+from persistent_collections.backends.redis.node import Command, Node, Walk, first_error
 from persistent_collections.backends.redis.scripts import Script
 
-Command: TypeAlias = Sequence[bytes | str | int]
 Question: TypeAlias = tuple[Subject, Command]
 
 MAX_ITEMS: Final = 400_000
 """Items one command may carry; a server takes some million arguments. Even, so that fields keep their bytes."""
 
+MOST_HOPS: Final = 5
+"""So many nodes in a row an operation is sent on to at once; then it pauses."""
+
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
-
-
-class Connection(Protocol):
-    """What is needed of a connection of redis-py or fakeredis."""
-
-    def pack_commands(self, commands: Sequence[Command]) -> Any: ...
-    def send_packed_command(self, command: Any) -> None: ...
-    def read_response(self) -> Any: ...
-    def disconnect(self) -> None: ...
-
-
-class Pool(Protocol):
-    """What is needed of a connection pool of redis-py or fakeredis."""
-
-    def get_connection(self) -> Any: ...
-    def release(self, connection: Any) -> None: ...
+_T = TypeVar("_T")
 
 
 class Server:
-    """Sends commands over the connections of a pool.
+    """Sends commands to a node.
 
-    Connections are used directly rather than through ``redis.Redis``, whose retries cannot tell a command that was
-    never sent from one whose reply was lost. Here a command is sent again, after a pause and within ``retry_for_s``
-    seconds, only where the first attempt was never sent or was refused unexecuted, or where it only reads.
+    A command is sent again, after a pause and within ``retry_for_s`` seconds, only where the first attempt was never
+    sent or was refused unexecuted, or where it only reads.
 
     Args:
-        pool: Gives connections.
+        node: Takes them.
         names: How keys are spelt.
-        address: Where the server is, for messages.
         retry_for_s: Seconds after which no attempt is begun anew.
         page_sizes: How much each step of an iteration asks for, iteration by iteration.
     """
 
-    def __init__(self, pool: Pool, names: Names, address: str, retry_for_s: float, page_sizes: Iterator[int]) -> None:
+    def __init__(self, node: Node, names: Names, retry_for_s: float, page_sizes: Iterator[int]) -> None:
         self.names = names
-        self._pool = pool
-        self._address = address
+        self._node = node
         self._retry_for_s = retry_for_s
         self._page_sizes = page_sizes
+
+    def share_a_node(self, names: Sequence[bytes]) -> bool:
+        """Say whether one command may work on all of these keys."""
+        del names
+        return True
 
     def ask(self, subject: Subject, command: Command, *, repeatable: bool, none_if: Sequence[str] = ()) -> Any:
         """Return the reply to one command.
@@ -133,90 +123,93 @@ class Server:
         return [self._checked(subject, reply) for (subject, _), reply in zip(questions, replies, strict=True)]
 
     def scan(self, subject: Subject, command: Command, options: Command = ()) -> Iterator[list[bytes]]:
-        """Yield the pages of a ``SCAN``, ``HSCAN`` or ``SSCAN``, which may repeat what it has given."""
-        cursor, page_size = b"0", next(self._page_sizes)
-        while True:
-            cursor, page = self.ask(subject, (*command, cursor, *options, "COUNT", page_size), repeatable=True)
-            yield page
-            if cursor == b"0":
-                return
+        """Yield the pages of a ``SCAN``, ``HSCAN`` or ``SSCAN``, which may repeat what it has given.
+
+        What is there from start to end is given, even where another process takes the server's place meanwhile.
+        """
+        walk = Walk(command, self._paged(options))
+        while not walk.ended:
+            yield self._done(subject, [command], lambda node: node.step(walk), repeatable=True)
+
+    def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
+        """Yield the names of all keys there are in pages, as :meth:`scan` does."""
+        return self.scan(subject, ("SCAN",), options)
 
     def _checked(self, subject: Subject, reply: Any, none_if: Sequence[str] = ()) -> Any:
         if not isinstance(reply, ResponseError):
             return reply
         if any(text in str(reply) for text in none_if):
             return None
-        raise explain(reply, subject, self._address, nothing_done=True)
+        raise explain(reply, subject, self._node.address, nothing_done=True)
 
     def _reply(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> Any:
         """Return the last reply, or the first that is an error."""
         replies = self._replies(subject, commands, repeatable=repeatable)
-        return _first_error(replies) or replies[-1]
+        return first_error(replies) or replies[-1]
+
+    def _paged(self, options: Command) -> Command:
+        """Return the options of the steps of one iteration."""
+        return (*options, "COUNT", next(self._page_sizes))
 
     def _replies(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> list[Any]:
-        """Return the replies to ``commands`` after as many attempts as are safe and needed."""
-        give_up = time.monotonic() + self._retry_for_s
-        pauses = _pauses()
+        return self._done(subject, commands, lambda node: node.attempt(commands), repeatable=repeatable)
+
+    def _done(
+        self, subject: Subject, commands: Sequence[Command], attempt: Callable[[Node], _T], *, repeatable: bool
+    ) -> _T:
+        """Return what ``attempt`` to have ``commands`` executed returns, after as many as are safe and needed."""
+        patience = Patience(self._retry_for_s)
+        named: Node | None = None
+        hops = 0
         while True:
+            node = self._node
             try:
-                return self._attempt(commands)
+                node = named or self._node_for(commands)
+                return attempt(node)
             except Failure as caught:
                 failure = caught
+            named = self._learn_from(failure, node)
+            if named is not None and hops < MOST_HOPS:
+                hops += 1
+                continue
             nothing_done = failure.nothing_done or repeatable
-            pause = next(pauses)
-            if not (nothing_done and is_passing(failure.error)) or time.monotonic() + pause > give_up:
-                raise explain(failure.error, subject, self._address, nothing_done=nothing_done)
-            time.sleep(pause)
+            passing = named is not None or is_passing(failure.error)
+            if not (nothing_done and passing and patience.pause()):
+                raise explain(failure.error, subject, node.address, nothing_done=nothing_done)
 
-    def _attempt(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._connection()
-        complete = False
-        try:
-            _send(connection, commands)
-            replies = [_receive(connection) for _ in commands]
-            error = _first_error(replies)
-            if error and is_passing(error):
-                raise Failure(error, nothing_done=True)
-            complete = True
-            return replies
-        finally:
-            if not complete:  # a reply still to come would be taken for the next command's
-                connection.disconnect()
-            self._pool.release(connection)
+    def _node_for(self, commands: Sequence[Command]) -> Node:
+        """Return the node that executes ``commands``.
 
-    def _connection(self) -> Connection:
-        try:
-            connection: Connection = self._pool.get_connection()
-        except RedisError as error:
-            raise Failure(error, nothing_done=True) from error
-        return connection
+        Raises:
+            Failure: It is not known.
+        """
+        del commands
+        return self._node
+
+    def _learn_from(self, failure: Failure, node: Node) -> Node | None:
+        """Learn from a failure at ``node`` where what is; return the node it names, if it does."""
+        del failure, node
+        return None
 
 
-def _send(connection: Connection, commands: Sequence[Command]) -> None:
-    """Send all of ``commands``; where that fails, the last was not sent in full, so that no transaction is executed."""
-    try:
-        connection.send_packed_command(connection.pack_commands(commands))
-    except RedisError as error:
-        raise Failure(error, nothing_done=True) from error
+class Patience:
+    """Growing pauses up to a deadline, each cut at random so that clients do not come back all at once.
 
+    Args:
+        seconds: From now to the deadline.
+    """
 
-def _receive(connection: Connection) -> Any:
-    """Return a reply; one that is an error is returned too, but for those redis-py takes for a lost connection."""
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
-    except RedisError as error:
-        raise Failure(error, nothing_done=is_reply(error)) from error
+    __slots__ = ("_deadline", "_longest_s")
 
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._longest_s = _FIRST_PAUSE_S
 
-def _first_error(replies: Sequence[Any]) -> ResponseError | None:
-    return next((reply for reply in replies if isinstance(reply, ResponseError)), None)
-
-
-def _pauses() -> Iterator[float]:
-    """Yield growing pauses in seconds, each cut at random so that clients do not come back all at once."""
-    longest = _FIRST_PAUSE_S
-    while True:
-        yield random.uniform(0, longest)  # noqa: S311 - spreads load, keeps no secret
-        longest = min(2 * longest, _LONGEST_PAUSE_S)
+    def pause(self) -> bool:
+        """Pause, unless the deadline comes first; return whether it did not."""
+        pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - spreads load, keeps no secret
+        if time.monotonic() + pause_s > self._deadline:
+            return False
+        time.sleep(pause_s)
+        self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
+        return True

@@ -1,0 +1,292 @@
+"""A Redis Cluster: which node each command goes to, and what covers all of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import AskError, ConnectionError, MovedError, ResponseError, TryAgainError  # noqa: A004 - redis-py's
+
+from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_redirect
+from persistent_collections.backends.redis.names import SlotNames
+from persistent_collections.backends.redis.node import Command, Exchange, Node, Pool, Walk
+from persistent_collections.backends.redis.server import Patience, Question, Server
+
+Address: TypeAlias = tuple[str, int]
+
+_SLOTS: Final[Command] = ("CLUSTER", "SLOTS")
+_VIEW: Final[Command] = ("CLUSTER", "NODES")
+_SCRIPTED: Final = frozenset({"EVAL", "EVALSHA"})
+
+
+class Member(Node):
+    """A node of a cluster, which goes by the address the others know it by."""
+
+    def __init__(self, pool: Pool, place: Address, *, asking: bool = False) -> None:
+        super().__init__(pool, f"{place[0]}:{place[1]}", asking=asking)
+        self.place = place
+
+
+class _Holding(NamedTuple):
+    """Which slots a master holds keys of.
+
+    Attributes:
+        member: The master.
+        owned: The slots it serves.
+        coming: Those of others whose keys are being moved to it.
+    """
+
+    member: Member
+    owned: set[int]
+    coming: set[int]
+
+
+class Cluster(Server):
+    """Sends each command to the node that serves the slot of its first key.
+
+    Which node that is, is asked when first needed, when a node says ``MOVED``, and when one fails. ``ASK`` sends a
+    command on once.
+
+    Args:
+        seeds: Where nodes are that know the others.
+        pool_at: Gives the pool of connections to an address.
+        names: As of ``Server``.
+        retry_for_s: As of ``Server``.
+        page_sizes: As of ``Server``.
+
+    Source: Redis Cluster specification, "Redirection and resharding".
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[Address],
+        pool_at: Callable[[Address], Pool],
+        names: SlotNames,
+        retry_for_s: float,
+        page_sizes: Iterator[int],
+    ) -> None:
+        self._seeds = [Member(pool_at(seed), seed) for seed in seeds]
+        address = ",".join(seed.address for seed in self._seeds)
+        super().__init__(Node(self._seeds[0].pool, address), names, retry_for_s, page_sizes)
+        self._pool_at = pool_at
+        self._members: dict[Address, Member] = {}
+        self._owners: list[Member | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+
+    def share_a_node(self, names: Sequence[bytes]) -> bool:
+        return len(set(map(key_slot, names))) == 1
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Any]:
+        """Return the replies to many commands that read, each a moment of its own, in one round trip a node.
+
+        All nodes are sent theirs before any is waited for. What a node does not answer is asked again by itself.
+
+        Raises:
+            PersistentCollectionsError: They were not answered, or one of them was refused.
+        """
+        groups: dict[Node, list[int]] = {}
+        with suppress(Failure):
+            for number, (_, command) in enumerate(questions):
+                groups.setdefault(self._node_for([command]), []).append(number)
+        asked = [(node, [questions[number][1] for number in numbers]) for node, numbers in groups.items()]
+        answers: dict[int, Any] = {}
+        for numbers, replies in zip(groups.values(), _ask_at_once(asked), strict=True):
+            if not isinstance(replies, Failure):
+                answers.update(zip(numbers, replies, strict=True))
+        return [
+            self._checked(subject, answers[number])
+            if number in answers and not _is_provisional(answers[number])
+            else self.ask(subject, command, repeatable=True)
+            for number, (subject, command) in enumerate(questions)
+        ]
+
+    def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
+        """Yield the names of the keys of all masters in pages, every one at least once that is there throughout.
+
+        A master is walked again when it has got slots since, be it by a move or as the replica of one that failed.
+        """
+        options = self._paged(options)
+        walked: dict[Address, set[int]] = {}
+        patience: Patience | None = None
+        while True:
+            try:
+                holdings = self._holdings()
+                ahead = [one for one in holdings if (one.owned | one.coming) - walked.get(one.member.place, set())]
+                if not ahead:
+                    return
+                for member, owned, coming in ahead:
+                    walk = Walk(("SCAN",), options)
+                    while not walk.ended:
+                        yield member.step(walk)
+                        patience = None
+                    # What came from a node that was walked later was missed, so the first time does not count for it.
+                    walked[member.place] = owned | coming if member.place in walked else owned
+            except Failure as failure:
+                patience = patience or Patience(self._retry_for_s)
+                if not is_passing(failure.error) or not patience.pause():
+                    raise explain(failure.error, subject, self._node.address, nothing_done=True) from None
+                with suppress(Failure):
+                    self._learn()
+
+    def _node_for(self, commands: Sequence[Command]) -> Node:
+        slot = key_slot(_first_key(commands))
+        if self._owners[slot] is None:
+            self._learn()
+        owner = self._owners[slot]
+        if owner is None:
+            raise Failure(ConnectionError(f"no node serves slot {slot}"), nothing_done=True)
+        return owner
+
+    def _learn_from(self, failure: Failure, node: Node) -> Node | None:
+        error = failure.error
+        if not isinstance(error, AskError):
+            if not isinstance(error, TryAgainError):
+                with suppress(Failure):
+                    self._learn(last=node)
+            return None
+        place = (error.host or node.address.rpartition(":")[0], error.port)
+        if isinstance(error, MovedError):
+            member = self._member(place)
+            with suppress(Failure):
+                self._learn(first=member)
+            self._owners[error.slot_id] = member
+            return member
+        return Member(self._member(place).pool, place, asking=True)
+
+    def _learn(self, *, first: Node | None = None, last: Node | None = None) -> None:
+        """Ask who serves what, of any node that answers.
+
+        Args:
+            first: Asked before all others.
+            last: Asked after all others.
+
+        Raises:
+            Failure: None answered.
+        """
+        known = list(dict.fromkeys([*self._members.values(), *self._seeds]))
+        random.shuffle(known)
+        known.sort(key=lambda member: (member is not first, member is last))
+        failure: Failure | None = None
+        learned = False
+        for member in known:
+            try:
+                [slots] = member.attempt([_SLOTS])
+            except Failure as caught:
+                failure = caught
+                continue
+            if isinstance(slots, ResponseError):
+                failure = Failure(slots, nothing_done=True)
+                continue
+            learned = True
+            if self._note(slots, member):
+                return
+        if failure is not None and not learned:
+            raise failure
+
+    def _note(self, slots: Sequence[Sequence[Any]], teller: Member) -> bool:
+        """Take over who serves what according to one node, unless more is known; say whether all slots are served."""
+        owners: list[Member | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+        places = set()
+        for start, end, *nodes in slots:
+            here = [(_text(host) or teller.place[0], int(port)) for host, port, *_ in nodes]
+            places.update(here)
+            owners[start : end + 1] = [self._member(here[0])] * (end + 1 - start)
+        if owners.count(None) > self._owners.count(None):
+            return False
+        self._owners = owners
+        self._members = {place: member for place, member in self._members.items() if place in places}
+        return None not in owners
+
+    def _member(self, place: Address) -> Member:
+        known = self._members.get(place)
+        return known or self._members.setdefault(place, Member(self._pool_at(place), place))
+
+    def _holdings(self) -> list[_Holding]:
+        """Ask all masters which slots they hold keys of.
+
+        Raises:
+            Failure: One did not answer, or there are slots that no one has.
+        """
+        if None in self._owners:
+            self._learn()
+        masters = [member for member in set(self._owners) if member is not None]
+        holdings: dict[Address, _Holding] = {}
+        for member, replies in zip(masters, _ask_at_once([(member, [_VIEW]) for member in masters]), strict=True):
+            if isinstance(replies, Failure):
+                raise replies
+            if isinstance(replies[0], ResponseError):
+                raise Failure(replies[0], nothing_done=True)
+            owned, leaving = _read_view(replies[0])
+            holdings.setdefault(member.place, _Holding(member, set(), set())).owned.update(owned)
+            for slot, place in leaving.items():
+                holdings.setdefault(place, _Holding(self._member(place), set(), set())).coming.add(slot)
+        missing = REDIS_CLUSTER_HASH_SLOTS - len(set().union(*(one.owned for one in holdings.values())))
+        if missing:
+            raise Failure(ConnectionError(f"no node serves {missing} of its slots"), nothing_done=True)
+        return list(holdings.values())
+
+
+def _ask_at_once(asked: Sequence[tuple[Node, Sequence[Command]]]) -> list[list[Any] | Failure]:
+    """Return what each of some nodes replies to its commands, sent to all before any is waited for."""
+    with ExitStack() as stack:
+        exchanges: list[Exchange | Failure] = []
+        for node, commands in asked:
+            try:
+                exchange = stack.enter_context(Exchange(node))
+                exchange.send(commands)
+            except Failure as failure:
+                exchanges.append(failure)
+            else:
+                exchanges.append(exchange)
+        return [one if isinstance(one, Failure) else _received(one) for one in exchanges]
+
+
+def _received(exchange: Exchange) -> list[Any] | Failure:
+    try:
+        return exchange.receive()
+    except Failure as failure:
+        return failure
+
+
+def _is_provisional(reply: Any) -> bool:
+    """Say whether the same command may be answered otherwise a moment later or elsewhere."""
+    return isinstance(reply, ResponseError) and (is_redirect(reply) or is_passing(reply))
+
+
+def _first_key(commands: Sequence[Command]) -> bytes:
+    """Return the key whose slot says which node executes ``commands``."""
+    command = commands[1] if commands[0][0] == "MULTI" else commands[0]
+    key: Any = command[3 if command[0] in _SCRIPTED else 1]
+    return bytes(key)
+
+
+def _text(host: bytes | str | None) -> str:
+    """Return a host as ``CLUSTER SLOTS`` says it, empty where it is that of the node that was asked."""
+    return host.decode() if isinstance(host, bytes) else host or ""
+
+
+def _read_view(view: bytes) -> tuple[set[int], dict[int, Address]]:
+    """Return which slots a node serves, and where the keys of which of them are being moved, as it says itself.
+
+    Source: Redis ``CLUSTER NODES``; ``[93->-id]`` stands for a slot that is migrating to a node.
+    """
+    places: dict[str, Address] = {}
+    own: list[str] = []
+    for line in view.decode().splitlines():
+        name, where, flags, _, _, _, _, _, *slots = line.split()
+        host, _, port = where.partition("@")[0].rpartition(":")
+        places[name] = host, int(port)
+        if "myself" in flags.split(","):
+            own = slots
+    owned: set[int] = set()
+    leaving: dict[int, str] = {}
+    for part in own:
+        slot, arrow, target = part.strip("[]").partition("->-")
+        if arrow:
+            leaving[int(slot)] = target
+        elif not part.startswith("["):
+            first, _, final = part.partition("-")
+            owned.update(range(int(first), int(final or first) + 1))
+    return owned, {slot: places[target] for slot, target in leaving.items() if target in places}

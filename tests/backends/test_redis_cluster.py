@@ -1,0 +1,407 @@
+"""What a store on a Redis Cluster does beyond what every store does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, count, permutations
+
+import pytest
+import redis
+
+from persistent_collections.backends.base import Backend, Delete, Key, Replace, SetOperation
+from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.redis.names import SlotNames
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import BackendError, BackendUnavailable, OutcomeUnknown
+from tests.servers import RunningCluster, RunningServer, run_cluster, run_server
+
+KEY = Key("Thing:x")
+CHILD = Key("Thing:x", "child")
+NASTY = ["{", "}", "{}", "{a}b", "a{b}c", "}{", "%7B", ":", "a:b", "é", "\n"]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RunningCluster]:
+    with run_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared: RunningCluster) -> RunningCluster:
+    shared.flush()
+    return shared
+
+
+@pytest.fixture
+def frail() -> Iterator[RunningCluster]:
+    """Give a cluster of the test's own, each of whose masters has a replica."""
+    with run_cluster(replicas=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def backend(cluster: RunningCluster) -> Iterator[RedisBackend]:
+    with connect(cluster) as backend:
+        yield backend
+
+
+def connect(cluster: RunningCluster, options: str = "") -> RedisBackend:
+    return RedisBackend.from_url(StoreURL.parse(f"{cluster.url}?{options}"))
+
+
+def slot_of(cluster: RunningCluster, name: bytes) -> int:
+    with cluster.running()[0].client() as client:
+        return int(client.cluster("KEYSLOT", name))
+
+
+def another(cluster: RunningCluster, slot: int) -> RunningServer:
+    """Return a master that does not serve ``slot``."""
+    owner = cluster.owner(slot)
+    return next(node for node in cluster.nodes if node is not owner)
+
+
+def items(backend: Backend, key: Key) -> list[bytes]:
+    return backend.sequence(key).get_slice(slice(None))
+
+
+class TestNames:
+    @pytest.mark.parametrize("prefix", ["", "app1:"])
+    def test_an_object_its_children_and_what_is_staged_beside_them_share_a_slot(
+        self, cluster: RunningCluster, prefix: str
+    ) -> None:
+        names = SlotNames(prefix)
+        for root in ("User:x", "User:%7Ba%7Db", "User:é"):
+            own, child = names.spell(Key(root)), names.spell(Key(root, "friends"))
+            assert own.decode() == f"{prefix}{root}"
+            assert child.decode() == f"{{{prefix}{root}}}:friends"
+            together = (own, child, names.beside(own), names.beside(child))
+            assert len({slot_of(cluster, name) for name in together}) == 1
+
+    @pytest.mark.parametrize("prefix", ["", "app1:"])
+    def test_what_is_no_key_is_not_read_as_one(self, prefix: str) -> None:
+        names = SlotNames(prefix)
+        for key in (KEY, CHILD):
+            assert names.read(names.spell(key)) == key
+            assert names.read(names.beside(names.spell(key))) is None
+        for name in ("Thing:x:child", "{Thing:x:child}", "{Thing:}x:child", "{Thing:x}child", "{Thing:x}", "Thing:{x}"):
+            assert names.read(f"{prefix}{name}".encode()) is None
+            assert names.read(name.replace("{", f"{{{prefix}").encode()) is None
+
+    def test_a_child_spelt_as_on_a_single_server_is_a_stranger(self, cluster: RunningCluster) -> None:
+        with connect(cluster, "prefix=app1:") as backend:
+            backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a"])])
+            client = cluster.client()
+            client.rpush("app1:Thing:y:child", "a")
+            client.rpush("{app1:Thing:y:child}", "a")
+            client.close()
+            found = {name for name, _ in backend.strangers(["Thing"])}
+            assert found == {"app1:Thing:y:child", "{app1:Thing:y:child}"}
+            assert set(backend.keys("Thing:")) == {KEY, CHILD}
+
+    def test_keys_of_all_nodes_are_listed_whatever_their_prefix_is(self, cluster: RunningCluster) -> None:
+        roots = [f"Thing:{number}" for number in range(50)]
+        keys = {Key(root, child) for root in roots for child in (None, "child")}
+        for prefix in ("", "a*:"):
+            with connect(cluster, f"prefix={prefix}") as backend:
+                for root in roots:
+                    backend.apply([Replace(Key(root), {"f": b"1"}), Replace(Key(root, "child"), [b"a"])])
+                backend.mapping(Key("Thingy:x")).set_many({"f": b"1"})
+                assert set(backend.keys("Thing:")) == keys
+        sizes = []
+        for node in cluster.nodes:
+            with node.client() as client:
+                sizes.append(client.dbsize())
+        assert all(sizes), "the test wants keys on every node"
+
+
+class TestSetsOfSeveralSlots:
+    @pytest.mark.parametrize("operation", ["union", "intersection", "difference"])
+    def test_they_are_combined_as_those_of_one_are(self, backend: RedisBackend, operation: SetOperation) -> None:
+        contents = [{"a", "b", "c"}, {"b", "c", "d"}, {"c"}, set[str]()]
+        scattered = [Key(f"Thing:{number}") for number in range(4)]
+        together = [Key("Thing:x", f"child{number}") for number in range(4)]
+        for keys in (scattered, together):
+            for key, content in zip(keys, contents, strict=True):
+                backend.members(key).replace(content)
+        for last in range(1, 5):
+            results = [backend.members(keys[0]).combine(operation, keys[1:last]) for keys in (scattered, together)]
+            assert results[0] == results[1]
+
+
+class TestSlotsThatMove:
+    def test_what_moved_is_found_at_once(self, cluster: RunningCluster) -> None:
+        slot = slot_of(cluster, b"Thing:x")
+        with connect(cluster, "retry_for_s=0") as backend:
+            for number in range(3):
+                backend.sequence(KEY).push_right([b"%d" % number])
+                cluster.move(slot, another(cluster, slot))
+            assert items(backend, KEY) == [b"0", b"1", b"2"]
+            cluster.move(slot, another(cluster, slot))
+            assert backend.exist([[KEY], [Key("Thing:y")]]) == [True, False]
+
+    def test_what_has_moved_of_a_slot_and_what_has_not_is_found_at_once(
+        self, cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("persistent_collections.backends.redis.mapping.MAX_ITEMS", 2)
+        monkeypatch.setattr("persistent_collections.backends.redis.server.MAX_ITEMS", 2)
+        slot = slot_of(cluster, b"Thing:x")
+        target = another(cluster, slot)
+        with connect(cluster, "retry_for_s=0") as backend:
+            backend.mapping(KEY).set_many({"a": b"1"})
+            cluster.begin_move(slot, target)
+            for _ in range(2):
+                backend.mapping(KEY).add("b", b"2")
+                assert backend.mapping(KEY).get("a") == b"1"
+                assert backend.mapping(KEY).get_many(["a", "b", "c", "d", "e"]) == [b"1", b"2", None, None, None]
+                assert backend.get_many([(KEY, ["b"]), (Key("Thing:y"), ["b"])]) == [[b"2"], [None]]
+                assert list(chain.from_iterable(backend.mapping(KEY).pages())) == [("a", b"1"), ("b", b"2")]
+                assert set(backend.keys("Thing:")) == {KEY}
+                cluster.move_keys(slot, target)
+            cluster.end_move(slot, target)
+            assert backend.mapping(KEY).get_all() == {"a": b"1", "b": b"2"}
+
+    def test_what_needs_keys_on_both_sides_waits_or_says_so(self, cluster: RunningCluster) -> None:
+        slot = slot_of(cluster, b"Thing:x")
+        target = another(cluster, slot)
+        with connect(cluster, "retry_for_s=0.1") as backend, connect(cluster, "retry_for_s=30") as patient:
+            backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a"])])
+            cluster.begin_move(slot, target)
+            cluster.move_keys(slot, target, 1)
+            with pytest.raises(BackendUnavailable, match=r"'Thing:x'.*TRYAGAIN|'Thing:x'.*slots are moving"):
+                backend.apply([Delete(KEY), Delete(CHILD)])
+            assert set(backend.keys("Thing:")) == {KEY, CHILD}
+
+            def finish() -> None:
+                while cluster.move_keys(slot, target):
+                    pass
+                cluster.end_move(slot, target)
+
+            timer = threading.Timer(0.3, finish)
+            timer.start()
+            assert patient.apply([Delete(KEY), Delete(CHILD)]) == [True, True]
+            timer.join()
+            assert not backend.exists([KEY, CHILD])
+
+    def test_no_write_is_lost_or_done_twice_while_slots_move(self, cluster: RunningCluster) -> None:
+        keys = [Key(f"Thing:{number}", "child") for number in range(4)]
+        slots = [slot_of(cluster, f"Thing:{number}".encode()) for number in range(4)]
+        stop = threading.Event()
+
+        def write(backend: RedisBackend, key: Key) -> list[bytes]:
+            acknowledged: list[bytes] = []
+            for number in count():
+                if stop.is_set():
+                    return acknowledged
+                try:
+                    backend.sequence(key, [Key(key.root)]).push_right([b"%d" % number])
+                except BackendUnavailable:
+                    continue
+                acknowledged.append(b"%d" % number)
+            raise AssertionError
+
+        with connect(cluster, "retry_for_s=5") as backend, ThreadPoolExecutor(4) as threads:
+            written = [threads.submit(write, backend, key) for key in keys]
+            listed = []
+            try:
+                for slot in slots * 3:
+                    listed.append(set(backend.keys("Thing:")))
+                    cluster.move(slot, another(cluster, slot))
+            finally:
+                stop.set()
+            for key, future in zip(keys, written, strict=True):
+                acknowledged = future.result()
+                assert len(acknowledged) > 10
+                assert items(backend, key) == acknowledged
+            assert all(names == set(keys) for names in listed[1:])
+
+    def test_keys_that_stay_are_listed_exactly_once_while_slots_move(self, cluster: RunningCluster) -> None:
+        with connect(cluster) as backend:
+            keys = [Key(f"Thing:{number}") for number in range(300)]
+            for key in keys:
+                backend.mapping(key).set_many({"f": b"1"})
+            slots = [slot_of(cluster, f"Thing:{number}".encode()) for number in range(10)]
+            stop = threading.Event()
+
+            def move() -> None:
+                while not stop.is_set():
+                    for slot in slots:
+                        cluster.move(slot, another(cluster, slot))
+
+            mover = threading.Thread(target=move)
+            mover.start()
+            try:
+                for _ in range(20):
+                    assert sorted(backend.keys("Thing:")) == sorted(keys)
+            finally:
+                stop.set()
+                mover.join()
+
+    def test_keys_that_go_to_a_node_already_walked_are_listed(self, cluster: RunningCluster) -> None:
+        with connect(cluster) as backend:
+            keys = [Key(f"Thing:{number}") for number in range(3000)]
+            for key in keys:
+                backend.mapping(key).set_many({"f": b"1"})
+            listing = backend.keys("Thing:")
+            seen = [next(listing)]
+            slots = {slot_of(cluster, f"Thing:{number}".encode()) for number in range(40)}
+            first = slot_of(cluster, seen[0].root.encode())
+            walked = cluster.owner(first)
+            moved = [slot for slot in slots if cluster.owner(slot) is not walked]
+            assert moved
+            for slot in moved[::2]:
+                cluster.move(slot, walked)
+            for slot in moved[1::2]:
+                cluster.begin_move(slot, walked)
+                cluster.move_keys(slot, walked)
+            seen += listing
+            for slot in moved[1::2]:
+                cluster.end_move(slot, walked)
+            assert sorted(seen) == sorted(keys)
+
+    def test_keys_of_slots_that_were_already_on_the_move_are_listed(self, cluster: RunningCluster) -> None:
+        with connect(cluster) as backend:
+            keys = [Key(f"Thing:{number}") for number in range(60)]
+            for key in keys:
+                backend.mapping(key).set_many({"f": b"1"})
+            slots = {slot_of(cluster, key.root.encode()) for key in keys}
+            owned = [iter([slot for slot in slots if cluster.owner(slot) is node]) for node in cluster.nodes]
+            moves = [(next(owned[source]), to) for source, to in permutations(range(3), 2)]
+            for slot, to in moves:
+                cluster.begin_move(slot, cluster.nodes[to])
+            listing = backend.keys("Thing:")
+            seen = [next(listing)]
+            walked = cluster.nodes.index(cluster.owner(slot_of(cluster, seen[0].root.encode())))
+            for slot, to in [move for move in moves if move[1] == walked]:
+                cluster.move_keys(slot, cluster.nodes[to])
+            seen += listing
+            for slot, to in moves:
+                cluster.move_keys(slot, cluster.nodes[to])
+                cluster.end_move(slot, cluster.nodes[to])
+            assert sorted(seen) == sorted(keys)
+
+
+class TestNodesThatFail:
+    @pytest.mark.slow
+    def test_a_replica_takes_over_and_nothing_a_surviving_node_acknowledged_is_lost(
+        self, frail: RunningCluster
+    ) -> None:
+        keys = [Key(f"Thing:{number}") for number in range(6)]
+        stop = threading.Event()
+
+        def write(backend: RedisBackend, key: Key) -> tuple[list[bytes], set[bytes]]:
+            acknowledged: list[bytes] = []
+            unknown: set[bytes] = set()
+            for number in count():
+                if stop.is_set():
+                    return acknowledged, unknown
+                try:
+                    backend.sequence(key).push_right([b"%d" % number])
+                    acknowledged.append(b"%d" % number)
+                except OutcomeUnknown:
+                    unknown.add(b"%d" % number)
+            raise AssertionError
+
+        doomed = frail.nodes[0]
+        slots = {key: slot_of(frail, key.root.encode()) for key in keys}
+        on_doomed = {key for key in keys if frail.owner(slots[key]) is doomed}
+        assert 0 < len(on_doomed) < len(keys)
+        with connect(frail, "retry_for_s=30") as backend, ThreadPoolExecutor(6) as threads:
+            written = {key: threads.submit(write, backend, key) for key in keys}
+            fields = {f"{number:05}": b"x" for number in range(5000)}
+            walked = next(iter(on_doomed))
+            big = Key(walked.root, "big")
+            backend.mapping(big).set_many(fields)
+            pages, listing = backend.mapping(big).pages(), backend.keys("Thing:")
+            seen, listed = dict(next(pages)), [next(listing)]
+            with doomed.client() as client:
+                client.hset(f"{{{walked.root}}}:big", "00000", "x")
+                assert client.wait(1, 5000) == 1
+            doomed.stop()
+            after = backend.sequence(walked)
+            after.push_right([b"after"])
+            for page in pages:
+                assert not seen.keys() & dict(page).keys()
+                seen.update(page)
+            listed += listing
+            stop.set()
+            results = {key: future.result() for key, future in written.items()}
+            assert seen == fields
+            assert sorted(listed, key=str) == sorted({*keys, big}, key=str)
+            for key, (acknowledged, unknown) in results.items():
+                stored = items(backend, key)
+                assert len(stored) == len(set(stored)), "something was written twice"
+                assert set(stored) <= {*acknowledged, *unknown, b"after"}
+                if key not in on_doomed:
+                    assert stored == acknowledged
+            assert b"after" in items(backend, walked)
+
+    def test_a_cluster_that_is_gone_is_unavailable_and_nothing_was_done(self) -> None:
+        with run_cluster() as cluster, connect(cluster, "retry_for_s=0.2") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            for node in cluster.nodes:
+                node.stop()
+            for call in (
+                lambda: backend.sequence(KEY).push_right([b"b"]),
+                lambda: list(backend.keys("")),
+                lambda: backend.exist([[KEY]]),
+                lambda: list(backend.mapping(KEY).pages()),
+            ):
+                with pytest.raises(BackendUnavailable, match="nothing was done"):
+                    call()
+        with connect(cluster, "retry_for_s=0") as fresh:
+            ports = ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
+            with pytest.raises(BackendUnavailable, match=ports):
+                fresh.exists([KEY])
+
+
+class TestMisunderstandings:
+    def test_a_single_server_is_told_apart(self) -> None:
+        with run_server() as server:
+            url = f"redis+cluster://127.0.0.1:{server.port}"
+            with RedisBackend.from_url(StoreURL.parse(url)) as backend, pytest.raises(BackendError, match="'redis:'"):
+                backend.exists([KEY])
+
+    def test_one_node_of_a_cluster_is_told_apart(self, cluster: RunningCluster) -> None:
+        for node in cluster.nodes:
+            with RedisBackend.from_url(StoreURL.parse(node.url)) as backend:
+                if cluster.owner(slot_of(cluster, b"Thing:x")) is node:
+                    call: Callable[[], object] = lambda: backend.exists([KEY, CHILD])  # noqa: E731
+                else:
+                    call = lambda: backend.exists([KEY])  # noqa: E731
+                with pytest.raises(BackendError, match=r"redis\+cluster:"):
+                    call()
+
+
+class TestGivenClients:
+    def test_a_client_is_used_and_never_closed(self, cluster: RunningCluster) -> None:
+        client = cluster.client()
+        with RedisBackend(client, prefix="a:") as backend:
+            backend.mapping(KEY).set_many({"f": b"1"})
+            backend.sequence(CHILD).push_right([b"a"])
+            assert client.hget("a:Thing:x", "f") == b"1"
+            assert client.lrange("{a:Thing:x}:child", 0, -1) == [b"a"]
+            assert backend.url == f"redis+cluster://127.0.0.1:{cluster.nodes[0].port}?prefix=a:"
+        pools = [node.redis_connection.connection_pool for node in client.nodes_manager.nodes_cache.values()]
+        assert any(connection.is_connected for pool in pools for connection in pool._available_connections)
+        client.close()
+
+    def test_its_retries_are_not_used(self, cluster: RunningCluster) -> None:
+        client = redis.RedisCluster(host="127.0.0.1", port=cluster.nodes[0].port, socket_timeout=0.1)
+        backend = RedisBackend(client)
+        backend.sequence(KEY).push_right([b"a"])
+        with cluster.owner(slot_of(cluster, b"Thing:x")).stalled(), pytest.raises(OutcomeUnknown):
+            backend.sequence(KEY).push_right([b"b"])
+        assert items(backend, KEY) == [b"a", b"b"]
+        client.close()
+
+    def test_it_follows_slots_that_move(self, cluster: RunningCluster) -> None:
+        client = cluster.client()
+        backend = RedisBackend(client, retry_for_s=0)
+        slot = slot_of(cluster, b"Thing:x")
+        for number in range(3):
+            backend.sequence(KEY).push_right([b"%d" % number])
+            cluster.move(slot, another(cluster, slot))
+        assert items(backend, KEY) == [b"0", b"1", b"2"]
+        client.close()

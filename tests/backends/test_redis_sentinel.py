@@ -1,0 +1,220 @@
+"""What a store reached through Redis Sentinel does beyond what every store does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any, Self
+
+import pytest
+import redis
+from redis.sentinel import Sentinel
+
+from persistent_collections.backends.base import Backend, Key
+from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
+from tests.servers import SERVICE, RunningService, run_server, run_service, wait_until
+
+KEY = Key("Thing:x")
+CHILD = Key("Thing:x", "child")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RunningService]:
+    with run_service() as service:
+        yield service
+
+
+@pytest.fixture
+def service(shared: RunningService) -> RunningService:
+    """Give an empty service whose first server stays the master."""
+    shared.flush()
+    return shared
+
+
+@pytest.fixture
+def frail() -> Iterator[RunningService]:
+    """Give a service of the test's own."""
+    with run_service() as service:
+        yield service
+
+
+def connect(service: RunningService, options: str = "") -> RedisBackend:
+    return RedisBackend.from_url(StoreURL.parse(f"{service.url}?{options}"))
+
+
+def sentinel(service: RunningService, **options: Any) -> Any:
+    made: Any = Sentinel
+    return made([("127.0.0.1", one.port) for one in service.sentinels], **options)
+
+
+def items(backend: Backend, key: Key = KEY) -> list[bytes]:
+    return backend.sequence(key).get_slice(slice(None))
+
+
+class Writer:
+    """Appends numbers to a list from its making to the end of the block.
+
+    Attributes:
+        acknowledged: Those whose append was said to be done.
+        unknown: Those of which it is not known.
+    """
+
+    def __init__(self, backend: Backend, key: Key) -> None:
+        self.acknowledged: list[bytes] = []
+        self.unknown: set[bytes] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(backend, key))
+        self._thread.start()
+
+    def wait(self, more: int = 100) -> None:
+        """Return when so many more were acknowledged."""
+        enough = len(self.acknowledged) + more
+        wait_until(lambda: len(self.acknowledged) > enough, "nothing was written")
+
+    def _run(self, backend: Backend, key: Key) -> None:
+        for number in count():
+            if self._stop.is_set():
+                return
+            try:
+                backend.sequence(key).push_right([b"%d" % number])
+                self.acknowledged.append(b"%d" % number)
+            except OutcomeUnknown:
+                self.unknown.add(b"%d" % number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+class TestFailover:
+    @pytest.mark.slow
+    def test_the_replica_of_a_killed_master_is_used_and_nothing_is_written_twice(self, frail: RunningService) -> None:
+        with connect(frail, "retry_for_s=30") as backend:
+            fields = {f"{number:05}": b"x" for number in range(5000)}
+            backend.mapping(CHILD).set_many(fields)
+            pages = backend.mapping(CHILD).pages()
+            seen = dict(next(pages))
+            with Writer(backend, KEY) as writer:
+                writer.wait()
+                before = len(writer.acknowledged)
+                with frail.servers[0].client() as client:
+                    client.hset("Thing:x:child", "00000", "x")
+                    assert client.wait(1, 5000) == 1
+                frail.servers[0].stop()
+                backend.sequence(Key("Thing:y")).push_right([b"after"])
+                after = len(writer.acknowledged)
+                writer.wait()
+            for page in pages:
+                assert not seen.keys() & dict(page).keys()
+                seen.update(page)
+            assert seen == fields
+            stored = items(backend)
+            assert len(stored) == len(set(stored)), "something was written twice"
+            assert set(stored) <= {*writer.acknowledged, *writer.unknown}
+            assert set(writer.acknowledged[:before]) <= set(stored), "the replica had it"
+            assert set(writer.acknowledged[after:]) <= set(stored), "the new master acknowledged it"
+            assert items(backend, Key("Thing:y")) == [b"after"]
+
+    def test_a_master_turned_replica_refuses_and_nothing_is_left_in_doubt(self, frail: RunningService) -> None:
+        with connect(frail, "retry_for_s=0") as backend:
+            writes: list[Callable[[], None]] = [
+                lambda: backend.sequence(KEY).push_right([b"b"]),
+                lambda: backend.sequence(KEY).insert(1, b"b"),
+            ]
+            for write in writes:
+                with frail.servers[0].client() as client:
+                    client.replicaof("NO", "ONE")
+                    backend.exists([KEY])  # leaves a connection open
+                    client.replicaof("127.0.0.1", 1)
+                with pytest.raises(BackendError, match="it is a replica"):
+                    write()
+
+
+class TestSentinels:
+    def test_one_that_answers_is_enough(self, service: RunningService) -> None:
+        port = service.sentinels[2].port
+        for hosts in (f"127.0.0.1:1,127.0.0.1:{port}", f"127.0.0.1:{port},127.0.0.1:1"):
+            url = f"redis+sentinel://{hosts}/{SERVICE}/3?retry_for_s=0"
+            with RedisBackend.from_url(StoreURL.parse(url)) as backend:
+                backend.sequence(KEY).push_right([b"a"])
+        with service.servers[0].client() as client:
+            client.select(3)
+            assert client.lrange("Thing:x", 0, -1) == [b"a", b"a"]
+
+    @pytest.mark.parametrize("path", ["other", f"{SERVICE}/0?min_other_sentinels=3"])
+    def test_what_none_of_them_knows_is_unavailable(self, service: RunningService, path: str) -> None:
+        ask = "&" if "?" in path else "?"
+        url = service.url.replace(f"{SERVICE}/0", f"{path}{ask}retry_for_s=0.1")
+        with (
+            RedisBackend.from_url(StoreURL.parse(url)) as backend,
+            pytest.raises(BackendUnavailable, match=f"127.0.0.1:{service.sentinels[0].port}.*nothing was done"),
+        ):
+            backend.exists([KEY])
+
+    def test_more_threads_than_sentinels_lose_none_of_them(self, service: RunningService) -> None:
+        with connect(service) as backend, ThreadPoolExecutor(8) as threads:
+            manager = backend._place.pool.sentinel_manager  # type: ignore[attr-defined]  # a SentinelPlace has it
+            known = {id(one) for one in manager.sentinels}
+
+            def look_up(number: int) -> None:
+                manager.discover_master(SERVICE)
+                manager.sentinels = manager.sentinels[::-1]
+
+            list(threads.map(look_up, range(200)))
+            assert {id(one) for one in manager.sentinels} == known
+            assert len(manager.sentinels) == 3
+
+    def test_their_password_is_their_own_and_is_not_shown(self) -> None:
+        with run_server(None, "--requirepass", "hunter1") as master:
+            config = f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1\nsentinel auth-pass {SERVICE} hunter1\n"
+            with run_server(None, "--sentinel", "--requirepass", "hunter2", config=config) as watcher:
+                place = f"127.0.0.1:{watcher.port}/{SERVICE}"
+                url = f"redis+sentinel://:hunter1@{place}?sentinel_password=hunter2"
+                with RedisBackend.from_url(StoreURL.parse(url)) as backend:
+                    backend.sequence(KEY).push_right([b"a"])
+                    assert "hunter" not in f"{backend.url} {backend!r}"
+                for wrong, remedy in (("", "'sentinel_password'"), ("?sentinel_password=hunter3", "correct the user")):
+                    url = f"redis+sentinel://:hunter1@{place}{wrong}"
+                    with RedisBackend.from_url(StoreURL.parse(url)) as backend:
+                        with pytest.raises(BackendError, match=remedy) as info:
+                            backend.exists([KEY])
+                        assert "hunter" not in str(info.value)
+
+
+class TestGivenClients:
+    def test_a_client_is_used_and_never_closed(self, service: RunningService) -> None:
+        client: redis.Redis = sentinel(service).master_for(SERVICE, db=2)
+        with RedisBackend(client, prefix="a:") as backend:
+            backend.mapping(KEY).set_many({"f": b"1"})
+            assert client.hget("a:Thing:x", "f") == b"1"
+            opened = client.connection_pool._available_connections
+            assert len(opened) == 1
+        assert opened[0].is_connected
+        assert backend == RedisBackend.from_url(
+            StoreURL.parse(service.url.replace(f"{SERVICE}/0", f"{SERVICE}/2?prefix=a:"))
+        )
+        client.close()
+
+    def test_its_retries_are_not_used(self, service: RunningService) -> None:
+        client: redis.Redis = sentinel(service).master_for(SERVICE, socket_timeout=0.1)
+        backend = RedisBackend(client)
+        backend.sequence(KEY).push_right([b"a"])
+        with service.servers[0].stalled(), pytest.raises(OutcomeUnknown):
+            backend.sequence(KEY).push_right([b"b"])
+        assert items(backend) == [b"a", b"b"]
+        client.close()
+
+    def test_one_that_reads_from_replicas_is_refused(self, service: RunningService) -> None:
+        with pytest.raises(ConfigurationError, match="master_for"):
+            RedisBackend(sentinel(service).slave_for(SERVICE))
+
+    def test_one_that_decodes_is_refused_with_what_to_change(self, service: RunningService) -> None:
+        with pytest.raises(ConfigurationError, match="decode_responses=False"):
+            RedisBackend(sentinel(service).master_for(SERVICE, decode_responses=True))
