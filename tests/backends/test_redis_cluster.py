@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, count, permutations
+from contextlib import ExitStack
+from itertools import chain, permutations
 
 import pytest
 import redis
@@ -15,6 +15,7 @@ from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.redis.names import SlotNames
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, OutcomeUnknown
+from tests.backends.writer import Writer
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server
 
 KEY = Key("Thing:x")
@@ -186,35 +187,18 @@ class TestSlotsThatMove:
 
     def test_no_write_is_lost_or_done_twice_while_slots_move(self, cluster: RunningCluster) -> None:
         keys = [Key(f"Thing:{number}", "child") for number in range(4)]
-        slots = [slot_of(cluster, f"Thing:{number}".encode()) for number in range(4)]
-        stop = threading.Event()
-
-        def write(backend: RedisBackend, key: Key) -> list[bytes]:
-            acknowledged: list[bytes] = []
-            for number in count():
-                if stop.is_set():
-                    return acknowledged
-                try:
-                    backend.sequence(key, [Key(key.root)]).push_right([b"%d" % number])
-                except BackendUnavailable:
-                    continue
-                acknowledged.append(b"%d" % number)
-            raise AssertionError
-
-        with connect(cluster, "retry_for_s=5") as backend, ThreadPoolExecutor(4) as threads:
-            written = [threads.submit(write, backend, key) for key in keys]
-            listed = []
-            try:
+        slots = [slot_of(cluster, key.root.encode()) for key in keys]
+        with connect(cluster, "retry_for_s=5") as backend:
+            with ExitStack() as stack:
+                writers = [stack.enter_context(Writer(backend, key)) for key in keys]
                 for slot in slots * 3:
-                    listed.append(set(backend.keys("Thing:")))
+                    for writer in writers:
+                        writer.wait(1)
+                    assert set(backend.keys("Thing:")) == set(keys)
                     cluster.move(slot, another(cluster, slot))
-            finally:
-                stop.set()
-            for key, future in zip(keys, written, strict=True):
-                acknowledged = future.result()
-                assert len(acknowledged) > 10
-                assert items(backend, key) == acknowledged
-            assert all(names == set(keys) for names in listed[1:])
+            for writer in writers:
+                assert not writer.unknown
+                assert items(backend, writer.key) == writer.acknowledged
 
     def test_keys_that_stay_are_listed_exactly_once_while_slots_move(self, cluster: RunningCluster) -> None:
         with connect(cluster) as backend:
@@ -288,54 +272,38 @@ class TestNodesThatFail:
         self, frail: RunningCluster
     ) -> None:
         keys = [Key(f"Thing:{number}") for number in range(6)]
-        stop = threading.Event()
-
-        def write(backend: RedisBackend, key: Key) -> tuple[list[bytes], set[bytes]]:
-            acknowledged: list[bytes] = []
-            unknown: set[bytes] = set()
-            for number in count():
-                if stop.is_set():
-                    return acknowledged, unknown
-                try:
-                    backend.sequence(key).push_right([b"%d" % number])
-                    acknowledged.append(b"%d" % number)
-                except OutcomeUnknown:
-                    unknown.add(b"%d" % number)
-            raise AssertionError
-
         doomed = frail.nodes[0]
-        slots = {key: slot_of(frail, key.root.encode()) for key in keys}
-        on_doomed = {key for key in keys if frail.owner(slots[key]) is doomed}
-        assert 0 < len(on_doomed) < len(keys)
-        with connect(frail, "retry_for_s=30") as backend, ThreadPoolExecutor(6) as threads:
-            written = {key: threads.submit(write, backend, key) for key in keys}
-            fields = {f"{number:05}": b"x" for number in range(5000)}
-            walked = next(iter(on_doomed))
-            big = Key(walked.root, "big")
+        struck = [key for key in keys if frail.owner(slot_of(frail, key.root.encode())) is doomed]
+        assert 0 < len(struck) < len(keys)
+        big = Key(struck[0].root, "big")
+        fields = {f"{number:05}": b"x" for number in range(5000)}
+        with connect(frail, "retry_for_s=30") as backend:
             backend.mapping(big).set_many(fields)
-            pages, listing = backend.mapping(big).pages(), backend.keys("Thing:")
-            seen, listed = dict(next(pages)), [next(listing)]
-            with doomed.client() as client:
-                client.hset(f"{{{walked.root}}}:big", "00000", "x")
-                assert client.wait(1, 5000) == 1
-            doomed.stop()
-            after = backend.sequence(walked)
-            after.push_right([b"after"])
-            for page in pages:
-                assert not seen.keys() & dict(page).keys()
-                seen.update(page)
-            listed += listing
-            stop.set()
-            results = {key: future.result() for key, future in written.items()}
+            with ExitStack() as stack:
+                writers = [stack.enter_context(Writer(backend, key)) for key in keys]
+                for writer in writers:
+                    writer.wait(10)
+                pages, listing = backend.mapping(big).pages(), backend.keys("Thing:")
+                seen, listed = dict(next(pages)), [next(listing)]
+                with doomed.client() as client:
+                    client.hset(f"{{{big.root}}}:big", "00000", "x")
+                    assert client.wait(1, 5000) == 1
+                doomed.stop()
+                backend.sequence(Key(big.root, "after")).push_right([b"after"])
+                for page in pages:
+                    assert not seen.keys() & dict(page).keys()
+                    seen.update(page)
+                listed += listing
+                for writer in writers:
+                    writer.wait(10)
             assert seen == fields
-            assert sorted(listed, key=str) == sorted({*keys, big}, key=str)
-            for key, (acknowledged, unknown) in results.items():
-                stored = items(backend, key)
-                assert len(stored) == len(set(stored)), "something was written twice"
-                assert set(stored) <= {*acknowledged, *unknown, b"after"}
-                if key not in on_doomed:
-                    assert stored == acknowledged
-            assert b"after" in items(backend, walked)
+            assert sorted(key for key in listed if key.child is None) == keys
+            assert big in listed
+            assert items(backend, Key(big.root, "after")) == [b"after"]
+            for writer in writers:
+                writer.check(items(backend, writer.key))
+                if writer.key not in struck:
+                    assert items(backend, writer.key) == writer.acknowledged
 
     def test_a_cluster_that_is_gone_is_unavailable_and_nothing_was_done(self) -> None:
         with run_cluster() as cluster, connect(cluster, "retry_for_s=0.2") as backend:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import redis
@@ -16,7 +13,8 @@ from persistent_collections.backends.base import Backend, Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
-from tests.servers import SERVICE, RunningService, run_server, run_service, wait_until
+from tests.backends.writer import Writer
+from tests.servers import SERVICE, RunningService, run_server, run_service
 
 KEY = Key("Thing:x")
 CHILD = Key("Thing:x", "child")
@@ -55,44 +53,6 @@ def items(backend: Backend, key: Key = KEY) -> list[bytes]:
     return backend.sequence(key).get_slice(slice(None))
 
 
-class Writer:
-    """Appends numbers to a list from its making to the end of the block.
-
-    Attributes:
-        acknowledged: Those whose append was said to be done.
-        unknown: Those of which it is not known.
-    """
-
-    def __init__(self, backend: Backend, key: Key) -> None:
-        self.acknowledged: list[bytes] = []
-        self.unknown: set[bytes] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(backend, key))
-        self._thread.start()
-
-    def wait(self, more: int = 100) -> None:
-        """Return when so many more were acknowledged."""
-        enough = len(self.acknowledged) + more
-        wait_until(lambda: len(self.acknowledged) > enough, "nothing was written")
-
-    def _run(self, backend: Backend, key: Key) -> None:
-        for number in count():
-            if self._stop.is_set():
-                return
-            try:
-                backend.sequence(key).push_right([b"%d" % number])
-                self.acknowledged.append(b"%d" % number)
-            except OutcomeUnknown:
-                self.unknown.add(b"%d" % number)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-
 class TestFailover:
     @pytest.mark.slow
     def test_the_replica_of_a_killed_master_is_used_and_nothing_is_written_twice(self, frail: RunningService) -> None:
@@ -116,8 +76,7 @@ class TestFailover:
                 seen.update(page)
             assert seen == fields
             stored = items(backend)
-            assert len(stored) == len(set(stored)), "something was written twice"
-            assert set(stored) <= {*writer.acknowledged, *writer.unknown}
+            writer.check(stored)
             assert set(writer.acknowledged[:before]) <= set(stored), "the replica had it"
             assert set(writer.acknowledged[after:]) <= set(stored), "the new master acknowledged it"
             assert items(backend, Key("Thing:y")) == [b"after"]
@@ -157,19 +116,6 @@ class TestSentinels:
             pytest.raises(BackendUnavailable, match=f"127.0.0.1:{service.sentinels[0].port}.*nothing was done"),
         ):
             backend.exists([KEY])
-
-    def test_more_threads_than_sentinels_lose_none_of_them(self, service: RunningService) -> None:
-        with connect(service) as backend, ThreadPoolExecutor(8) as threads:
-            manager = backend._place.pool.sentinel_manager  # type: ignore[attr-defined]  # a SentinelPlace has it
-            known = {id(one) for one in manager.sentinels}
-
-            def look_up(number: int) -> None:
-                manager.discover_master(SERVICE)
-                manager.sentinels = manager.sentinels[::-1]
-
-            list(threads.map(look_up, range(200)))
-            assert {id(one) for one in manager.sentinels} == known
-            assert len(manager.sentinels) == 3
 
     def test_their_password_is_their_own_and_is_not_shown(self) -> None:
         with run_server(None, "--requirepass", "hunter1") as master:
