@@ -15,6 +15,7 @@ from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.redis.names import SlotNames
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, OutcomeUnknown
+from persistent_collections.moving import copy
 from tests.backends.writer import Writer
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server
 
@@ -322,6 +323,23 @@ class TestNodesThatFail:
             ports = ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
             with pytest.raises(BackendUnavailable, match=ports):
                 fresh.exists([KEY])
+
+
+class TestMoving:
+    def test_a_copy_from_a_single_server_and_back_is_the_same(self, cluster: RunningCluster) -> None:
+        keys = [Key(f"Thing:{number}", child) for number in range(20) for child in (None, "child")]
+        with run_server() as one, run_server() as other, connect(cluster, "prefix=a:") as there:
+            here, back = (RedisBackend.from_url(StoreURL.parse(server.url)) for server in (one, other))
+            for number, key in enumerate(keys):
+                here.mapping(key).set_many({"f": b"%d" % number})
+            assert copy(here, there).copied == 20
+            assert copy(there, back).copied == 20
+            for store in (there, back):
+                assert set(store.keys("Thing:")) == set(keys)
+                assert list(store.strangers(["Thing"])) == []
+                assert [store.mapping(key).get("f") for key in keys] == [b"%d" % number for number in range(40)]
+            here.close()
+            back.close()
 
 
 class TestMisunderstandings:
