@@ -17,7 +17,7 @@ from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, OutcomeUnknown
 from persistent_collections.moving import copy
 from tests.backends.writer import Writer
-from tests.servers import RunningCluster, RunningServer, run_cluster, run_server
+from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, wait_until
 
 KEY = Key("Thing:x")
 CHILD = Key("Thing:x", "child")
@@ -306,9 +306,22 @@ class TestNodesThatFail:
                 if writer.key not in struck:
                     assert items(backend, writer.key) == writer.acknowledged
 
-    def test_a_cluster_that_is_gone_is_unavailable_and_nothing_was_done(self) -> None:
+    @pytest.mark.slow
+    def test_a_cluster_that_is_incomplete_or_gone_is_unavailable_and_nothing_was_done(self) -> None:
         with run_cluster() as cluster, connect(cluster, "retry_for_s=0.2") as backend:
             backend.sequence(KEY).push_right([b"a"])
+            owner = cluster.owner(slot_of(cluster, b"Thing:x"))
+            other = next(node for node in cluster.nodes if node is not owner)
+            other.stop()
+            with owner.client() as client:
+                wait_until(lambda: client.cluster("INFO")["cluster_state"] == "fail", "the cluster did not notice")
+            with pytest.raises(BackendUnavailable, match="its cluster is incomplete"):
+                backend.sequence(KEY).push_right([b"b"])
+            other.start()
+            with connect(cluster, "retry_for_s=30") as patient:
+                patient.sequence(KEY).push_right([b"c"])
+                assert set(patient.keys("")) == {KEY}
+            assert items(backend, KEY) == [b"a", b"c"]
             for node in cluster.nodes:
                 node.stop()
             for call in (

@@ -72,7 +72,7 @@ class Cluster(Server):
         address = ",".join(seed.address for seed in self._seeds)
         super().__init__(Node(self._seeds[0].pool, address), names, retry_for_s, page_sizes)
         self._pool_at = pool_at
-        self._members: dict[Address, Member] = {}
+        self._members = {seed.place: seed for seed in self._seeds}
         self._owners: list[Member | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
 
     def share_a_node(self, names: Sequence[bytes]) -> bool:
