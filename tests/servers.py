@@ -201,12 +201,14 @@ class RunningCluster:
             return len(names)
 
     def end_move(self, slot: int, target: RunningServer) -> None:
-        """Let ``target`` serve ``slot``, and all nodes know."""
-        with target.client() as client:
-            name = client.cluster("MYID")
-        for node in (target, *(node for node in self.nodes[:MASTERS] if node is not target)):
-            with node.client() as client:
+        """Let ``target`` serve ``slot``, and all nodes know of its claim before another is made."""
+        with ExitStack() as stack:
+            others = [node for node in self.nodes[:MASTERS] if node is not target]
+            clients = [stack.enter_context(node.client()) for node in (target, *others)]
+            name = clients[0].cluster("MYID")
+            for client in clients:
                 client.cluster("SETSLOT", slot, "NODE", name)
+            wait_until(lambda: len(set(map(_epoch, clients))) == 1, "the nodes did not agree")
 
     def move(self, slot: int, target: RunningServer) -> None:
         """Move ``slot`` and its keys to ``target``."""
@@ -285,7 +287,7 @@ def run_service(binary: str | None = None, *options: str) -> Iterator[RunningSer
     """
     with ExitStack() as stack:
         master = stack.enter_context(run_server(binary, *options))
-        replica = stack.enter_context(run_server(binary, "--replicaof", f"127.0.0.1 {master.port}", *options))
+        replica = stack.enter_context(run_server(binary, "--replicaof", "127.0.0.1", str(master.port), *options))
         config = (
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} 1000\n"
@@ -305,6 +307,10 @@ def _is_watched(client: redis.Redis, sentinels: int) -> bool:
 def _is_whole(client: redis.Redis, nodes: int) -> bool:
     known = sum(len(shard) - 2 for shard in client.cluster("SLOTS"))  # each is two bounds, then its nodes
     return known == nodes and client.cluster("INFO")["cluster_state"] == "ok"
+
+
+def _epoch(client: redis.Redis) -> int:
+    return int(client.cluster("INFO")["cluster_current_epoch"])
 
 
 def _knows(client: redis.Redis, name: bytes) -> bool:
