@@ -14,7 +14,7 @@ from persistent_collections.backends.base import Backend, Delete, Key, Replace, 
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.redis.names import SlotNames
 from persistent_collections.backends.urls import StoreURL
-from persistent_collections.errors import BackendError, BackendUnavailable, OutcomeUnknown
+from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from persistent_collections.moving import copy
 from tests.backends.writer import Writer
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, wait_until
@@ -393,6 +393,24 @@ class TestGivenClients:
         with cluster.owner(slot_of(cluster, b"Thing:x")).stalled(), pytest.raises(OutcomeUnknown):
             backend.sequence(KEY).push_right([b"b"])
         assert items(backend, KEY) == [b"a", b"b"]
+        client.close()
+
+    def test_one_that_decodes_is_refused_with_what_to_change(self, cluster: RunningCluster) -> None:
+        client = redis.RedisCluster(host="127.0.0.1", port=cluster.nodes[0].port, decode_responses=True)
+        with pytest.raises(ConfigurationError, match="decode_responses=False"):
+            RedisBackend(client)
+        client.close()
+
+    def test_a_node_it_does_not_know_is_reached_as_it_reaches_the_others(self, cluster: RunningCluster) -> None:
+        client = redis.RedisCluster(host="127.0.0.1", port=cluster.nodes[0].port, client_name="mine")
+        with RedisBackend(client) as backend:
+            client.nodes_manager.nodes_cache.clear()
+            for number in range(20):
+                backend.sequence(Key(f"Thing:{number}")).push_right([b"a"])
+            assert len(list(backend.keys("Thing:"))) == 20
+            for node in cluster.nodes:
+                with node.client() as other:
+                    assert "mine" in {found["name"] for found in other.client_list()}
         client.close()
 
     def test_it_follows_slots_that_move(self, cluster: RunningCluster) -> None:

@@ -26,8 +26,7 @@ class Connection(Protocol):
     def send_packed_command(self, command: Any) -> None: ...
     def read_response(self) -> Any: ...
     def disconnect(self) -> None: ...
-    @property
-    def _sock(self) -> Any: ...
+    def _get_socket(self) -> Any: ...
 
 
 class Pool(Protocol):
@@ -157,7 +156,7 @@ class Exchange:
 
         Source: Redis ``INFO``, ``run_id``.
         """
-        key = self._connection._sock  # a new one for each time the connection is made
+        key = self._connection._get_socket()  # a new one for each time the connection is made
         if key not in _processes:
             [reply] = self.attempt([("INFO", "server")])
             if isinstance(reply, ResponseError) and "unknown command" not in str(reply):  # as a fake server says
