@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -124,7 +125,7 @@ class Cluster(Server):
                     # What came from a node that was walked later was missed, so the first time does not count for it.
                     walked[member.place] = owned | coming if member.place in walked else owned
             except Failure as failure:
-                patience = patience or Patience(self._retry_for_s)
+                patience = patience or Patience(time.monotonic() + self._retry_for_s)
                 if not is_passing(failure.error) or not patience.pause():
                     raise explain(failure.error, subject, self._node.address, nothing_done=True) from None
                 with suppress(Failure):

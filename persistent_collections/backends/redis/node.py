@@ -185,4 +185,7 @@ class Exchange:
 
 def first_error(replies: Sequence[Any]) -> ResponseError | None:
     """Return the first of ``replies`` that is a refusal."""
-    return next((reply for reply in replies if isinstance(reply, ResponseError)), None)
+    for reply in replies:  # next() of a generator takes three times as long, on the way of every operation
+        if isinstance(reply, ResponseError):
+            return reply
+    return None

@@ -158,7 +158,8 @@ class Server:
         self, subject: Subject, commands: Sequence[Command], attempt: Callable[[Node], _T], *, repeatable: bool
     ) -> _T:
         """Return what ``attempt`` to have ``commands`` executed returns, after as many as are safe and needed."""
-        patience = Patience(self._retry_for_s)
+        begun_s = time.monotonic()
+        patience: Patience | None = None
         named: Node | None = None
         hops = 0
         while True:
@@ -168,6 +169,7 @@ class Server:
                 return attempt(node)
             except Failure as caught:
                 failure = caught
+            patience = patience or Patience(begun_s + self._retry_for_s)
             named = self._learn_from(failure, node)
             if named is not None and hops < MOST_HOPS:
                 hops += 1
@@ -196,19 +198,19 @@ class Patience:
     """Growing pauses up to a deadline, each cut at random so that clients do not come back all at once.
 
     Args:
-        seconds: From now to the deadline.
+        deadline_s: When that is, by the monotonic clock.
     """
 
-    __slots__ = ("_deadline", "_longest_s")
+    __slots__ = ("_deadline_s", "_longest_s")
 
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
         self._longest_s = _FIRST_PAUSE_S
 
     def pause(self) -> bool:
         """Pause, unless the deadline comes first; return whether it did not."""
         pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - spreads load, keeps no secret
-        if time.monotonic() + pause_s > self._deadline:
+        if time.monotonic() + pause_s > self._deadline_s:
             return False
         time.sleep(pause_s)
         self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
