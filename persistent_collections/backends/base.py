@@ -49,6 +49,18 @@ class Key(NamedTuple):
         return self.root if self.child is None else f"{self.root}:{self.child}"
 
 
+class Entry(NamedTuple):
+    """What one key holds.
+
+    Attributes:
+        content: Never empty, never changed in place.
+        deadline: Seconds since the epoch at which the key vanishes, or None.
+    """
+
+    content: Content
+    deadline: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Replace:
     """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
@@ -367,6 +379,10 @@ class Backend(ABC):
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
         """Return what each of some mappings holds under some fields, one at least, each a moment of its own."""
         return [self.mapping(key).get_many(fields) for key, fields in wanted]
+
+    @abstractmethod
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment."""
 
     @abstractmethod
     def shape(self, key: Key) -> Shape | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import Self
 
-from persistent_collections.backends.base import Key
-from persistent_collections.backends.simple import Entry, SimpleBackend, Step
+from persistent_collections.backends.base import Entry, Key
+from persistent_collections.backends.simple import SimpleBackend, Step
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ConfigurationError
 

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from persistent_collections.backends import integers
 from persistent_collections.backends.base import (
@@ -21,6 +21,7 @@ from persistent_collections.backends.base import (
     Change,
     Content,
     Delete,
+    Entry,
     Key,
     MappingStore,
     MemberStore,
@@ -37,18 +38,6 @@ C = TypeVar("C", bound=Content)
 R = TypeVar("R")
 
 SHAPES: Final[dict[type, Shape]] = {dict: "mapping", list: "sequence", set: "members"}
-
-
-class Entry(NamedTuple):
-    """What one key holds.
-
-    Attributes:
-        content: Never empty, never changed in place.
-        deadline: Seconds since the epoch at which the key vanishes, or None.
-    """
-
-    content: Content
-    deadline: float | None = None
 
 
 Step: TypeAlias = Callable[[Mapping[Key, Entry | None]], Mapping[Key, Entry | None]]
@@ -104,6 +93,9 @@ class SimpleBackend(Backend):
     def shape(self, key: Key) -> Shape | None:
         entry = _live(self.read(key))
         return SHAPES[type(entry.content)] if entry else None
+
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        return list(map(_live, self.read_many(keys)))
 
     def exists(self, keys: Sequence[Key]) -> bool:
         return any(map(_live, self.read_many(keys)))

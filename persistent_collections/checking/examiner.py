@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache, partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from persistent_collections.backends.base import Backend, Content, Delete, Key
+from persistent_collections.backends.base import Backend, Content, Delete, Key, Shape
 from persistent_collections.checking.findings import Problem
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.fit import fit
@@ -15,13 +15,18 @@ from persistent_collections.codecs.registry import get_codec
 from persistent_collections.containers import PersistentCollection
 from persistent_collections.errors import CorruptDataError, DecodeError, WrongShapeError
 from persistent_collections.known import Example, Known
-from persistent_collections.moving.objects import read_content
 from persistent_collections.objects import PersistentObject, references
 from persistent_collections.records import Record
 
 _Delete: TypeAlias = Callable[[], object]
 
-REMEMBERED = 2**16
+_READERS: Final[dict[Shape, Callable[[Backend, Key], Content]]] = {
+    "mapping": lambda backend, key: backend.mapping(key).get_all(),
+    "sequence": lambda backend, key: backend.sequence(key).get_slice(slice(None)),
+    "members": lambda backend, key: backend.members(key).get_all(),
+}
+
+REMEMBERED: Final = 2**16
 """References of which it is remembered whether their records exist."""
 
 
@@ -52,7 +57,8 @@ class Examiner:
     def problems(self, key: Key) -> Iterator[Problem]:
         """Yield what is wrong under ``key``, items in their order."""
         try:
-            content = read_content(self._backend, key, self._known.shape(key) or self._backend.shape(key))
+            shape = self._known.shape(key) or self._backend.shape(key)
+            content = _READERS[shape](self._backend, key) if shape else None
         except CorruptDataError as error:
             yield Problem("unreadable", None, str(error))
         except WrongShapeError as error:

@@ -40,9 +40,9 @@ def copy(
     Values stay the bytes they are; between JSON files and stores of bytes, where some are wrapped in a JSON string, the
     codec of each has to be known: from its class, which is to be imported, or from ``codec``.
 
-    Nobody should write the objects meanwhile: each key is read in one step, but an object and its children are not.
+    Others may write to the source meanwhile: an object is read with its children at one moment, two objects are not.
 
-    Cost: a few round trips a key; the names of all keys, and one object, in memory.
+    Cost: a few round trips an object; the names of all keys, and one object, in memory.
 
     Args:
         source: What ``backend=`` takes.
@@ -66,7 +66,7 @@ def copy(
     known = Known(classes, codec, origin.codec)
     receiver = Receiver(goal, known, prefix, on_conflict)
     translate = translator(origin.medium, goal.medium, known)
-    return receiver.receive(map(translate, read_all(origin, prefix)), progress)
+    return receiver.receive(map(translate, read_all(origin, prefix, known)), progress)
 
 
 def export(source: BackendSource, file: File, *, prefix: str = "", progress: Progress | None = None) -> int:
@@ -86,7 +86,7 @@ def export(source: BackendSource, file: File, *, prefix: str = "", progress: Pro
     """
     backend = resolve(choose(source))
     header = Header("persistent-collections", 1, backend.medium, backend.codec)
-    objects = read_all(backend, prefix)
+    objects = read_all(backend, prefix, Known((), None, backend.codec))
     written = 0
     with _writing(file) as out:
         for line in write_lines(header, _told(objects, progress) if progress else objects):

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from persistent_collections.backends.base import Key, Medium
+from persistent_collections.backends.base import Entry, Key, Medium
 from persistent_collections.errors import CorruptDataError
-from persistent_collections.moving.objects import Part, StoredObject
+from persistent_collections.moving.objects import StoredObject
 
 T = TypeVar("T")
 
@@ -140,14 +140,14 @@ class LineReader:
         except ValueError:
             raise self._wrong(line.number, _FORM) from None
 
-    def _part(self, part: _Part) -> Part:
+    def _part(self, part: _Part) -> Entry:
         match part:
             case _Part(mapping=dict() as fields):
-                return Part({field: self._from_raw(raw) for field, raw in fields.items()}, part.deadline)
+                return Entry({field: self._from_raw(raw) for field, raw in fields.items()}, part.deadline)
             case _Part(sequence=list() as items):
-                return Part(list(map(self._from_raw, items)), part.deadline)
+                return Entry(list(map(self._from_raw, items)), part.deadline)
             case _Part(members=list() as members):
-                return Part(set(members), part.deadline)
+                return Entry(set(members), part.deadline)
         raise ValueError
 
     def _decoded(self, decoder: msgspec.json.Decoder[T], line: _Line) -> T:
@@ -160,7 +160,7 @@ class LineReader:
         return CorruptDataError(f"{self._name}, line {number} {message}; nothing from there on was imported")
 
 
-def _part(key: Key, part: Part, to_raw: Callable[[bytes], msgspec.Raw]) -> _Part:
+def _part(key: Key, part: Entry, to_raw: Callable[[bytes], msgspec.Raw]) -> _Part:
     match part.content:
         case dict() as fields:
             mapping = {field: to_raw(data) for field, data in fields.items()}

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from persistent_collections.backends.base import Backend, Change, Delete, Key, Replace, SetDeadline
 from persistent_collections.errors import CorruptDataError, ObjectExists
 from persistent_collections.known import Known
-from persistent_collections.moving.objects import StoredObject, families, holds
+from persistent_collections.moving.objects import StoredObject, families, holds, left_s
 
 OnConflict: TypeAlias = Literal["error", "skip", "replace"]
 """What to do about an object that is there already and differs: raise ``ObjectExists``, keep it, or replace it."""
@@ -69,7 +69,7 @@ class Receiver:
         return Moved(**outcomes)
 
     def _put(self, stored: StoredObject) -> Outcome:
-        live = {key: part for key, part in stored.parts.items() if (left_s := part.left_s()) is None or left_s > 0}
+        live = {key: entry for key, entry in stored.parts.items() if (left := left_s(entry)) is None or left > 0}
         if not live:
             return "expired"
         stored = stored._replace(parts=live)
@@ -95,13 +95,13 @@ class Receiver:
         return outcome
 
     def _holds(self, family: Iterable[Key], stored: StoredObject) -> bool:
-        return all(holds(self._backend, key, stored.parts.get(key)) for key in family)
+        return holds(self._backend, {key: stored.parts.get(key) for key in family})
 
 
 def _changes(family: Iterable[Key], stored: StoredObject, *, must_be_absent: bool) -> list[Change]:
     """Return the changes that put an object in place of all that its keys hold, whatever its shape."""
     return [
         *(Delete(key, must_be_absent=must_be_absent) for key in family),
-        *(Replace(key, part.content) for key, part in stored.parts.items()),
-        *(SetDeadline(key, part.left_s()) for key, part in stored.parts.items() if part.deadline is not None),
+        *(Replace(key, entry.content) for key, entry in stored.parts.items()),
+        *(SetDeadline(key, left_s(entry)) for key, entry in stored.parts.items() if entry.deadline is not None),
     ]

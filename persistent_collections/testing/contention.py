@@ -236,6 +236,10 @@ class ContentionSuite:
         backend.members(CHILD).add({"moved"})
         assert_nothing_seen(crew.run(jobs.move_and_read_members))
 
+    def test_no_snapshot_has_half_of_a_step_over_several_keys(self, backend: Backend, crew: Crew) -> None:
+        backend.sequence(CHILD).push_right([FIRST])
+        assert_nothing_seen(crew.run(jobs.move_and_take_snapshots))
+
     def test_fields_that_stay_are_paged_exactly_once_while_others_write(self, backend: Backend, crew: Crew) -> None:
         stay = {f"stay {number}" for number in range(1500)}
         backend.mapping(KEY).set_many(dict.fromkeys(stay, LAST))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain, count
 from multiprocessing.connection import Connection
 
-from persistent_collections.backends.base import Backend, Change, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.base import Backend, Change, Delete, Entry, Key, Replace, SetDeadline, SetFields
 from persistent_collections.testing.crew import connect
 
 KEY = Key("Thing:contended")
@@ -261,6 +261,17 @@ def move_and_read_members(backend: Backend, worker: int, times: int) -> list[set
         backend.apply([Replace(KEY, contents[there]), Replace(CHILD, contents[1 - there])])
         seen = backend.members(KEY).combine("union", [CHILD])
         halves += [] if seen == {"moved"} else [seen]
+    return halves
+
+
+def move_and_take_snapshots(backend: Backend, worker: int, times: int) -> list[list[Entry | None]]:
+    """Move an item between two keys and look at both, in turn; return snapshots without it, or with it twice."""
+    halves = []
+    for number in range(times):
+        keys = [KEY, CHILD] if (number + worker) % 2 else [CHILD, KEY]
+        backend.apply([Delete(keys[0]), Delete(keys[1]), Replace(keys[0], [FIRST])])
+        seen = backend.snapshot([KEY, CHILD])
+        halves += [] if len([entry for entry in seen if entry]) == 1 else [seen]
     return halves
 
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from persistent_collections.backends.base import Change, Key, MappingStore, MemberStore, SequenceStore
+from persistent_collections.backends.base import Change, Entry, Key, MappingStore, MemberStore, SequenceStore
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.simple import (
-    Entry,
     SimpleMapping,
     SimpleMembers,
     SimpleSequence,
@@ -67,6 +66,17 @@ class SkipsWhilePaging(MemoryBackend):
 
     def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
         return _SkipsWhilePaging(self, key, kin, set)
+
+
+class LooksKeyByKey(MemoryBackend):
+    """Takes a snapshot of each key by itself."""
+
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        entries = []
+        for key in keys:
+            entries += super().snapshot([key])
+            time.sleep(0)
+        return entries
 
 
 class LeavesHalf(MemoryBackend):

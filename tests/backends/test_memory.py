@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Content, Key
+from persistent_collections.backends.base import Backend, Content, Entry, Key
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.backends.simple import Entry
 from persistent_collections.backends.urls import StoreURL, find_backend
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.testing.backends import BackendSuite

@@ -23,7 +23,7 @@ from persistent_collections import (
     child,
     connect,
 )
-from persistent_collections.backends.base import Change, Delete, Key, MappingStore, Replace, SetDeadline
+from persistent_collections.backends.base import Change, Delete, Entry, Key, Replace, SetDeadline
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.moving import Moved, copy
 from persistent_collections.moving.objects import TOLERANCE_S
@@ -152,13 +152,13 @@ class Watched(MemoryBackend):
     def __init__(self) -> None:
         super().__init__()
         self.applied: list[Sequence[Change]] = []
-        self.read_keys: list[Key] = []
-        self.before: Callable[[Key], object] = bool
+        self.looked_at: list[Sequence[Key]] = []
+        self.before: Callable[[Sequence[Key]], object] = bool
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        self.read_keys.append(key)
-        self.before(key)
-        return super().mapping(key, kin)
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        self.looked_at.append(keys)
+        self.before(keys)
+        return super().snapshot(keys)
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         self.applied.append(changes)
@@ -176,6 +176,20 @@ def test_an_object_is_put_in_one_step_with_its_children_and_deadlines(memory: Ba
     assert put == {None, "friends", "visits", "tickets", "stamps"}
     assert put == {change.key.child for change in luke if isinstance(change, SetDeadline)}
     assert put == {change.key.child for change in luke if isinstance(change, Delete) and change.must_be_absent}
+
+
+def test_an_object_is_read_at_one_moment_with_the_children_that_came_since_its_name_was_read(other: Backend) -> None:
+    source = Watched()
+    Traveller("a", backend=source, age=1)
+    source.before = lambda _: Traveller.ref("a", backend=source).update(age=2, stamps={7})
+    source.apply([Replace(Key("Traveller:a", "undeclared"), [b"x"])])
+    assert copy(source, other) == Moved(copied=1)
+    assert [sorted(str(key.child) for key in keys) for keys in source.looked_at] == [
+        ["None", "friends", "stamps", "tickets", "undeclared", "visits"]
+    ]
+    there = Traveller.load("a", backend=other)
+    assert there.age == 2
+    assert there.stamps == {7}
 
 
 def test_one_object_at_a_time_is_in_memory(other: Backend) -> None:

@@ -10,8 +10,8 @@ from typing import Self
 
 from filelock import FileLock
 
-from persistent_collections.backends.base import Key
-from persistent_collections.backends.simple import Entry, SimpleBackend, Step
+from persistent_collections.backends.base import Entry, Key
+from persistent_collections.backends.simple import SimpleBackend, Step
 from persistent_collections.backends.urls import StoreURL
 
 

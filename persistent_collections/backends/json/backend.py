@@ -11,13 +11,13 @@ from typing import ClassVar, Final, Self, cast
 
 import msgspec
 
-from persistent_collections.backends.base import Content, Key
+from persistent_collections.backends.base import Content, Entry, Key
 from persistent_collections.backends.json.errors import corrupt, translated
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.listing import Listed, Listing
 from persistent_collections.backends.json.store import Store
 from persistent_collections.backends.paths import absolute, path_of, url_of
-from persistent_collections.backends.simple import C, Entry, SimpleBackend, Step
+from persistent_collections.backends.simple import C, SimpleBackend, Step
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
 

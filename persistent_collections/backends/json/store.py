@@ -12,14 +12,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.base import Entry, Key
 from persistent_collections.backends.json.errors import corrupt
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE, Facts, Layout, Place
 from persistent_collections.backends.json.reader import Reader
 from persistent_collections.backends.json.text import parse_deadline, render, render_deadline
-from persistent_collections.backends.simple import Entry, Step
+from persistent_collections.backends.simple import Step
 from persistent_collections.errors import BackendUnavailable
 
 COLLECTIONS: Final = 20

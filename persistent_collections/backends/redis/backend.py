@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 import redis
 
@@ -12,6 +12,7 @@ from persistent_collections.backends.base import (
     PAGE_SIZE,
     Backend,
     Change,
+    Entry,
     Key,
     MemberStore,
     SequenceStore,
@@ -26,16 +27,9 @@ from persistent_collections.backends.redis.places import Place, place_of
 from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.redis.server import Question
+from persistent_collections.backends.redis.snapshots import read_entries, shape_named
 from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, read_url
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import CorruptDataError
-
-_SHAPES: Final[dict[bytes, Shape | None]] = {
-    b"hash": "mapping",
-    b"list": "sequence",
-    b"set": "members",
-    b"none": None,
-}
 
 
 class RedisBackend(Backend):
@@ -119,16 +113,17 @@ class RedisBackend(Backend):
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
         return self._server.ask_all([self.mapping(key).reading(fields) for key, fields in wanted])
 
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """Return what each of ``keys`` holds, None if nothing, all at one moment. Cost: two round trips."""
+        return read_entries(self._server, keys) if keys else []
+
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing.
 
         Raises:
             CorruptDataError: It holds a type that this package does not write.
         """
-        held = self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True)
-        if held not in _SHAPES:
-            raise CorruptDataError(f"{str(key)!r} holds a {held.decode()}, which another program put there")
-        return _SHAPES[held]
+        return shape_named(self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True), key)
 
     def keys(self, prefix: str) -> Iterator[Key]:
         seen: set[bytes] = set()

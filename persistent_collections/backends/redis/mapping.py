@@ -20,7 +20,7 @@ from persistent_collections.backends.redis.scripts import (
     MAPPING_SET,
 )
 from persistent_collections.backends.redis.server import MAX_ITEMS
-from persistent_collections.backends.redis.texts import decode_all, encode
+from persistent_collections.backends.redis.texts import decode_all, encode, fields_of
 from persistent_collections.errors import CorruptDataError
 
 _INT64: Final = range(-(2**63), 2**63)
@@ -51,8 +51,7 @@ class RedisMapping(Handle, MappingStore):
         return self._subject, ("HMGET", self._name, *map(encode, fields))
 
     def get_all(self) -> dict[str, bytes]:
-        reply = self._read("HGETALL")
-        return dict(self._pairs(list(chain.from_iterable(reply.items())) if isinstance(reply, dict) else reply))
+        return fields_of(self._read("HGETALL"), self._subject.name)
 
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
         gone, kept = sorted_out(items)

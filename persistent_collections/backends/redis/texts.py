@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from persistent_collections.errors import CorruptDataError, EncodeError
 
@@ -34,3 +35,9 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
         raise CorruptDataError(
             f"{name!r} has a field or member that is not UTF-8; another program put it there: remove it with redis-cli"
         ) from None
+
+
+def fields_of(reply: Mapping[bytes, bytes] | Sequence[bytes], name: str) -> dict[str, bytes]:
+    """Return the fields in a reply to ``HGETALL``, of either protocol, about what is stored under ``name``."""
+    items = list(chain.from_iterable(reply.items())) if isinstance(reply, Mapping) else reply
+    return dict(zip(decode_all(items[::2], name), items[1::2], strict=True))

@@ -13,6 +13,7 @@ from persistent_collections.backends.base import (
     PAGE_SIZE,
     Backend,
     Change,
+    Entry,
     Key,
     MappingStore,
     MemberStore,
@@ -23,6 +24,7 @@ from persistent_collections.backends.paths import absolute, path_of, url_of
 from persistent_collections.backends.sqlite import objects
 from persistent_collections.backends.sqlite.changes import make_changes
 from persistent_collections.backends.sqlite.database import Database
+from persistent_collections.backends.sqlite.entries import read_entry
 from persistent_collections.backends.sqlite.mapping import SQLiteMapping
 from persistent_collections.backends.sqlite.members import SQLiteMembers
 from persistent_collections.backends.sqlite.sequence import SQLiteSequence
@@ -103,6 +105,10 @@ class SQLiteBackend(Backend):
     def exists(self, keys: Sequence[Key]) -> bool:
         with self._database.reading() as db:
             return objects.find_first(db, keys).id != 0
+
+    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
+        with self._database.reading() as db:
+            return [read_entry(db, key) for key in keys]
 
     def shape(self, key: Key) -> Shape | None:
         with self._database.reading() as db:

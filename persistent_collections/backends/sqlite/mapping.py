@@ -31,7 +31,7 @@ class SQLiteMapping(Handle, MappingStore):
 
     def get_all(self) -> dict[str, bytes]:
         with self._reading() as cell:
-            return _get_all(cell)
+            return get_fields(cell)
 
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
         with self._writing() as cell:
@@ -75,7 +75,7 @@ class SQLiteMapping(Handle, MappingStore):
 
     def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
         with self._writing() as cell:
-            if cell.size != len(expected) or _get_all(cell) != expected:
+            if cell.size != len(expected) or get_fields(cell) != expected:
                 return False
             replace_fields(cell, items)
             return True
@@ -112,6 +112,12 @@ class SQLiteMapping(Handle, MappingStore):
                 return
             place = rows[-1][0]
             seen.update(field for field, _ in page)
+
+
+def get_fields(cell: Cell) -> dict[str, bytes]:
+    """Return every field, in the order of their places."""
+    query = "SELECT name, data FROM fields WHERE object = ? ORDER BY place"
+    return {decode(name): data for name, data in cell.db.execute(query, (cell.id,))}
 
 
 def set_fields(cell: Cell, items: Mapping[str, bytes | None]) -> None:
@@ -160,8 +166,3 @@ def _get(cell: Cell, field: str) -> bytes | None:
     query = "SELECT data FROM fields WHERE object = ? AND name = ?"
     row: tuple[bytes] | None = cell.db.execute(query, (cell.id, encode(field))).fetchone()
     return row and row[0]
-
-
-def _get_all(cell: Cell) -> dict[str, bytes]:
-    query = "SELECT name, data FROM fields WHERE object = ? ORDER BY place"
-    return {decode(name): data for name, data in cell.db.execute(query, (cell.id,))}

@@ -37,7 +37,7 @@ class SQLiteMembers(Handle, MemberStore):
 
     def get_all(self) -> set[str]:
         with self._reading() as cell:
-            return _get_all(cell)
+            return get_members(cell)
 
     def add(self, members: AbstractSet[str]) -> int:
         with self._writing() as cell:
@@ -53,7 +53,7 @@ class SQLiteMembers(Handle, MemberStore):
 
     def retain(self, members: AbstractSet[str]) -> None:
         with self._writing() as cell:
-            cell.note(cell.size - _delete(cell, _get_all(cell) - members))
+            cell.note(cell.size - _delete(cell, get_members(cell) - members))
 
     def toggle(self, members: AbstractSet[str]) -> None:
         with self._writing() as cell:
@@ -107,6 +107,12 @@ class SQLiteMembers(Handle, MemberStore):
             start = names[-1] + b"\0"  # the next name there can be
 
 
+def get_members(cell: Cell) -> set[str]:
+    """Return every member."""
+    query = "SELECT name FROM members WHERE object = ?"
+    return {decode(name) for (name,) in cell.db.execute(query, (cell.id,))}
+
+
 def replace_members(cell: Cell, members: AbstractSet[str]) -> None:
     """Put members in place of all."""
     cell.clear()
@@ -131,8 +137,3 @@ def _delete(cell: Cell, members: Iterable[str]) -> int:
 def _contains(cell: Cell, member: str) -> bool:
     query = "SELECT 1 FROM members WHERE object = ? AND name = ?"
     return cell.db.execute(query, (cell.id, encode(member))).fetchone() is not None
-
-
-def _get_all(cell: Cell) -> set[str]:
-    query = "SELECT name FROM members WHERE object = ?"
-    return {decode(name) for (name,) in cell.db.execute(query, (cell.id,))}

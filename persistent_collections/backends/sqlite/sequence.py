@@ -31,7 +31,7 @@ class SQLiteSequence(Handle, SequenceStore):
 
     def get_slice(self, where: slice) -> list[bytes]:
         with self._reading() as cell:
-            return _get_range(cell, range(cell.size)[where])
+            return get_range(cell, range(cell.size)[where])
 
     def set(self, index: int, data: bytes) -> bool:
         with self._writing() as cell:
@@ -129,10 +129,20 @@ class SQLiteSequence(Handle, SequenceStore):
 
     def replace_if(self, expected: Sequence[bytes], items: Sequence[bytes]) -> bool:
         with self._writing() as cell:
-            if cell.size != len(expected) or _get_range(cell, range(cell.size)) != list(expected):
+            if cell.size != len(expected) or get_range(cell, range(cell.size)) != list(expected):
                 return False
             replace_items(cell, items)
             return True
+
+
+def get_range(cell: Cell, positions: range) -> list[bytes]:
+    """Return the items at ``positions``, in their order."""
+    ids = _ids(cell, positions)
+    query = "SELECT items.id, data FROM json_each(?) JOIN items ON items.id = value"
+    found = dict(cell.db.execute(query, (as_array(ids),)))
+    if len(found) != len(ids):
+        raise cell.damaged()
+    return [found[item] for item in ids]
 
 
 def replace_items(cell: Cell, items: Sequence[bytes]) -> None:
@@ -150,15 +160,6 @@ def _get(cell: Cell, index: int) -> _Item | None:
         if row:
             return _Item(position, item, row[0])
     raise cell.damaged()
-
-
-def _get_range(cell: Cell, positions: range) -> list[bytes]:
-    ids = _ids(cell, positions)
-    query = "SELECT items.id, data FROM json_each(?) JOIN items ON items.id = value"
-    found = dict(cell.db.execute(query, (as_array(ids),)))
-    if len(found) != len(ids):
-        raise cell.damaged()
-    return [found[item] for item in ids]
 
 
 def _ids(cell: Cell, positions: range) -> list[int]:

@@ -8,6 +8,7 @@ from persistent_collections.testing.backends.members import MemberTests
 from persistent_collections.testing.backends.names import NameTests
 from persistent_collections.testing.backends.sequences import SequenceTests
 from persistent_collections.testing.backends.shapes import ShapeTests
+from persistent_collections.testing.backends.snapshots import SnapshotTests
 from persistent_collections.testing.backends.walks import WalkTests
 
 
@@ -19,6 +20,7 @@ class BackendSuite(
     NameTests,
     ChangeTests,
     DeadlineTests,
+    SnapshotTests,
     LifecycleTests,
     WalkTests,
 ):

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.base import Delete, Entry, Key, Replace, SetDeadline, SetFields
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files, Item, Signature
 from persistent_collections.backends.json.layout import STORE
-from persistent_collections.backends.simple import Entry
 
 LUKE = Key("User:luke@example.com")
 FRIENDS = Key(LUKE.root, "friends")

@@ -1,0 +1,81 @@
+"""All that several keys hold, at one moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from persistent_collections.backends.base import Content, Entry, Key, Shape
+from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.node import Command
+from persistent_collections.backends.redis.server import Server
+from persistent_collections.backends.redis.texts import decode_all, fields_of
+from persistent_collections.errors import CorruptDataError, WrongShapeError
+
+_SHAPES: Final[dict[bytes, Shape | None]] = {
+    b"hash": "mapping",
+    b"list": "sequence",
+    b"set": "members",
+    b"none": None,
+}
+
+
+def shape_named(type_name: bytes, key: Key) -> Shape | None:
+    """Return the shape that ``TYPE`` tells of ``key``, None if it is not there.
+
+    Raises:
+        CorruptDataError: It holds a type that this package does not write.
+    """
+    if type_name not in _SHAPES:
+        raise CorruptDataError(f"{str(key)!r} holds a {type_name.decode()}, which another program put there")
+    return _SHAPES[type_name]
+
+
+def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
+    """Return what each of ``keys`` holds, None if nothing, all at one moment.
+
+    A transaction has to name the command for each shape, so one asks for the shapes, and the next for the contents too,
+    again if a shape has changed in between. (A script would know, but hold all of it once more in the server.)
+    """
+    names = [server.names.spell(key) for key in keys]
+    subject = Subject(str(keys[0]))
+    expected: list[Shape | None] = [None] * len(keys)
+    while True:
+        about = [command for name in names for command in (("TYPE", name), ("PTTL", name))]
+        reading = [_read_all(name, shape) for name, shape in zip(names, expected, strict=True) if shape]
+        try:
+            replies = iter(server.transact(subject, [*about, *reading], repeatable=True))
+        except WrongShapeError:
+            expected = [None] * len(keys)
+            continue
+        told = [(shape_named(next(replies), key), next(replies)) for key in keys]
+        shapes = [shape for shape, _ in told]
+        if shapes == expected:
+            return [_entry(key, shape, left_ms, replies) for key, (shape, left_ms) in zip(keys, told, strict=True)]
+        expected = shapes
+
+
+def _read_all(name: bytes, shape: Shape) -> Command:
+    match shape:
+        case "mapping":
+            return "HGETALL", name
+        case "sequence":
+            return "LRANGE", name, 0, -1
+        case "members":
+            return "SMEMBERS", name
+
+
+def _entry(key: Key, shape: Shape | None, left_ms: int, replies: Any) -> Entry | None:
+    content: Content
+    match shape:
+        case None:
+            return None
+        case "mapping":
+            content = fields_of(next(replies), str(key))
+        case "sequence":
+            content = next(replies)
+        case "members":
+            content = set(decode_all(next(replies), str(key)))
+    # Before version 7 a server may let a key vanish in the midst of a transaction.
+    return Entry(content, None if left_ms < 0 else time.time() + left_ms / 1000) if content else None

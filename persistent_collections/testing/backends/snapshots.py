@@ -1,0 +1,65 @@
+"""All that several keys hold, at one moment."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from persistent_collections.backends.base import Backend, Change, Content, Delete, Entry, Key, Replace, SetDeadline
+from persistent_collections.testing.backends.base import KEY, StoreTests, assert_same
+from persistent_collections.testing.backends.calls import put
+from persistent_collections.testing.backends.data import A, B
+
+FAMILY: dict[Key, Content] = {
+    KEY: {"g": A, "f": B, "": A},
+    Key(KEY.root, "list"): [B, A, B],
+    Key(KEY.root, "set"): {"f", ""},
+}
+ABSENT = Key(KEY.root, "absent")
+
+
+class SnapshotTests(StoreTests):
+    """``snapshot``."""
+
+    def test_a_snapshot_has_all_that_each_key_holds_in_their_order(self, backend: Backend) -> None:
+        for key, content in FAMILY.items():
+            put(backend, key, content)
+        put(backend, Key("Thing:xx"), [A])
+        for keys in ([*FAMILY, ABSENT], [ABSENT, *reversed(FAMILY)], [ABSENT], [KEY]):
+            for key, entry in zip(keys, backend.snapshot(keys), strict=True):
+                assert_same(backend, entry and entry.content, FAMILY.get(key), f"{key} holds what was put there")
+                assert entry is None or entry.deadline is None
+        assert backend.snapshot([]) == []
+
+    def test_a_snapshot_tells_the_moment_at_which_each_key_vanishes(self, backend: Backend) -> None:
+        for key, content in FAMILY.items():
+            put(backend, key, content)
+        last = list(FAMILY)[-1]
+        backend.apply([SetDeadline(KEY, 1000), SetDeadline(last, 0.01)])
+        before = time.time()
+        time.sleep(0.05)
+        entries = dict(zip(FAMILY, backend.snapshot(list(FAMILY)), strict=True))
+        found = entries[KEY]
+        assert isinstance(found, Entry)
+        assert found.deadline == pytest.approx(before + 1000, abs=30)
+        assert [entry and entry.deadline for entry in list(entries.values())[1:]] == [None, None]
+        assert entries[last] is None, "what has expired is not there"
+
+    def test_a_snapshot_of_large_contents_is_whole(self, backend: Backend, many: int) -> None:
+        contents: list[Content] = [
+            {f"field {number}": b"%d" % number for number in range(many)},
+            [b"%d" % number for number in range(many)],
+            {f"member {number}" for number in range(many)},
+        ]
+        family = dict(zip(FAMILY, contents, strict=True))
+        backend.apply([Replace(key, content) for key, content in family.items()])
+        for key, entry in zip(family, backend.snapshot(list(family)), strict=True):
+            assert_same(backend, entry and entry.content, family[key], f"{key} is whole")
+
+    def test_a_key_that_changes_its_shape_is_seen_as_either(self, backend: Backend) -> None:
+        for key, content in zip([*FAMILY, KEY], [*FAMILY.values(), [A]], strict=True):
+            changes: list[Change] = [Delete(KEY), Replace(KEY, content)]
+            backend.apply(changes)
+            [entry] = backend.snapshot([KEY])
+            assert_same(backend, entry and entry.content, content, f"{key} is what it last was")
