@@ -15,8 +15,8 @@ from persistent_collections.backends.json.layout import STORE, SUFFIX, Layout
 from persistent_collections.backends.json.names import from_file_name, is_shortened
 from persistent_collections.backends.json.reader import Reader
 
-MAYBE_EMPTY_BYTES: Final = 16
-"""A file no longer than this may be a hand-written ``{}``."""
+MAYBE_EMPTY_BYTES: Final = 7
+"""A file no longer than this may be a hand-written ``{}``; the shortest of ours that holds anything has a byte more."""
 
 _LEVELS: Final = ({True}, {True, False}, {False})
 """Whether the types, their objects and the children of these are directories."""

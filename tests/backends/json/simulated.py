@@ -66,7 +66,8 @@ class SimulatedFiles(Files):
         self.disk = {path: node for path, node in self.disk.items() if all(map(self._is_kept, path.parents))}
         for node in self.disk.values():
             if node.data is not None and not node.synced:
-                node.data = node.data[: random.choice([0, len(node.data) // 2, len(node.data)])]
+                kept = node.data[: random.choice([0, len(node.data) // 2, len(node.data)])]
+                node.data = random.choice([kept, kept.ljust(len(node.data), b"\0")])
         self.names, self.unsynced = dict(self.disk), []
 
     def signature(self, path: Path) -> Signature | None:

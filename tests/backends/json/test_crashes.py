@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
 from persistent_collections.backends.json import JSONBackend
+from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE
+from persistent_collections.errors import PersistentCollectionsError
 from tests.backends.json.simulated import SimulatedFiles, Stopped
 
 ROOT = Path("/simulated")
@@ -58,8 +61,8 @@ def apply(files: SimulatedFiles, changes: list[Change]) -> None:
         JSONBackend(ROOT, files=files).apply(changes)
 
 
-def prepared(before: list[Change], *, orderly: bool) -> SimulatedFiles:
-    files = SimulatedFiles(ROOT.parent, orderly=orderly)
+def prepared(before: list[Change], *, orderly: bool, kind: type[SimulatedFiles] = SimulatedFiles) -> SimulatedFiles:
+    files = kind(ROOT.parent, orderly=orderly)
     apply(files, before)
     return files
 
@@ -84,20 +87,19 @@ CUTS: dict[str, tuple[bool, Cut, int]] = {
 }
 
 
-@pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("name", STEPS)
-def test_a_write_cut_short_anywhere_is_made_wholly_or_not_at_all(name: str, cut: str) -> None:
+def check_all_crashes(name: str, cut: str, kind: type[SimulatedFiles] = SimulatedFiles) -> int:
+    """Cut a write short after every one of its steps, check what is left, and return how many states that were."""
     before, changes = STEPS[name]
     orderly, end, seeds = CUTS[cut]
-    files = prepared(before, orderly=orderly)
+    files = prepared(before, orderly=orderly, kind=kind)
     old = state(files)
     apply(files, changes)
     new = state(files)
     seen = set()
-    acknowledged = False
     for steps in count():
+        acknowledged = False
         for seed in range(seeds):
-            files = prepared(before, orderly=orderly)
+            files = prepared(before, orderly=orderly, kind=kind)
             acknowledged = is_acknowledged(files, changes, steps)
             end(files, Random(seed))
             found = state(files)
@@ -105,8 +107,115 @@ def test_a_write_cut_short_anywhere_is_made_wholly_or_not_at_all(name: str, cut:
             seen.add(found == new)
             check_goes_on(files, found)
         if acknowledged:
-            break
-    assert seen == {False, True}, "it was cut short before and after the point of no return"
+            assert seen == {False, True}, "it was cut short before and after the point of no return"
+            return (steps + 1) * seeds
+    raise AssertionError
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", STEPS)
+def test_a_write_cut_short_anywhere_is_made_wholly_or_not_at_all(name: str, cut: str) -> None:
+    assert check_all_crashes(name, cut) > 5
+
+
+class NeverSynced(SimulatedFiles):
+    """Does not wait for a file's data before it takes its name."""
+
+    def create(self, path: Path, data: bytes, *, sync: bool) -> None:
+        super().create(path, data, sync=False)
+
+
+class NamesNeverSynced(SimulatedFiles):
+    """Does not wait for the names in a directory."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Do nothing."""
+
+
+class WrittenInPlace(SimulatedFiles):
+    """Truncates a file, and writes to it."""
+
+    def replace(self, source: Path, target: Path) -> None:
+        data, synced = self.names[source].data, self.names[source].synced
+        self.unlink(target)
+        super().create(target, b"", sync=True)
+        self.unlink(target)
+        super().create(target, data or b"", sync=synced)
+        self.unlink(source)
+
+
+def commit_after_the_first_file(journal: Any, changes: Changes) -> None:
+    with journal._staging() as stage:
+        staged = dict(journal._stage_all(changes, stage))
+        first = next(iter(staged))
+        journal._put_in_place({first: staged.pop(first)})
+        if staged:
+            journal._files.replace(stage(journal._commit_text(changes)), journal._commit)
+            journal._finish(staged)
+        journal._sync([first.parent])
+
+
+def without_a_commit_file(journal: Any, changes: Changes) -> None:
+    with journal._staging() as stage:
+        staged = journal._stage_all(changes, stage)
+        journal._put_in_place(staged)
+        journal._sync({path.parent for path in staged})
+
+
+def commit_file_gone_before_the_names_are_there(journal: Any, staged: Mapping[Path, Path | None]) -> None:
+    journal._sync([journal._store])
+    journal._put_in_place(staged)
+    journal._files.unlink(journal._commit)
+    journal._sync([journal._store])
+    journal._sync({path.parent for path in staged})
+
+
+def commit_file_never_synced(journal: Any, staged: Mapping[Path, Path | None]) -> None:
+    journal._put_in_place(staged)
+    journal._sync({path.parent for path in staged})
+    journal._files.unlink(journal._commit)
+    journal._sync([journal._store])
+
+
+ALL_AT_ONCE, ONE = "a family is changed", "one file is changed"
+# Each with a write and a cut that show it.
+MISTAKES: dict[str, tuple[type[SimulatedFiles], dict[str, Any], str, str]] = {
+    "no fsync before the replace": (NeverSynced, {}, ONE, "power cut, names at random"),
+    "no fsync before the replace, names in order": (NeverSynced, {}, ONE, "power cut, names in order"),
+    "no fsync of the directory": (NamesNeverSynced, {}, ONE, "power cut, names in order"),
+    "no fsync of the directories": (NamesNeverSynced, {}, ALL_AT_ONCE, "power cut, names at random"),
+    "written in place": (WrittenInPlace, {}, ONE, "kill"),
+    "several written in place": (WrittenInPlace, {}, ALL_AT_ONCE, "kill"),
+    "commit file after the first replace": (
+        SimulatedFiles,
+        {"write": commit_after_the_first_file},
+        ALL_AT_ONCE,
+        "kill",
+    ),
+    "no commit file": (SimulatedFiles, {"write": without_a_commit_file}, ALL_AT_ONCE, "kill"),
+    "commit file not synced": (
+        SimulatedFiles,
+        {"_finish": commit_file_never_synced},
+        ALL_AT_ONCE,
+        "power cut, names at random",
+    ),
+    "commit file gone too early": (
+        SimulatedFiles,
+        {"_finish": commit_file_gone_before_the_names_are_there},
+        ALL_AT_ONCE,
+        "power cut, names at random",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_check_catches_the_mistakes_one_could_make(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
+    kind, methods, name, cut = MISTAKES[mistake]
+    for method, mistaken in methods.items():
+        monkeypatch.setattr(Journal, method, mistaken)
+    with pytest.raises((AssertionError, PersistentCollectionsError)) as caught:
+        check_all_crashes(name, cut, kind)
+    assert "point of no return" not in str(caught.value), "it is a state that is wrong"
 
 
 @pytest.mark.parametrize("orderly", [True, False], ids=["names in order", "names at random"])
