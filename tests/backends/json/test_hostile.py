@@ -17,7 +17,7 @@ import pytest
 
 from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
 from persistent_collections.backends.json import JSONBackend
-from persistent_collections.backends.json.files import Files, Signature
+from persistent_collections.backends.json.files import Files, Item, Signature
 from persistent_collections.backends.json.layout import STORE
 from persistent_collections.errors import BackendError, CorruptDataError
 
@@ -250,15 +250,16 @@ def test_objects_are_listed_and_counted_without_being_opened_however_small(tmp_p
     assert files.opened == 1, "the file of facts"
 
 
-@pytest.mark.slow
+class Crowded(Unopened):
+    """A directory of a hundred thousand objects more."""
+
+    def scan(self, path: Path) -> list[Item]:
+        more = range(100_000) if path.name == "User" and STORE not in path.parts else range(0)
+        return [*super().scan(path), *(Item(f"{number}.json", is_directory=False, size=40) for number in more)]
+
+
 def test_a_hundred_thousand_objects_are_listed_and_counted_without_being_opened(tmp_path: Path) -> None:
     JSONBackend(tmp_path, fsync=False).mapping(KEY).set_many({"f": b"1"})
-    for number in range(100_000):
-        if number % 50_000 == 0:  # a file may not have all the names
-            (tmp_path / "User/first.json").unlink(missing_ok=True)
-            (tmp_path / "User/first.json").write_text('{"f": 1, "g": 2}')
-        os.link(tmp_path / "User/first.json", tmp_path / f"User/{number}.json")
-    files = Unopened()
-    backend = JSONBackend(tmp_path, files=files)
-    assert sum(1 for _ in backend.keys("User:")) == 100_002
+    files = Crowded()
+    assert sum(1 for _ in JSONBackend(tmp_path, files=files).keys("User:")) == 100_001
     assert files.opened == 1, "the file of facts"
