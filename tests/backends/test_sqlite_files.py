@@ -75,6 +75,19 @@ def test_the_first_write_makes_the_file_and_its_folders_for_this_user_alone(tmp_
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700] * 2
 
 
+@pytest.mark.parametrize("mask", [0, 0o077])
+def test_whatever_the_umask_the_file_and_those_beside_it_are_this_users_alone(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with SQLiteBackend(tmp_path / "a/store.db", synchronous="OFF") as backend:
+            backend.mapping(KEY).set_many({"f": b"1"})
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "a").iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm"), 0o600)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the system has no fsync of folders")
 def test_the_names_of_new_folders_are_put_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []

@@ -73,6 +73,16 @@ def test_processes_see_each_others_writes_at_once(backend: SQLiteBackend, path: 
     assert backend.mapping(KEY).get("n") == b"5"
 
 
+def test_processes_that_make_the_file_at_once_make_one(path: Path) -> None:
+    for attempt in range(3):
+        file = path.with_name(f"{attempt}.db")
+        command = [sys.executable, "-c", COUNT_UP, str(file), "5"]
+        makers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+        assert [maker.wait() for maker in makers] == [0] * 4
+        with SQLiteBackend(file) as backend:
+            assert backend.mapping(KEY).get("n") == b"20"
+
+
 @needs_fork
 def test_parent_and_child_of_a_fork_both_write_on(backend: SQLiteBackend) -> None:
     count_up(backend, 1)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -307,6 +309,31 @@ def test_files_that_do_not_parse_and_names_that_are_no_keys_are_found_and_left(t
     assert {name: (tmp_path / name).read_text() for name in spoilt} == spoilt
 
 
+def test_rows_of_sqlite_that_are_torn_or_named_as_no_key_is_are_found_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = connect(f"sqlite:{path}?synchronous=OFF")
+    fill(store)
+    with closing(sqlite3.connect(path)) as db, db:
+        made = "INSERT INTO objects (root, child, shape, size) VALUES (?, ?, 'mapping', 1)"
+        db.executemany(made, [(b"Pilot:\xfe", b""), (b"Pilot:han", b"\xfe"), (b"Pilot", b""), (b"Pilot:", b"x")])
+        db.execute(
+            "DELETE FROM nodes WHERE object = (SELECT id FROM objects WHERE root = ? AND child = ?)",
+            (b"Pilot:han", b"crew"),
+        )
+        before = list(db.iterdump())
+    assert set(Pilot.ids(backend=store)) == {"luke", "han"}
+    findings = list(check(store, repair=get_args(Repairable)))
+    assert sorted((found.kind, found.key) for found in findings if found.kind != "dangling") == [
+        ("misnamed", "Pilot"),
+        ("misnamed", "Pilot::x"),
+        ("misnamed", "Pilot:\\xfe"),
+        ("misnamed", "Pilot:han:\\xfe"),
+        ("unreadable", "Pilot:han:crew"),
+    ]
+    with closing(sqlite3.connect(path)) as db:
+        assert list(db.iterdump()) == before
+
+
 def test_redis_keys_of_known_types_that_no_key_is_spelt_as_are_found_and_left(server: RunningServer) -> None:
     store = connect(f"{server.url}?prefix=app:")
     fill(store)
@@ -315,12 +342,14 @@ def test_redis_keys_of_known_types_that_no_key_is_spelt_as_are_found_and_left(se
         for name in [*spoilt, b"app:celery:x:y:z", b"Pilot:a:b:c"]:
             client.set(name, "s3cret")
         client.set("app:Pilot:text", "s3cret")
+        client.hset("app:Pilot:torn", b"\xff", b"s3cret")
         findings = list(check(store, repair=get_args(Repairable)))
         assert sorted((found.kind, found.key) for found in findings) == [
             ("misnamed", "app:Pilot:"),
             ("misnamed", "app:Pilot:100%"),
             ("misnamed", "app:Pilot:\\xff"),
             ("misnamed", "app:Pilot:a:b:c"),
+            ("unreadable", "Pilot:torn"),
             ("wrong_shape", "Pilot:text"),
         ]
         assert not [found for found in findings if "s3cret" in found.message]

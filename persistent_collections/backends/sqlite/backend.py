@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final, Self
@@ -28,7 +28,7 @@ from persistent_collections.backends.sqlite.entries import read_entry
 from persistent_collections.backends.sqlite.mapping import SQLiteMapping
 from persistent_collections.backends.sqlite.members import SQLiteMembers
 from persistent_collections.backends.sqlite.sequence import SQLiteSequence
-from persistent_collections.backends.sqlite.texts import decode, encode
+from persistent_collections.backends.sqlite.texts import encode
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
 
@@ -115,17 +115,14 @@ class SQLiteBackend(Backend):
             return objects.find(db, key).shape
 
     def keys(self, prefix: str) -> Iterator[Key]:
-        start, newest = (encode(prefix), b""), None
-        while True:
-            with self._database.reading() as db:
-                newest = objects.newest(db) if newest is None else newest
-                rows = objects.list_page(db, encode(prefix), start, newest)
-                page = [Key(decode(root), decode(child) or None) for root, child in rows]
-            yield from page
-            if len(page) < PAGE_SIZE:
-                return
-            root, child = rows[-1]
-            start = root, child + b"\0"  # the next key there can be
+        return (key for name in self._names(prefix) if (key := objects.read_name(*name)))
+
+    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+        del type_names
+        for root, child in self._names(""):
+            if objects.read_name(root, child) is None:
+                name = b":".join([root, child] if child else [root])
+                yield name.decode(errors="backslashreplace"), "a row of objects that is named as no object is"
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         with self._database.writing() as db:
@@ -138,6 +135,18 @@ class SQLiteBackend(Backend):
 
     def close(self) -> None:
         self._database.close()
+
+    def _names(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:
+        start, newest = (encode(prefix), b""), None
+        while True:
+            with self._database.reading() as db:
+                newest = objects.newest(db) if newest is None else newest
+                page = objects.list_page(db, encode(prefix), start, newest)
+            yield from page
+            if len(page) < PAGE_SIZE:
+                return
+            root, child = page[-1]
+            start = root, child + b"\0"  # the next key there can be
 
     @cached_property
     def _real_path(self) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from persistent_collections.backends.base import PAGE_SIZE, Key, Shape
-from persistent_collections.backends.sqlite.texts import encode
+from persistent_collections.backends.sqlite.texts import decode, encode
 
 _CLEAR: Final[dict[Shape | None, tuple[str, ...]]] = {
     "mapping": ("DELETE FROM fields WHERE object = ?",),
@@ -43,6 +43,16 @@ NOTHING: Final = Row()
 def spell(key: Key) -> tuple[bytes, bytes]:
     """Return ``key`` as it stands in its row."""
     return encode(key.root), encode(key.child or "")
+
+
+def read_name(root: bytes, child: bytes) -> Key | None:
+    """Return the key that a row is named after, None where another program gave it a name that is no key's."""
+    try:
+        key = Key(decode(root), decode(child) or None)
+    except UnicodeDecodeError:
+        return None
+    type_name, _, object_id = key.root.partition(":")
+    return key if type_name and object_id else None
 
 
 def find(db: sqlite3.Connection, key: Key) -> Row:
