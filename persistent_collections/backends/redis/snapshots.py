@@ -49,8 +49,8 @@ def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
         except WrongShapeError:
             expected = [None] * len(keys)
             continue
-        told = [(shape_named(next(replies), key), next(replies)) for key in keys]
-        shapes = [shape for shape, _ in told]
+        told: list[tuple[Shape | None, int]] = [(shape_named(next(replies), key), next(replies)) for key in keys]
+        shapes: list[Shape | None] = [shape for shape, _ in told]
         if shapes == expected:
             return [_entry(key, shape, left_ms, replies) for key, (shape, left_ms) in zip(keys, told, strict=True)]
         expected = shapes
