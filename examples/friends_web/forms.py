@@ -1,0 +1,27 @@
+"""What is wrong in a form, field by field, as its reader is to be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+LONGEST = 200
+PASSWORD_CHARACTERS = 8
+PASSWORD_BYTES = 72
+
+Errors = dict[str, str]
+
+
+def sign_up_errors(form: Mapping[str, str]) -> Errors:
+    """Return an error for each field that no member can be made of."""
+    errors = {}
+    if not 0 < len(form["name"]) <= LONGEST:
+        errors["name"] = "Enter your name." if not form["name"] else f"Use at most {LONGEST} characters."
+    if not ADDRESS.fullmatch(form["email"]) or len(form["email"]) > LONGEST:
+        errors["email"] = "Enter an address like luke@example.com."
+    if len(form["password"]) < PASSWORD_CHARACTERS:
+        errors["password"] = f"Use at least {PASSWORD_CHARACTERS} characters."
+    elif len(form["password"].encode()) > PASSWORD_BYTES:
+        errors["password"] = f"Use at most {PASSWORD_BYTES} characters; letters with accents count for more."
+    return errors
