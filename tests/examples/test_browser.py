@@ -108,6 +108,7 @@ class Visitor:
         WebDriverWait(self.browser, PATIENCE_S).until(staleness_of(page))
 
 
+@pytest.mark.parametrize("url", ["json", "server"], indirect=True)
 def test_two_visitors_become_friends(chromium: webdriver.Chrome, site: str, tmp_path: Path) -> None:
     visitor = Visitor(chromium, tmp_path)
     chromium.delete_all_cookies()
@@ -161,6 +162,7 @@ def test_two_visitors_become_friends(chromium: webdriver.Chrome, site: str, tmp_
     assert [complaint for complaint in complaints if "status of 422" not in complaint["message"]] == []
 
 
+@pytest.mark.parametrize("url", ["memory"], indirect=True)
 def test_a_form_on_another_site_logs_nobody_out(chromium: webdriver.Chrome, site: str, tmp_path: Path) -> None:
     visitor = Visitor(chromium, tmp_path)
     chromium.delete_all_cookies()

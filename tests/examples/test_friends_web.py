@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import bcrypt
 import pytest
@@ -23,6 +29,8 @@ from tests.servers import RunningServer
 LUKE = {"name": "Luke Skywalker", "email": "luke@example.com", "password": "TheForce"}
 HAN = {"name": "Han Solo", "email": "han@example.com", "password": "LetTheWookieWin"}
 
+FRIENDS = Path(__file__).parents[2] / "examples" / "friends_web"
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 PEOPLE_AT_ONCE = 8
 
 
@@ -117,7 +125,8 @@ def test_an_address_that_has_signed_up_is_an_error_of_its_field(client: FlaskCli
 def test_of_many_who_sign_up_with_one_address_at_once_exactly_one_does(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = Barrier(PEOPLE_AT_ONCE)
+    met: list[bool] = []
+    together = Barrier(PEOPLE_AT_ONCE, action=lambda: met.append(True))
     create = Member.create
 
     def create_together(*args: Any, **values: Any) -> Member:
@@ -132,6 +141,7 @@ def test_of_many_who_sign_up_with_one_address_at_once_exactly_one_does(
 
     with ThreadPoolExecutor(PEOPLE_AT_ONCE) as people:
         responses = list(people.map(sign_up, range(PEOPLE_AT_ONCE)))
+    assert met, "nobody asked the store to decide"
     assert Counter(response.status_code for _, response in responses) == {302: 1, 422: PEOPLE_AT_ONCE - 1}
     [winner] = [name for name, response in responses if response.status_code == 302]
     assert [member.name for member in Member.all()] == [winner]
@@ -340,3 +350,21 @@ def test_while_the_store_fails_the_page_says_sorry_and_no_more(
     assert str(tmp_path) not in text(response)
     assert "POST /sign-up" in caplog.text
     assert LUKE["password"] not in caplog.text
+
+
+@pytest.mark.slow
+def test_the_command_of_the_readme_runs_the_application(tmp_path: Path) -> None:
+    [command, *_] = re.findall(r"&& \.venv/bin/flask (.*)$", (FRIENDS / "README.md").read_text("utf-8"), re.MULTILINE)
+    arguments = [sys.executable, "-u", "-m", "flask", *command.split(), "--port", "0"]
+    environment = os.environ | {"PERSISTENT_COLLECTIONS_URL": f"json:{tmp_path}/data"}
+    with subprocess.Popen(
+        arguments, cwd=FRIENDS.parents[1], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr
+            [address] = islice(filter(None, map(ADDRESS.search, process.stderr)), 1)
+            with urlopen(f"{address[0]}/sign-up", urlencode(LUKE).encode()) as response:
+                assert response.url == f"{address[0]}/log-in"  # urllib keeps no cookies
+        finally:
+            process.terminate()
+    assert "Luke Skywalker" in (tmp_path / "data" / "Member" / "luke@example.com.json").read_text("utf-8")
