@@ -48,7 +48,7 @@ class Session(Record):
 def log_in(email: str, password: str) -> Member | None:
     """Return the member whose password this is; an unknown address takes as long to refuse as a wrong password."""
     member = Member.find(email)
-    hashed = member.password if member is not None else _nobodys_password()
+    hashed = (member is not None and member.password) or _nobodys_password()
     if not hashed.verify(password) or member is None:
         return None
     if hashed.needs_rehash:

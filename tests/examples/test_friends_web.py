@@ -28,6 +28,7 @@ from tests.servers import RunningServer
 
 LUKE = {"name": "Luke Skywalker", "email": "luke@example.com", "password": "TheForce"}
 HAN = {"name": "Han Solo", "email": "han@example.com", "password": "LetTheWookieWin"}
+LEIA = {"name": "Leia Organa", "email": "leia@example.com", "password": ""}
 
 FRIENDS = Path(__file__).parents[2] / "examples" / "friends_web"
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -168,6 +169,7 @@ def test_who_does_not_get_in_learns_nothing_and_waits_as_long(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed_up(LUKE)
+    Member.create(LEIA["email"], name="Leia, who has no password")
     post(client, "/log-in", HAN)  # the first stranger's log-in also makes the hash that is nobody's
     rounds: list[int] = []
     check = bcrypt.checkpw
@@ -179,12 +181,12 @@ def test_who_does_not_get_in_learns_nothing_and_waits_as_long(
     monkeypatch.setattr(bcrypt, "checkpw", count)
     answers = [
         (response.status_code, text(response).replace(form["email"], "…"))
-        for form in (LUKE | {"password": "TheDarkSide"}, HAN)
+        for form in (LUKE | {"password": "TheDarkSide"}, HAN, LEIA)
         for response in [post(client, "/log-in", form)]
     ]
-    assert answers[0] == answers[1]
+    assert answers[0] == answers[1] == answers[2]
     assert "The address or the password is wrong." in answers[0][1]
-    assert rounds == [4, 4]
+    assert rounds == [4, 4, 4]
     assert not client.get_cookie("session")
 
 
