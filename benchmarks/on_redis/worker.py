@@ -16,6 +16,9 @@ from benchmarks.on_redis.work import Contender
 from benchmarks.timing import Clock, Figures, Row, affordable, busy_s, race
 from tests.proxy import counted
 
+COUNTED: Final = 100_000
+"""Up to this size round trips are counted."""
+
 MANY: Final = 10_000
 """From this size on there are fewer rounds of fewer calls."""
 
@@ -44,7 +47,7 @@ def measured(server: Server, names: list[str], sizes: list[int], rounds: int) ->
     for last, size in zip([sizes[0], *sizes], sizes, strict=False):
         rows, known = _race(server, names, (last, size), rounds, known)
         report["times"][str(size)] = known
-        for name in names:
+        for name in names if size <= COUNTED else ():
             for title, counts in _traffic(server.port, name, size, rows):
                 report["traffic"].setdefault(title, {}).setdefault(name, {})[str(size)] = counts
     return report
