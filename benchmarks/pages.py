@@ -14,7 +14,7 @@ EQUAL: Final = 1.15
 LIBRARIES: Final = ("ours", "pottery", "redis-collections", "redis-dict", "walrus")
 STRICT: Final = "redis-py, our codec"
 SIZE: Final = "1000"
-MARKS: Final = {"gives bytes": "ᵇ"}
+MARKS: Final = {"gives bytes": "ᵇ", "keeps text alone": "ᵇ"}
 WRONG: Final = "✗"
 
 Cells = Mapping[str, Sequence[float]]
@@ -164,8 +164,7 @@ def _faults(faults: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     for name, found in faults.items():
         for fault in dict.fromkeys(found.values()):
             titles = [f"`{title}`" for title, its in found.items() if its == fault]
-            what = "every row that reads" if fault == "gives bytes" else ", ".join(titles)
-            yield f"- {name} {MARKS.get(fault, WRONG)}: {what}: {fault}."
+            yield f"- {name} {MARKS.get(fault, WRONG)}, {fault}: {', '.join(titles)}."
 
 
 def _behind(rows: Mapping[str, Cells], faults: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -24,7 +24,7 @@ def draw(times: Mapping[str, Any], path: Path) -> None:
     """
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fixed", "font.size": 8}):
         figure = Figure(figsize=(9, 4.8), layout="constrained")
-        axes = figure.subplots(2, 3, sharex=True)
+        axes = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, title in zip(axes.flat, PANELS, strict=True):
             for name in LIBRARIES:
                 points = [
@@ -35,6 +35,7 @@ def draw(times: Mapping[str, Any], path: Path) -> None:
                 ) if points else None
             axis.axhline(1, color="black", linewidth=0.5)
             axis.set(title=title, xscale="log", yscale="log")
+            axis.minorticks_off()
         axes[0, 0].legend(frameon=False)
         figure.supxlabel("items in the collection")
         figure.supylabel("times bare redis-py")

@@ -10,6 +10,7 @@ import json
 import os
 import shelve
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
@@ -317,6 +318,7 @@ def measured(openers: dict[str, Opener], sizes: list[int], rounds: int, folder: 
     report: dict[str, Figures] = {}
     known: Figures = {}
     for last, size in zip([sizes[0], *sizes], sizes, strict=False):
+        print(f"{', '.join(openers)}: {size:,}", file=sys.stderr, flush=True)
         with TemporaryDirectory(dir=folder) as place, ExitStack() as stack:
             stores = {
                 name: _filled(stack, opener, Path(place, str(number)), size)
@@ -332,7 +334,7 @@ def measured(openers: dict[str, Opener], sizes: list[int], rounds: int, folder: 
                 )
                 for title in by_store["ours"]
             ]
-            known = race(affordable(rows, known, last, size), rounds if size <= SMALL else max(1, rounds // 2), size)
+            known = race(affordable(rows, known, last, size), rounds if size <= SMALL else max(1, rounds // 3), size)
             report[str(size)] = known
     return report
 

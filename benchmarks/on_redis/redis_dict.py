@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import redis
@@ -38,7 +39,14 @@ class Contender:
             "load 4 fields": lambda _: record.to_dict(),
             "names of 100 friends": lambda _: [opened(key)["name"] for key in listed["friends"]],
         }
-        self.before: dict[str, Callable[[], object]] = {"d.update(n)": fields.clear}
+        self.before: dict[str, Callable[[], object]] = {"d.update(n)": lambda: _unlink(client, "new:*")}
 
     def contents(self) -> tuple[dict[str, Any], list[Any], set[Any]]:
         return self.fields.to_dict(), [], set()
+
+
+def _unlink(client: redis.Redis, pattern: str) -> None:
+    """Do what ``clear`` does; itself asks for a few keys at a time and takes minutes."""
+    keys = client.scan_iter(pattern, count=10_000)
+    while page := [*islice(keys, 10_000)]:
+        client.unlink(*page)

@@ -52,6 +52,18 @@ BULK: Final = ("d.update(n)", "l.extend(n)", "s.update(n)")
 WALKS: Final = ("for k, v in d.items()", "d.copy()", "for v in l", "l[:]", "for v in s")
 """Rows of all items."""
 
+VALUES: Final = (
+    "d[k] = v",
+    "d[new] = v",
+    "l[i] = v",
+    "l.append(v)",
+    "r[f] = v",
+    "save 4 fields",
+    "d.update(n)",
+    "l.extend(n)",
+)
+"""Rows that put values in, which a library that gives bytes back has not kept."""
+
 ORDER: Final = (*SINGLES, *RECORDS, *BULK, *WALKS)
 
 CYCLES: Final = {

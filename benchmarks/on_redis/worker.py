@@ -63,7 +63,7 @@ def _race(
     whole = [row for row in rows if row.title in work.BULK + work.WALKS]
     print(f"{', '.join(names)}: {size:,}", file=sys.stderr, flush=True)
     figures = race(single, rounds if size < MANY else max(1, rounds // 2), size, server.clock)
-    figures |= race(whole, max(1, min(rounds, 10 * MANY // size)) if size > MANY else rounds, size, server.clock)
+    figures |= race(whole, max(1, min(rounds, 500_000 // size)) if size > MANY else rounds, size, server.clock)
     return rows, figures
 
 
