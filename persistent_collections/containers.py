@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, cast, get_args, get_origin
 
 from persistent_collections.annotations import default_of, evaluate
@@ -185,9 +185,24 @@ class _Named:
         except EncodeError as error:
             raise EncodeError(f"{self._key!r}: {error}") from error.__cause__
 
+    def encode_all(self, values: Iterable[Any]) -> list[Any]:
+        """Return what :meth:`encode` gives for each of ``values``."""
+        try:
+            encoded: list[Any] = self._codec.encode_all(values)
+        except EncodeError as error:
+            raise EncodeError(f"{self._key!r}: {error}") from error.__cause__
+        return encoded
+
     def decode(self, stored: Any) -> Any:
         try:
             return self._codec.decode(stored)
+        except DecodeError as error:
+            raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
+
+    def decode_all(self, stored: Iterable[Any]) -> Iterator[Any]:
+        """Yield what :meth:`decode` gives for each of ``stored``."""
+        try:
+            yield from self._codec.decode_all(stored)
         except DecodeError as error:
             raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
 

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    Sequence,
+    ValuesView,
+)
 from contextlib import contextmanager
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, overload
 
@@ -16,7 +27,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, named, plain
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError
-from persistent_collections.nested import Place, editing, hold, wrote_back
+from persistent_collections.nested import Place, editing, hold, hold_all, wrote_back
 from persistent_collections.objects import CodecSource, references
 
 K = TypeVar("K", default=str)
@@ -114,8 +125,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def _content(self, bound: _Bound, items: Any) -> dict[str, bytes]:
         pairs: dict[Any, Any] = {}
         pairs.update(plain(items))
-        encode, encode_key = bound.values.encode, bound.keys.encode
-        return {encode_key(key): encode(value) for key, value in pairs.items()}
+        return dict(zip(bound.keys.encode_all(pairs), bound.values.encode_all(pairs.values()), strict=True))
 
     def __getitem__(self, key: K) -> V:
         bound: _Bound = self._now()
@@ -183,8 +193,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def copy(self) -> dict[K, V]:
         """Return all of it as a plain ``dict``. Cost: 1 round trip, O(n)."""
         bound: _Bound = self._now()
-        decode, decode_key = bound.values.decode, bound.keys.decode
-        return {decode_key(field): decode(data) for field, data in bound.store.get_all().items()}
+        stored = bound.store.get_all()
+        return dict(zip(bound.keys.decode_all(stored), bound.values.decode_all(stored.values()), strict=True))
 
     def clear(self) -> None:
         """Mean what ``dict.clear`` does."""
@@ -277,7 +287,13 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def _held_items(self, *, reverse: bool = False) -> Iterator[tuple[K, V]]:
         bound: _Bound = self._now()
         pages: Iterable[Iterable[tuple[str, bytes]]] = [self._reversed(bound)] if reverse else bound.store.pages()
-        return ((bound.keys.decode(field), self._held(bound, field, data)) for page in pages for field, data in page)
+        return chain.from_iterable(self._held_page(bound, list(page)) for page in pages)
+
+    def _held_page(self, bound: _Bound, page: Sequence[tuple[str, bytes]]) -> Iterator[tuple[K, V]]:
+        """Return the items of a page of fields and their bytes, lists, dicts and sets writing back."""
+        keys = bound.keys.decode_all(field for field, _ in page)
+        values = bound.values.decode_all(data for _, data in page)
+        return zip(keys, hold_all(values, lambda n: self._place(bound, *page[n])), strict=True)
 
     def _reversed(self, bound: _Bound) -> Iterator[tuple[str, bytes]]:
         if not bound.backend.ordered:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
+from functools import partial
 from operator import eq, ge, gt, le, lt
 from operator import index as as_index
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, SupportsIndex, overload
 
 from typing_extensions import TypeVar
@@ -17,7 +19,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, plain
 from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.fetching import rows
-from persistent_collections.nested import Place, editing, hold, wrote_back
+from persistent_collections.nested import Place, editing, hold, hold_all, wrote_back
 from persistent_collections.objects import CodecSource, attempts
 
 T = TypeVar("T", default=Any)
@@ -150,7 +152,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def _walk(self, bound: _Bound, index: int, step: int) -> Iterator[T]:
         """Yield the item at ``index`` and so on, up or down, until there is none."""
-        size = PAGE_SIZE
+        size, writes = PAGE_SIZE, self._writes
         while index >= 0:
             written = self._last_write()
             where = slice(index, index + size) if step > 0 else slice(max(index + 1 - size, 0), index + 1)
@@ -158,10 +160,11 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             is_last = len(page) < where.stop - where.start
             if step < 0:
                 page = [] if is_last else page[::-1]
-            for data in page:
-                yield self._held(bound, index, data)
+            place = partial(self._place_in, bound, page, index, step)
+            for value in hold_all(bound.codec.decode_all(page), place):
+                yield value
                 index += step
-                if written is not self._last_write():
+                if written is not writes.get(get_ident()):
                     size = 1  # for a loop that changes the list at each item
                     break
             else:
@@ -351,6 +354,10 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def _held(self, bound: _Bound, position: int, data: bytes) -> Any:
         """Return the item of ``data``, its lists, dicts and sets writing back."""
         return hold(bound.codec.decode(data), lambda: self._place(bound, position, data))
+
+    def _place_in(self, bound: _Bound, page: Sequence[bytes], first: int, step: int, number: int) -> Place:
+        """Return the place of an item of a page whose first is at ``first``."""
+        return self._place(bound, first + number * step, page[number])
 
     def __add__(self, other: Any) -> list[Any]:
         items: list[Any] = self.copy() + plain(other)

@@ -6,13 +6,13 @@ what was read. Each container read this way knows the :class:`Place` of the whol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
-from functools import wraps
+from functools import partial, wraps
 from pathlib import PurePath
 from typing import Any, Final, SupportsIndex, TypeVar
 from uuid import UUID
@@ -218,6 +218,14 @@ def hold(value: Any, place: Callable[[], Place]) -> Any:
     here = place()
     here.root = attach(value, here)
     return here.root
+
+
+def hold_all(values: Iterable[Any], place: Callable[[int], Place]) -> list[Any]:
+    """Return what :func:`hold` gives for each of ``values``; ``place`` is given its number."""
+    held = list(values)
+    if not _HOLDING.isdisjoint(map(type, held)):
+        held = [hold(value, partial(place, number)) for number, value in enumerate(held)]
+    return held
 
 
 def attach(value: Any, place: Place) -> Any:

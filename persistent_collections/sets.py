@@ -69,7 +69,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         return _Bound(backend, backend.members(self._key, self._kin()), named(keys, self.key))
 
     def _content(self, bound: _Bound, items: Any) -> set[str]:
-        return set(map(bound.keys.encode, plain(items)))
+        return set(bound.keys.encode_all(plain(items)))
 
     def _sought(self, bound: _Bound, member: Any) -> str:
         """Return the text of a member to look for; a set stands for the frozenset it equals."""
@@ -88,12 +88,12 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def _walk(self, bound: _Bound) -> Iterator[T]:
         for page in bound.store.pages():
-            yield from map(bound.keys.decode, page)
+            yield from bound.keys.decode_all(page)
 
     def copy(self) -> set[T]:
         """Return all of it as a plain ``set``. Cost: 1 round trip, O(n)."""
         bound: _Bound = self._now()
-        return set(map(bound.keys.decode, bound.store.get_all()))
+        return set(bound.keys.decode_all(bound.store.get_all()))
 
     def add(self, member: T, /) -> None:
         """Mean what ``set.add`` does."""
@@ -155,7 +155,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
 
     def _all_of(self, bound: _Bound, others: Iterable[Iterable[Any]]) -> set[str]:
         """Return the texts of the members of all of ``others``."""
-        return set().union(*(self._content(bound, other) for other in others))
+        first, *rest = [self._content(bound, other) for other in others] or [set()]
+        return first.union(*rest) if rest else first
 
     def union(self, *others: Iterable[Any]) -> set[Any]:
         """Mean what ``set.union`` does."""

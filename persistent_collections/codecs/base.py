@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -58,6 +58,14 @@ class Codec(ABC):
             DecodeError: This codec does not write such bytes.
         """
 
+    def encode_all(self, values: Iterable[Any]) -> list[bytes]:
+        """Return what :meth:`encode` gives for each of ``values``."""
+        return list(map(self.encode, values))
+
+    def decode_all(self, stored: Iterable[bytes]) -> Iterable[Any]:
+        """Return what :meth:`decode` gives for each of ``stored``, decoded as it is asked for."""
+        return map(self.decode, stored)
+
     def bind(self, declared: Any, references: References | None) -> Codec:
         """Return this codec narrowed to values of a declared type, with the references of one store.
 
@@ -97,3 +105,11 @@ class KeyCodec(ABC):
         Raises:
             DecodeError: This codec does not write such a text.
         """
+
+    def encode_all(self, keys: Iterable[Any]) -> list[str]:
+        """Return what :meth:`encode` gives for each of ``keys``."""
+        return list(map(self.encode, keys))
+
+    def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:
+        """Return what :meth:`decode` gives for each of ``texts``, decoded as it is asked for."""
+        return map(self.decode, texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from persistent_collections.codecs.base import KeyCodec, References
@@ -36,10 +37,17 @@ class _TextKeys(KeyCodec):
                 f"a key of type {kind} where keys are str; "
                 f"declare their type, as PersistentDict[{kind}, V] or PersistentSet[{kind}]"
             )
-        return checked_text(key, ())
+        return key if key.isascii() else checked_text(key, ())
 
     def decode(self, text: str) -> Any:
         return text
+
+    def encode_all(self, keys: Iterable[Any]) -> list[str]:
+        texts = list(keys)
+        return texts if {*map(type, texts)} <= {str} and "".join(texts).isascii() else super().encode_all(texts)
+
+    def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:
+        return texts
 
 
 class _DeclaredKeys(KeyCodec):

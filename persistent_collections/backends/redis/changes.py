@@ -20,10 +20,10 @@ class _Step(NamedTuple):
     what: str
     a: int | str
     b: int
-    items: Sequence[bytes]
+    items: Sequence[bytes | str]
 
 
-def as_arguments(changes: Sequence[Change], keys: Sequence[Key]) -> tuple[list[str | int], list[bytes]]:
+def as_arguments(changes: Sequence[Change], keys: Sequence[Key]) -> tuple[list[str | int], list[bytes | str]]:
     """Return the arguments and the items that say ``changes`` of ``keys`` to the script."""
     steps = list(map(_step, changes))
     numbers = {key: number for number, key in enumerate(keys, start=1)}
@@ -59,7 +59,7 @@ def _step(change: Change) -> _Step:
             return _Step("delete", 0, 0, ())
 
 
-def _put(content: Content) -> tuple[str, Sequence[bytes]]:
+def _put(content: Content) -> tuple[str, Sequence[bytes | str]]:
     """Return the command that puts ``content``, and its items."""
     match content:
         case dict():

@@ -20,7 +20,7 @@ from persistent_collections.backends.redis.scripts import (
     MAPPING_SET,
 )
 from persistent_collections.backends.redis.server import MAX_ITEMS
-from persistent_collections.backends.redis.texts import decode_all, encode, fields_of
+from persistent_collections.backends.redis.texts import decode_all, encode, encode_all, fields_of
 from persistent_collections.errors import CorruptDataError
 
 _INT64: Final = range(-(2**63), 2**63)
@@ -108,19 +108,19 @@ class RedisMapping(Handle, MappingStore):
         seen: set[str] = set()
         for page in self._server.scan(self._subject, ("HSCAN", self._name)):
             items = dict(self._pairs(page))
-            yield [item for item in items.items() if item[0] not in seen]
+            yield list(items.items()) if seen.isdisjoint(items) else [i for i in items.items() if i[0] not in seen]
             seen.update(items)
 
     def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
         return list(zip(decode_all(items[::2], self._subject.name), items[1::2], strict=True))
 
 
-def flat(items: Mapping[str, bytes]) -> list[bytes]:
+def flat(items: Mapping[str, bytes]) -> list[bytes | str]:
     """Return fields and their bytes in turn."""
-    return [part for field, data in items.items() for part in (encode(field), data)]
+    return list(chain.from_iterable(zip(encode_all(items), items.values(), strict=True)))
 
 
-def sorted_out(items: Mapping[str, bytes | None]) -> tuple[list[bytes], list[bytes]]:
+def sorted_out(items: Mapping[str, bytes | None]) -> tuple[list[bytes], list[bytes | str]]:
     """Return the fields that go, and those that stay with their bytes, in turn."""
     gone = [encode(field) for field, data in items.items() if data is None]
     return gone, flat({field: data for field, data in items.items() if data is not None})

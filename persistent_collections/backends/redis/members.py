@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from persistent_collections.backends.base import Key, MemberStore, SetOperation, Shape
 from persistent_collections.backends.redis.handle import Handle
 from persistent_collections.backends.redis.scripts import MEMBERS_RETAIN, MEMBERS_TOGGLE
-from persistent_collections.backends.redis.texts import decode_all, encode
+from persistent_collections.backends.redis.texts import decode_all, encode, encode_all
 from persistent_collections.errors import CorruptDataError
 
 _COMMANDS: Final[dict[SetOperation, str]] = {"union": "SUNION", "intersection": "SINTER", "difference": "SDIFF"}
@@ -72,14 +72,14 @@ class RedisMembers(Handle, MemberStore):
     def pages(self) -> Iterator[list[str]]:
         seen: set[str] = set()
         for page in self._server.scan(self._subject, ("SSCAN", self._name)):
-            members = set(self._decoded(page)) - seen
-            yield list(members)
+            members = set(self._decoded(page))
+            yield list(members if seen.isdisjoint(members) else members - seen)
             seen |= members
 
     def _decoded(self, members: Sequence[bytes]) -> list[str]:
         return decode_all(members, self._subject.name)
 
 
-def encoded(members: AbstractSet[str]) -> list[bytes]:
+def encoded(members: AbstractSet[str]) -> Sequence[bytes | str]:
     """Return members as they are stored."""
-    return [encode(member) for member in members]
+    return encode_all(members)

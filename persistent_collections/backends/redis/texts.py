@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from persistent_collections.errors import CorruptDataError, EncodeError
 
@@ -23,6 +22,11 @@ def encode(text: str) -> bytes:
         ) from None
 
 
+def encode_all(texts: Collection[str]) -> Sequence[bytes | str]:
+    """Return ``texts`` as a command takes them; what is ASCII the client encodes, faster than Python can."""
+    return list(texts) if "".join(texts).isascii() else list(map(encode, texts))
+
+
 def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
     """Return the fields or members of what is stored under ``name``.
 
@@ -30,7 +34,7 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
         CorruptDataError: One is not UTF-8, so that another program must have put it there.
     """
     try:
-        return [text.decode() for text in texts]
+        return list(map(bytes.decode, texts))
     except UnicodeDecodeError:
         raise CorruptDataError(
             f"{name!r} has a field or member that is not UTF-8; another program put it there: remove it with redis-cli"
@@ -39,5 +43,5 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
 
 def fields_of(reply: Mapping[bytes, bytes] | Sequence[bytes], name: str) -> dict[str, bytes]:
     """Return the fields in a reply to ``HGETALL``, of either protocol, about what is stored under ``name``."""
-    items = list(chain.from_iterable(reply.items())) if isinstance(reply, Mapping) else reply
-    return dict(zip(decode_all(items[::2], name), items[1::2], strict=True))
+    found = reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+    return dict(zip(decode_all(found, name), found.values(), strict=True))
