@@ -14,17 +14,24 @@ class Counter(NamedTuple):
     """A number in a store.
 
     Attributes:
-        name: What errors call it.
+        key: What it is stored under in ``owner``.
+        owner: A dict or a record.
         declared: The type it is declared as, if any.
         zero: What it counts as while nothing is stored.
     """
 
-    name: str
+    key: object
+    owner: object
     store: MappingStore
     field: str
     codec: Codec
     declared: Any = Any
     zero: Any = 0
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.key!r} of {self.owner}"
 
 
 def increment(counter: Counter, by: Any) -> Any:
@@ -36,13 +43,13 @@ def increment(counter: Counter, by: Any) -> Any:
         TypeError: One of the two is no number.
         ConflictError: Others kept changing it.
     """
-    _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
     store, field, codec = counter.store, counter.field, counter.codec
     counts = counter.declared in (Any, int) and type(counter.zero) is int
     if counts and type(by) is int and codec.encode(by) == b"%d" % by:
         total = store.increment(field, by, counter.zero)
         if total is not None:
             return total
+    _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
     for _ in attempts(counter.name):
         data = store.get(field)
         value = counter.zero if data is None else codec.decode(data)

@@ -256,7 +256,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        return increment(Counter(f"{key!r} of {self}", self._store(bound), field, bound.values, bound.declared), by)
+        return increment(Counter(key, self, self._store(bound), field, bound.values, bound.declared), by)
 
     @contextmanager
     def edit(self, key: K) -> Iterator[V]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
 from difflib import get_close_matches
-from functools import partial
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
@@ -223,7 +222,7 @@ class Record(_Declared, abstract=True):
         """
         record = cls.ref(id_or_random(id), backend=backend)
         bound: _Bound = record._now()
-        changes = record._changes(bound, values)
+        changes = record._changes(*record._encoded(bound, values))
         if not any(map(_stores, changes)):
             raise ValueError(f"{record.key!r} cannot be created without a value; a record is what is stored of it")
         changed = {change.key for change in changes}
@@ -367,9 +366,8 @@ class Record(_Declared, abstract=True):
         bound, bound_field = self._value_field(name)
         zero = bound_field.decode(None) or 0
         field = bound_field.field
-        return increment(
-            Counter(f"{name!r} of {self}", bound.store, field.stored, bound_field.codec, field.declared, zero), by
-        )
+        counter = Counter(name, self, bound.store, field.stored, bound_field.codec, field.declared, zero)
+        return increment(counter, by)
 
     @contextmanager
     def edit(self, name: str) -> Iterator[Any]:
@@ -437,35 +435,36 @@ class Record(_Declared, abstract=True):
         if not values:
             return
         bound: _Bound = self._now()
-        changes = self._changes(bound, values)
-        if not changes:
-            return
+        items, children = self._encoded(bound, values)
         self._wrote()
-        if len(changes) == 1 and isinstance(changes[0], SetFields):
-            bound.store.set_many(changes[0].items)
-        else:
-            bound.backend.apply(changes, self._family())
+        if children:
+            bound.backend.apply(self._changes(items, children), self._family())
+        elif items:
+            bound.store.set_many(items)
 
-    def _changes(self, bound: _Bound, values: Mapping[str, Any]) -> list[Change]:
-        """Return the changes that set ``values``, all checked and encoded for the store of ``bound``."""
-        declared = {name: self._field(name) for name in values}
+    def _encoded(self, bound: _Bound, values: Mapping[str, Any]) -> tuple[dict[str, bytes | None], list[Replace]]:
+        """Return what is stored of ``values``, all checked and encoded for the store of ``bound``: fields, children."""
+        fields = self._fields()
         items: dict[str, bytes | None] = {}
-        changes: list[Change] = []
-        for name, field in declared.items():
-            if field.child:
-                collection = self._child(field, field.child)
-                if not collection._is_same(values[name]):
-                    encode = partial(collection._content, collection._on(bound.backend))
-                    changes.append(Replace(collection._key, self._encoded(name, encode, values[name])))
-            else:
-                items[field.stored] = self._encoded(name, bound.fields[name].encode, values[name])
-        return [SetFields(self._key, items), *changes] if items else changes
+        children: list[Replace] = []
+        for name in values:
+            if name not in fields:
+                raise self._unknown(name)
+        for name, value in values.items():
+            field = fields[name]
+            try:
+                if not field.child:
+                    items[field.stored] = bound.fields[name].encode(value)
+                elif not (collection := self._child(field, field.child))._is_same(value):
+                    content = collection._content(collection._on(bound.backend), value)
+                    children.append(Replace(collection._key, content))
+            except TypeError as error:
+                raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
+        return items, children
 
-    def _encoded(self, name: str, encode: Callable[[Any], T], value: Any) -> T:
-        try:
-            return encode(value)
-        except TypeError as error:
-            raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
+    def _changes(self, items: dict[str, bytes | None], children: Sequence[Replace]) -> list[Change]:
+        """Return the changes that store ``items`` and ``children``."""
+        return [SetFields(self._key, items), *children] if items else [*children]
 
 
 def fetch(records: Iterable[Record], /, *names: str) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,7 @@ class TextCodec(Codec):
             )
         if self._shape is not None:
             checked(self._shape, value)
-        return checked_text(value, ()).encode()
+        return value.encode() if value.isascii() else checked_text(value, ()).encode()
 
     def decode(self, data: bytes) -> Any:
         try:
