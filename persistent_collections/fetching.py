@@ -37,10 +37,17 @@ def rows(records: Iterable[Fetched], names: Sequence[str]) -> Iterator[dict[str,
 
     Cost: 1 round trip a store and ``PAGE_SIZE`` records, 1 more where some have none of the fields.
     """
-    stores = ((resolve(record._choice), record) for record in records)
+    stores = ((resolve(_record(record)._choice), record) for record in records)
     for _, group in groupby(stores, key=lambda pair: id(pair[0])):
         while page := list(islice(group, PAGE_SIZE)):
             yield from _page(page[0][0], [record for _, record in page], names)
+
+
+def _record(value: Any) -> Fetched:
+    if not hasattr(value, "_reader"):
+        raise TypeError(f"fetch reads records, not a {type(value).__name__}; give it a list of them")
+    record: Fetched = value
+    return record
 
 
 def _page(backend: Backend, records: Sequence[Fetched], names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -177,7 +177,7 @@ def _settled(field: Field, source: CodecSource | None) -> Field:
     if is_child(inner):
         if optional:
             raise TypeError("a child collection is empty but never None; drop the '| None'")
-        return field
+        return replace(field, codec=field.codec or inner._class_codec or source)
     if inner is Password:
         return replace(field, declared=inner, codec=field.codec or "bcrypt")
     field = replace(field, codec=field.codec or source)

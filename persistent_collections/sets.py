@@ -16,6 +16,7 @@ from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import PersistentCollection, named, plain
 from persistent_collections.errors import DecodeError
+from persistent_collections.fetching import rows
 from persistent_collections.objects import references
 
 T = TypeVar("T", default=str)
@@ -89,6 +90,11 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
     def _walk(self, bound: _Bound) -> Iterator[T]:
         for page in bound.store.pages():
             yield from bound.keys.decode_all(page)
+
+    def fetch(self, *names: str) -> list[dict[str, Any]]:
+        """Mean what ``PersistentList.fetch`` does, for every record in the set, in no order."""
+        members: set[Any] = self.copy()
+        return list(rows(members, names))
 
     def copy(self) -> set[T]:
         """Return all of it as a plain ``set``. Cost: 1 round trip, O(n)."""

@@ -229,6 +229,7 @@ SET = {
         Case(lambda s: PersistentSet("x", s), 2),
     ],
     "count": [Case(lambda s: s.count())],
+    "fetch": [Case(fetch)],
     "__contains__": [Case(lambda s: "a" in s)],
     "__len__": [Case(len)],
     "__iter__": [Case(lambda s: [*iter(s)]), Case(list, 2)],

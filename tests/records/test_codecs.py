@@ -26,6 +26,9 @@ from persistent_collections import (
     make_record,
     stored_as,
 )
+from persistent_collections.backends.base import Key
+from persistent_collections.checking import check
+from persistent_collections.moving import copy
 from persistent_collections.objects import classes
 from tests.records.models import Coded, PackedCoded, Person
 
@@ -232,3 +235,30 @@ def test_an_unknown_codec_is_named_when_the_class_is_made() -> None:
 
         class Misspelt(Record):
             a: Annotated[int, codec("msgpak")]
+
+
+def test_the_codec_of_a_class_is_that_of_its_children_too(store: Backend) -> None:
+    class Log(PersistentList[Any], codec="json"):
+        pass
+
+    class Packed(Record, codec="msgpack"):
+        sizes: PersistentList[int] = child()
+        notes: PersistentDict[str, Any] = child()
+        marked: Annotated[PersistentList[int], codec("json")] = child()
+        log: Log = child()
+
+    packed = Packed("x", sizes=[1], notes={"a": 1}, marked=[1], log=[1])
+    written = {name: read(store, Key("Packed:x", name)) for name in ("sizes", "notes", "marked", "log")}
+    binary = b'"AQ=="' if store.medium == "json" else b"\x01"
+    assert written == {"sizes": [binary], "notes": {"a": binary}, "marked": [b"1"], "log": [b"1"]}
+    assert (packed.sizes[0], packed.notes["a"], packed.marked[0], packed.log[0]) == (1, 1, 1, 1)
+    elsewhere = connect("memory:")
+    copy(store, elsewhere)
+    assert Packed("x", backend=elsewhere).sizes == [1]
+    assert list(check(elsewhere)) == []
+
+
+def read(store: Backend, key: Key) -> Any:
+    if store.shape(key) == "mapping":
+        return store.mapping(key).get_all()
+    return store.sequence(key).get_slice(slice(None))

@@ -73,6 +73,7 @@ def test_records_of_every_kind_and_from_anywhere_are_read(luke: Friend) -> None:
     assert list(fetch(luke.friends[1:], "id")) == [{"id": "leia"}, {"id": "han"}]
     assert list(fetch([], "name")) == []
     assert sorted(row["id"] for row in fetch(PersistentSet[Friend]("party"), "id")) == ["han", "luke"]
+    assert sorted(row["id"] for row in PersistentSet[Friend]("party").fetch("id")) == ["han", "luke"]
     assert sorted(row["name"] for row in Friend.all().fetch("name")) == ["", "Luke"]
     assert [row["ship"] for row in FlyingFriend.all().fetch("ship")] == ["Falcon"]
     assert sorted(person.id for person in Friend.all()) == ["leia", "luke"]
@@ -103,6 +104,12 @@ def test_what_is_no_record_is_refused(store: Backend) -> None:
     things: Any = PersistentList("things", [PersistentDict("x", {"a": 1})])
     with pytest.raises(TypeError, match=r"'PersistentDict:x' is no record"):
         things.fetch("a")
+
+
+def test_one_record_is_no_collection_of_them(luke: Friend) -> None:
+    one: Any = luke
+    with pytest.raises(TypeError, match="fetch reads records, not a str; give it a list of them"):
+        list(fetch(one, "name"))
 
 
 def test_what_cannot_be_read_is_named(luke: Friend, store: Backend) -> None:

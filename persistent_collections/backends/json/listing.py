@@ -18,6 +18,7 @@ from persistent_collections.backends.json.reader import Reader
 MAYBE_EMPTY_BYTES: Final = 7
 """A file no longer than this may be a hand-written ``{}``; the shortest of ours that holds anything has a byte more."""
 
+_DEPTHS: Final = (2, 3)  # of an object's file, and of a child's
 _LEVELS: Final = ({True}, {True, False}, {False})
 """Whether the types, their objects and the children of these are directories."""
 
@@ -58,7 +59,7 @@ class Listing:
 
     def keys(self, prefix: str) -> Iterator[Listed]:
         """Yield each key whose root starts with ``prefix`` once."""
-        pending = {self._key(path): data for path, data in self._pending.items()}
+        pending = {self.key_of(path): data for path, data in self._pending.items()}
         for key, data in pending.items():
             if key and data is not None and key.root.startswith(prefix):
                 yield Listed(key, certain=False)
@@ -118,13 +119,13 @@ class Listing:
                 found[name, item.is_directory] = _Named(name, file_name, item.is_directory, certain)
         return list(found.values())
 
-    def _key(self, path: Path) -> Key | None:
+    def key_of(self, path: Path) -> Key | None:
         """Return the key of a file with data, None for any other."""
         parts = path.with_suffix("").relative_to(self._layout.root).parts
-        if parts[0] == STORE:
+        if path.suffix != SUFFIX or parts[0] == STORE or len(parts) not in _DEPTHS:
             return None
         names = [self._name(Path(*parts[:depth]), part) for depth, part in enumerate(parts)]
-        return Key(f"{names[0]}:{names[1]}", *names[2:])
+        return Key(f"{names[0]}:{names[1]}", *names[2:]) if all(names) else None
 
     def _name(self, within: Path, file_name: str) -> str | None:
         """Return the name a file name in the directory ``within`` stands for, None if it is none of ours."""

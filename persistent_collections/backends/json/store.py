@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
@@ -17,13 +18,17 @@ from persistent_collections.backends.json.errors import corrupt
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE, Facts, Layout, Place
+from persistent_collections.backends.json.listing import Listing
 from persistent_collections.backends.json.reader import Reader
 from persistent_collections.backends.json.text import parse_deadline, render, render_deadline
 from persistent_collections.backends.simple import Step
-from persistent_collections.errors import BackendUnavailable
+from persistent_collections.errors import BackendUnavailable, PersistentCollectionsError
 
 COLLECTIONS: Final = 20
 """How often a reader collects several files before it takes the lock to read them in peace."""
+
+SWEPT: Final = 3
+"""How many keys with a deadline are looked at each time one is set, so that what has expired goes by and by."""
 
 _FACTS: Final = msgspec.json.Decoder(Facts)
 
@@ -93,6 +98,7 @@ class Store:
         self._facts = root / STORE / "facts.json"
         self._queue = Lock()
         self._layout: Layout | None = None
+        self._timed: Iterator[Path] = iter(())
 
     @property
     def layout(self) -> Layout:
@@ -140,7 +146,10 @@ class Store:
         with self._locked():
             held = _Held(keys, self._look)
             changed = step(held)
-            self._write([self.layout.place(key) for key in changed], _changes(held, changed))
+            changes = _changes(held, changed)
+            self._write([self.layout.place(key) for key in changed], changes)
+            if any(data and path.is_relative_to(self.layout.deadlines) for path, data in changes.items()):
+                self._sweep()
 
     def _write(self, places: Sequence[Place], changes: Changes) -> None:
         if not changes:
@@ -153,6 +162,31 @@ class Store:
             for name in (name for place in places if place.data in changes for name in reversed(place.long_names)):
                 if not any(map(self._files.signature, name.owners)):
                     self.journal.write({name.path: None})
+
+    def _sweep(self) -> None:
+        """Delete what has expired among the next few keys that have a deadline, round and round; with the lock held."""
+        paths = list(islice(self._timed, SWEPT))
+        if len(paths) < SWEPT:
+            self._timed = self._find_timed()
+        listing = Listing(self._files, self.reader, self.layout, {})
+        for path in paths:
+            with suppress(OSError, PersistentCollectionsError):  # the caller's write is made; others meet what is left
+                data = self.reader.read(path)
+                key = listing.key_of(self._root / path.relative_to(self.layout.deadlines))
+                if data and key and parse_deadline(data, path) <= time.time():
+                    place = self.layout.place(key)
+                    self._write([place], {place.data: None, place.deadline: None})
+
+    def _find_timed(self) -> Iterator[Path]:
+        """Yield the files that hold deadlines, listing each directory once it is got to."""
+        directories = [self.layout.deadlines]
+        while directories:
+            directory = directories.pop()
+            for item in self._files.scan(directory):
+                if item.is_directory:
+                    directories.append(directory / item.name)
+                else:
+                    yield directory / item.name
 
     def _collect(self, places: Sequence[Place]) -> Collected:
         pending = self.journal.pending()

@@ -135,11 +135,13 @@ def test_a_store_written_by_hand_alone_is_read(backend: JSONBackend, root: Path)
     assert not (root / STORE).exists()
 
 
-def test_an_expired_object_is_not_listed_and_one_that_will_expire_is(backend: JSONBackend) -> None:
+def test_an_expired_object_is_not_listed_and_one_that_will_expire_is(backend: JSONBackend, root: Path) -> None:
     keys = [LUKE, FRIENDS, Key("User:han"), Key("User:han", "friends")]
     backend.apply([Replace(key, [b'"%b"' % (b"x" * 100)]) for key in keys])
-    for key, deadline in ((LUKE, 1.0), (keys[3], 1.0), (keys[2], 4102444800.0)):
-        backend.transform([key], partial(expiring, at=deadline))
+    for key in (LUKE, *keys[2:]):
+        backend.transform([key], partial(expiring, at=4102444800.0))
+    for passed in ("luke@example.com.json", "han/friends.json"):
+        (root / ".store/deadlines/User" / passed).write_text("1.0")
     assert set(backend.keys("User:")) == {FRIENDS, keys[2]}
     assert set(backend.stored_keys("User:")) == set(keys)
 
@@ -234,3 +236,22 @@ def test_how_names_are_spelt_is_found_out_once_and_kept(tmp_path: Path, root: Pa
     assert list(elsewhere.keys("")) == [Key("t:A")]
     elsewhere.mapping(Key("t:B")).set_many({"f": b"1"})
     assert (root / "t" / "%42.json").is_file()
+
+
+def test_what_has_expired_goes_by_and_by_as_deadlines_are_set(backend: JSONBackend, root: Path) -> None:
+    long = Key("Session:" + "x" * 300)
+    for key in (*(Key(f"Session:{number}") for number in range(10)), Key("Session:0", "visits"), long):
+        backend.sequence(key).push_right([b"1"])
+        backend.transform([key], partial(expiring, at=4102444800.0))
+    for path in (root / ".store/deadlines").rglob("*.json"):
+        path.write_text("1.0")
+    (root / ".store/deadlines/mine.txt").write_text("1")
+    (root / ".store/deadlines/Session/mine.json").write_text("no deadline\n")
+    lasting = [Key(f"Session:lasting {number}") for number in range(10)]
+    for key in lasting:
+        backend.sequence(key).push_right([b"1"])
+        backend.transform([key], partial(expiring, at=4102444800.0))
+    left = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    kept = {f"{place}Session/lasting {number}.json" for place in ("", ".store/deadlines/") for number in range(10)}
+    ours = {".store/facts.json", ".store/lock"}
+    assert left - ours == kept | {".store/deadlines/mine.txt", ".store/deadlines/Session/mine.json"}
