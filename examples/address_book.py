@@ -31,8 +31,8 @@ class Address:
     country: str = ""
 
 
-class Person(Record):
-    """Somebody in the book, stored under the key ``Person:<name in lower case>``, so that no name is in it twice."""
+class Contact(Record):
+    """Somebody in the book, stored under the key ``Contact:<name in lower case>``, so that no name is in it twice."""
 
     name: str
     email: str
@@ -42,20 +42,20 @@ class Person(Record):
     tags: PersistentSet[str] = child()
 
 
-class Tag(PersistentSet[Person]):
-    """Everybody with a tag: what ``Person.tags`` says, the other way round."""
+class Tag(PersistentSet[Contact]):
+    """Everybody with a tag: what ``Contact.tags`` says, the other way round."""
 
 
 class NotInBook(Exception):  # noqa: N818 - the name says the condition
     """Nobody has this name."""
 
 
-def person_called(name: str) -> Person:
+def person_called(name: str) -> Contact:
     """Return the handle of whoever has this name, or would have it."""
-    return Person.ref(name.casefold())
+    return Contact.ref(name.casefold())
 
 
-def find_person(name: str) -> Person:
+def find_person(name: str) -> Contact:
     """Return whoever has this name.
 
     Raises:
@@ -63,23 +63,23 @@ def find_person(name: str) -> Person:
     """
     person = person_called(name)
     if not person:
-        near = get_close_matches(name.casefold(), list(Person.ids()), n=1, cutoff=0.4)
+        near = get_close_matches(name.casefold(), list(Contact.ids()), n=1, cutoff=0.4)
         raise NotInBook(f"{name!r} is not in the book{f'; did you mean {near[0]!r}?' if near else ''}")
     return person
 
 
-def add(name: str, values: Mapping[str, Any], address: Mapping[str, str], tags: Iterable[str]) -> Person:
+def add(name: str, values: Mapping[str, Any], address: Mapping[str, str], tags: Iterable[str]) -> Contact:
     """Write a new person into the book.
 
     Raises:
         ObjectExists: The name is in it already.
     """
-    person = Person.create(name.casefold(), name=name, address=Address(**address), **values)
+    person = Contact.create(name.casefold(), name=name, address=Address(**address), **values)
     tag(person, tags)
     return person
 
 
-def edit(person: Person, values: Mapping[str, Any], address: Mapping[str, str], phones: Mapping[str, str]) -> None:
+def edit(person: Contact, values: Mapping[str, Any], address: Mapping[str, str], phones: Mapping[str, str]) -> None:
     """Change what is given and leave the rest; a telephone without a number is taken out."""
     person.update(**values)
     if address:
@@ -93,7 +93,7 @@ def edit(person: Person, values: Mapping[str, Any], address: Mapping[str, str], 
             person.phones.pop(label, None)
 
 
-def rename(person: Person, name: str) -> Person:
+def rename(person: Contact, name: str) -> Contact:
     """Give a person another name, which is to say another key.
 
     Raises:
@@ -102,13 +102,13 @@ def rename(person: Person, name: str) -> Person:
     if person_called(name) == person:
         person.name = name
         return person
-    renamed = Person.create(name.casefold(), **person.to_dict() | {"name": name})
+    renamed = Contact.create(name.casefold(), **person.to_dict() | {"name": name})
     tag(renamed, person.tags)
     delete(person)
     return renamed
 
 
-def delete(person: Person) -> None:
+def delete(person: Contact) -> None:
     """Take a person out of the book, tags and all."""
     tags = person.tags.copy()
     person.delete()
@@ -116,14 +116,14 @@ def delete(person: Person) -> None:
         Tag.ref(each).discard(person)
 
 
-def tag(person: Person, tags: Iterable[str]) -> None:
+def tag(person: Contact, tags: Iterable[str]) -> None:
     """Tag a person; done twice, it is done once."""
     for each in tags:
         Tag.ref(each).add(person)
         person.tags.add(each)
 
 
-def untag(person: Person, tags: Iterable[str]) -> None:
+def untag(person: Contact, tags: Iterable[str]) -> None:
     """Take tags off a person."""
     for each in tags:
         person.tags.discard(each)
@@ -142,7 +142,7 @@ def next_birthday(born: date, today: date) -> date:
     return day
 
 
-def print_card(person: Person) -> None:
+def print_card(person: Contact) -> None:
     """Print all that the book says of a person."""
     card = person.to_dict()
     address = ", ".join(filter(None, asdict(card["address"]).values()))
@@ -158,7 +158,7 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    people = Person.all() if options.tag is None else Tag.ref(options.tag)
+    people = Contact.all() if options.tag is None else Tag.ref(options.tag)
     rows = sorted(fetch(people, "name", "email"), key=itemgetter("name"))
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
@@ -166,10 +166,10 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _find(options: argparse.Namespace) -> None:
-    for row in sorted(Person.all().fetch("id", "name", "email", "address", "phones"), key=itemgetter("name")):
+    for row in sorted(Contact.all().fetch("id", "name", "email", "address", "phones"), key=itemgetter("name")):
         texts = [row["name"], row["email"], *asdict(row["address"]).values(), *row["phones"].values()]
         if any(options.text.casefold() in text.casefold() for text in texts):
-            print_card(Person.ref(row["id"]))
+            print_card(Contact.ref(row["id"]))
 
 
 def _edit(options: argparse.Namespace) -> None:
@@ -189,7 +189,7 @@ def _tag(options: argparse.Namespace) -> None:
 
 
 def _birthdays(options: argparse.Namespace) -> None:
-    rows = [row for row in Person.all().fetch("name", "birthday") if row["birthday"]]
+    rows = [row for row in Contact.all().fetch("name", "birthday") if row["birthday"]]
     coming = [(next_birthday(row["birthday"], options.today), row) for row in rows]
     for day, row in sorted(coming, key=lambda pair: (pair[0], pair[1]["name"])):
         if day - options.today <= timedelta(days=options.days):

@@ -49,7 +49,7 @@ def memories() -> list[Backend]:
     return [connect("memory:") for _ in range(3)]
 
 
-class Session(Record, backend="sessions"):
+class NamedSession(Record, backend="sessions"):
     user: str
 
 
@@ -301,7 +301,7 @@ def test_a_backend_given_wins_inside_use_backend(memories: list[Backend]) -> Non
 
 
 def test_a_name_is_looked_up_at_each_operation(memories: list[Backend]) -> None:
-    session, notes = Session("s"), PersistentDict("notes", backend="sessions")
+    session, notes = NamedSession("s"), PersistentDict("notes", backend="sessions")
     with pytest.raises(ConfigurationError, match="no backend named 'sessions' is configured \\(known: none\\)"):
         session.user = "leia"
     configure({"backends": {"sessions": memories[0]}})

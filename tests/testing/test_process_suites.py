@@ -39,7 +39,7 @@ def run_suites(pytester: pytest.Pytester, kind: str, tests: str) -> tuple[int, l
 
 
 def test_a_sound_store_of_several_processes_passes(pytester: pytest.Pytester) -> None:
-    assert run_suites(pytester, "Shelf", f"{INCREMENTS} or {KILLS} or half or fork") == (8, [])
+    assert run_suites(pytester, "Shelf", f"{INCREMENTS} or {KILLS} or half or fork") == (9, [])
 
 
 def test_a_store_without_a_lock_between_processes_is_caught(pytester: pytest.Pytester) -> None:
