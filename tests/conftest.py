@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from persistent_collections import Backend, configure, connect
+from persistent_collections import Backend, configure, connect, objects
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, run_service
 
 Run = Callable[[], AbstractContextManager[Any]]
@@ -37,6 +37,16 @@ STORES: dict[str, MakeURL] = {
     **{name: _served_by(name) for name in SERVERS},
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
+
+
+@pytest.fixture(autouse=True)
+def classes_of_modules() -> Iterator[None]:
+    """Give the classes of modules back the names that classes made in the test took."""
+    before = dict(objects.classes)
+    yield
+    for name, cls in before.items():
+        if objects.classes.get(name) is not cls:
+            objects._register(cls)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from persistent_collections.moving.lines import Header, LineReader, write_lines
 from persistent_collections.moving.media import translator
 from persistent_collections.moving.objects import StoredObject, read_all
 from persistent_collections.moving.receiving import Moved, OnConflict, Progress, Receiver
+from persistent_collections.moving.secrets import Secrets, settled
 from persistent_collections.objects import PersistentObject
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
@@ -69,24 +70,33 @@ def copy(
     return receiver.receive(map(translate, read_all(origin, prefix, known)), progress)
 
 
-def export(source: BackendSource, file: File, *, prefix: str = "", progress: Progress | None = None) -> int:
+def export(
+    source: BackendSource,
+    file: File,
+    *,
+    prefix: str = "",
+    secrets: Secrets | None = None,
+    progress: Progress | None = None,
+) -> int:
     """Write every object to a file of JSON Lines, one a line, and return how many there were.
 
-    Passwords' hashes are data here, and stand in the file as they are stored: keep it as you would keep the store. A
-    file that is named by its path can be read by its owner only, and takes its name once it is complete.
+    A file that is named by its path can be read by its owner only, and takes its name once it is complete.
 
     Args:
         source: What ``backend=`` takes.
         file: A path, or a file open for writing in binary mode.
         prefix: Write only objects whose key starts with it.
+        secrets: What becomes of the hashes of passwords: ``"keep"`` writes them as they are stored, for a backup that
+            is kept as the store is kept; ``"omit"`` leaves out the fields that hold them.
         progress: As for :func:`copy`.
 
     Raises:
+        ConfigurationError: There is the hash of a password, and ``secrets`` is not given.
         OSError: The file cannot be written.
     """
     backend = resolve(choose(source))
     header = Header("persistent-collections", 1, backend.medium, backend.codec)
-    objects = read_all(backend, prefix, Known((), None, backend.codec))
+    objects = settled(read_all(backend, prefix, Known((), None, backend.codec)), secrets)
     written = 0
     with _writing(file) as out:
         for line in write_lines(header, _told(objects, progress) if progress else objects):

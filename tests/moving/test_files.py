@@ -16,9 +16,12 @@ from persistent_collections import (
     ConfigurationError,
     CorruptDataError,
     ObjectExists,
+    Password,
+    Record,
     connect,
 )
 from persistent_collections.backends.base import Key, Replace, SetDeadline
+from persistent_collections.codecs.bcrypt import PasswordHash
 from persistent_collections.moving import Moved, export, import_
 from persistent_collections.moving.objects import TOLERANCE_S
 from tests.moving.models import NAMED, Traveller, files, pack, unpack
@@ -74,7 +77,7 @@ def test_a_json_store_is_exported_as_the_json_it_is(tmp_path: Path) -> None:
 
 def test_the_story_comes_back_from_a_file_as_the_very_same_files(tmp_path: Path) -> None:
     tell_the_story(tmp_path)
-    assert export(f"json:{tmp_path}/told", tmp_path / "story.jsonl") == 2
+    assert export(f"json:{tmp_path}/told", tmp_path / "story.jsonl", secrets="keep") == 2
     assert import_(tmp_path / "story.jsonl", f"json:{tmp_path}/again?fsync=off") == Moved(copied=2)
     assert files(tmp_path / "again") == files(tmp_path / "told")
 
@@ -84,7 +87,7 @@ def test_a_file_is_read_the_same_by_any_other_store(backend: Backend, target: st
     pack(backend)
     there = connect(named(target, tmp_path))
     told: list[tuple[int, str]] = []
-    data = exported(backend, progress=lambda done, key: told.append((done, key)))
+    data = exported(backend, secrets="keep", progress=lambda done, key: told.append((done, key)))
     assert [done for done, _ in told] == list(range(1, OBJECTS + 1))
     assert imported(data, there, codec=NAMED) == Moved(copied=OBJECTS)
     assert unpack(there) == unpack(backend)
@@ -96,8 +99,8 @@ def test_a_file_is_read_the_same_by_any_other_store(backend: Backend, target: st
 
 def test_an_export_and_an_import_keep_to_a_prefix(memory: Backend, other: Backend) -> None:
     pack(memory)
-    assert exported(memory, prefix="Traveller:").count(b"\n") == 4
-    assert imported(exported(memory), other, prefix="Log:") == Moved(copied=1)
+    assert exported(memory, prefix="Traveller:", secrets="keep").count(b"\n") == 4
+    assert imported(exported(memory, secrets="keep"), other, prefix="Log:") == Moved(copied=1)
     assert list(other.keys("")) == [Key("Log:1")]
 
 
@@ -233,7 +236,7 @@ def test_a_file_can_be_read_by_its_owner_only(tmp_path: Path, memory: Backend) -
 
 def test_hashes_of_passwords_are_exported_as_they_are_stored(memory: Backend, other: Backend) -> None:
     Traveller("a", backend=memory, password="TheForce")
-    data = exported(memory)
+    data = exported(memory, secrets="keep")
     stored = memory.mapping(Key("Traveller:a")).get("password")
     assert stored is not None
     assert stored in data
@@ -261,3 +264,26 @@ def test_a_file_and_deadline_of_each_key_are_read_back(memory: Backend, other: B
     assert imported(exported(memory), other) == Moved(copied=1)
     assert other.ttl([A]) is None
     assert other.ttl([Key("Thing:a", "c")]) == pytest.approx(50, abs=TOLERANCE_S)
+
+
+def test_the_hash_of_a_password_is_exported_only_where_it_is_asked_for(backend: Backend) -> None:
+    class Member(Record):
+        name: str
+        password: Password
+
+    class Secretive(Record):
+        password: Password
+
+    Member("ann", name="Ann", password="xyzzy", backend=backend)
+    Secretive("bob", password="xyzzy", backend=backend)
+    with pytest.raises(ConfigurationError, match=r"'(Member:ann|Secretive:bob)' holds the hash .* secrets='keep'"):
+        exported(backend)
+    assert exported(backend, secrets="keep").count(b"$2b$04$") == 2
+    handed_on = exported(backend, secrets="omit")
+    assert b"$2b$" not in handed_on
+    elsewhere = connect("memory:")
+    assert imported(handed_on, elsewhere, codec="json") == Moved(copied=1)
+    assert Member("ann", backend=elsewhere).to_dict() == {"name": "Ann", "password": PasswordHash("")}
+    Member("ann", backend=backend).delete()
+    Secretive("bob", backend=backend).delete()
+    assert json.loads(exported(backend).splitlines()[-1])["objects"] == 0

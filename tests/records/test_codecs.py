@@ -238,14 +238,14 @@ def test_an_unknown_codec_is_named_when_the_class_is_made() -> None:
 
 
 def test_the_codec_of_a_class_is_that_of_its_children_too(store: Backend) -> None:
-    class Log(PersistentList[Any], codec="json"):
+    class PlainLog(PersistentList[Any], codec="json"):
         pass
 
     class Packed(Record, codec="msgpack"):
         sizes: PersistentList[int] = child()
         notes: PersistentDict[str, Any] = child()
         marked: Annotated[PersistentList[int], codec("json")] = child()
-        log: Log = child()
+        log: PlainLog = child()
 
     packed = Packed("x", sizes=[1], notes={"a": 1}, marked=[1], log=[1])
     written = {name: read(store, Key("Packed:x", name)) for name in ("sizes", "notes", "marked", "log")}
