@@ -25,7 +25,7 @@ from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendUnavailable, OutcomeUnknown
 from persistent_collections.testing.backends.base import read_content
 from tests.proxy import Direction, Proxy, counted
-from tests.servers import PATIENCE_S, RunningServer, run_server
+from tests.servers import PATIENCE_S, RunningServer, run_server, wait_until
 
 LOG: Final = logging.getLogger(__name__)
 OUTAGES: Final = int(os.environ.get("OUTAGES", "20"))
@@ -73,16 +73,25 @@ def on_set(run: Callable[[PersistentSet[str]], object], *start: str) -> Operatio
 
 
 def on_owner(run: Callable[[Backend], object]) -> Operation:
-    return Operation(lambda backend: Owner("x", backend=backend, name="before", tags=["a"]) and None, run)
+    return Operation(lambda backend: Owner("x", backend=backend, name="before", tags=["a"]), run)
 
 
 def assign(target: Any, place: object, value: object) -> None:
     target[place] = value
 
 
+def repeat(items: PersistentList[Any]) -> None:
+    items *= 2
+
+
+def toggle(items: PersistentSet[str]) -> None:
+    items ^= {"a", "c"}
+
+
 FEW: Final[list[object]] = [3, 1, 2, 1]
 MANY: Final = [f"item {number} of many" for number in range(3 * MAX_ITEMS)]
 KEY: Final = Key("Thing:x")
+OTHER_CHILD: Final = Key("Thing:x", "members")
 CHILD: Final = Key("Thing:x", "child")
 
 OPERATIONS: Final = {
@@ -96,7 +105,7 @@ OPERATIONS: Final = {
     "list.remove": on_list(lambda items: items.remove(1), FEW),
     "list.reverse": on_list(lambda items: items.reverse(), FEW),
     "list.sort": on_list(lambda items: items.sort(), FEW),
-    "list *= 2": on_list(lambda items: items.__imul__(2) and None, FEW),
+    "list *= 2": on_list(repeat, FEW),
     "list[1:3] = ...": on_list(lambda items: assign(items, slice(1, 3), [7, 8, 9]), FEW),
     "list.extend, staged": on_list(lambda items: items.extend(MANY), FEW),
     "list[:] = ..., staged": on_list(lambda items: assign(items, slice(None), MANY), FEW),
@@ -110,14 +119,14 @@ OPERATIONS: Final = {
     "dict[...].append": on_dict(lambda items: items["a"].append(2), a=[1]),
     "set.add": on_set(lambda items: items.add("c"), "a", "b"),
     "set.pop": on_set(lambda items: items.pop(), "a"),
-    "set ^= ...": on_set(lambda items: items.__ixor__({"a", "c"}) and None, "a", "b"),
+    "set ^= ...": on_set(toggle, "a", "b"),
     "Record(...)": on_owner(lambda backend: Owner("x", backend=backend, name="after", tags=["b"], notes={"c": "d"}).id),
     "Record.create": on_owner(lambda backend: Owner.create("y", backend=backend, name="new", tags=["b"]).id),
     "Record.delete": on_owner(lambda backend: Owner.ref("x", backend=backend).delete()),
     "record's child.append": on_owner(lambda backend: Owner.ref("x", backend=backend).tags.append("b")),
     "apply": Operation(
         lambda backend: backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b"])]),
-        lambda backend: backend.apply([SetFields(KEY, {"g": b"2"}), Delete(CHILD), Replace(Key("Thing:y"), {"m"})]),
+        lambda backend: backend.apply([SetFields(KEY, {"g": b"2"}), Delete(CHILD), Replace(OTHER_CHILD, {"m"})]),
     ),
 }
 
@@ -181,8 +190,26 @@ class Trial:
         self.outcomes[outcome] += 1
 
 
-def connect(port: int, options: str = "") -> RedisBackend:
-    return RedisBackend.from_url(StoreURL.parse(f"redis://127.0.0.1:{port}?{options}"))
+SCHEMES: Final = {"server": "redis", "cluster": "redis+cluster"}
+KINDS: Final = pytest.mark.parametrize("kind", SCHEMES)
+
+
+@contextmanager
+def run(kind: str, *options: str) -> Iterator[RunningServer]:
+    """Run a server, or a cluster of one node, so that every operation goes by the node that fails."""
+    if kind == "server":
+        with run_server(None, *options) as running:
+            yield running
+        return
+    with run_server(None, "--cluster-enabled", "yes", *options) as node:
+        with node.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)  # type: ignore[no-untyped-call]  # redis-py's
+            wait_until(lambda: client.cluster("INFO")["cluster_state"] == "ok", "the cluster did not start")
+        yield node
+
+
+def connect(kind: str, port: int, options: str = "") -> RedisBackend:
+    return RedisBackend.from_url(StoreURL.parse(f"{SCHEMES[kind]}://127.0.0.1:{port}?{options}"))
 
 
 @pytest.fixture(autouse=True)
@@ -192,12 +219,12 @@ def small_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def trial(port: int, observed_port: int, options: str) -> Iterator[Trial]:
+def trial(kind: str, port: int, observed_port: int, options: str) -> Iterator[Trial]:
     """Give what runs operations over ``port``, and log their outcomes at the end."""
-    with connect(port, options) as backend, connect(observed_port) as observer:
+    with connect(kind, port, options) as backend, connect(kind, observed_port, "retry_for_s=30") as observer:
         made = Trial(backend, observer)
         yield made
-    LOG.info("%d cases: %s", made.outcomes.total(), dict(made.outcomes))
+    LOG.info("%s: %d cases: %s", kind, made.outcomes.total(), dict(made.outcomes))
 
 
 def drawn(random: Random, count: int) -> Iterator[Operation]:
@@ -234,21 +261,22 @@ def moment(random: Random) -> float:
 
 
 @pytest.fixture(scope="module")
-def real() -> Iterator[RunningServer]:
-    with run_server() as running:
-        yield running
+def real() -> Iterator[dict[str, RunningServer]]:
+    with run("server") as single, run("cluster") as node:
+        yield {"server": single, "cluster": node}
 
 
 class TestStalls:
     """The server stands still: its operating system still takes what is sent, and it does it afterwards."""
 
-    def test_a_write_whose_server_stalls_is_done_once_or_told_to_be_unknown(self) -> None:
-        random = Random(1)
-        with run_server() as stalling, trial(stalling.port, stalling.port, "socket_timeout=0.1&retry_for_s=0.3") as run:
+    @KINDS
+    def test_a_write_whose_server_stalls_is_done_once_or_told_to_be_unknown(self, kind: str) -> None:
+        random, options = Random(1), "socket_timeout=0.1&retry_for_s=0.3"
+        with run(kind) as stalling, trial(kind, stalling.port, stalling.port, options) as tried:
             for operation in drawn(random, OUTAGES):
                 if random.random() < 0.3:
-                    run.backend.close()  # so that a connection has to be opened
-                run.run(operation, self.stalled(stalling, moment(random), random.choice([0.05, 0.25, 10])))
+                    tried.backend.close()  # so that a connection has to be opened
+                tried.run(operation, self.stalled(stalling, moment(random), random.choice([0.05, 0.25, 10])))
 
     @contextmanager
     def stalled(self, running: RunningServer, delay_s: float, most_s: float) -> Iterator[None]:
@@ -273,14 +301,16 @@ class TestStalls:
 class TestKills:
     """The server is killed and started again with what it had acknowledged."""
 
-    def test_a_write_whose_server_is_killed_is_done_once_or_told_to_be_unknown(self) -> None:
+    @pytest.mark.parametrize("kind", ["server", pytest.param("cluster", marks=pytest.mark.slow)])
+    def test_a_write_whose_server_is_killed_is_done_once_or_told_to_be_unknown(self, kind: str) -> None:
         random = Random(2)
+        cases = OUTAGES if kind == "server" else OUTAGES // 4  # a node waits for 2 s before it serves again
         with (
-            run_server(None, "--appendonly", "yes", "--appendfsync", "always") as mortal,
-            trial(mortal.port, mortal.port, "retry_for_s=0.1") as run,
+            run(kind, "--appendonly", "yes", "--appendfsync", "always") as mortal,
+            trial(kind, mortal.port, mortal.port, "retry_for_s=0.1") as tried,
         ):
-            for operation in drawn(random, OUTAGES):
-                run.run(operation, self.killed(mortal, moment(random), at_once=random.random() < 0.5))
+            for operation in drawn(random, cases):
+                tried.run(operation, self.killed(mortal, moment(random), at_once=random.random() < 0.5))
 
     @contextmanager
     def killed(self, running: RunningServer, delay_s: float, *, at_once: bool) -> Iterator[None]:
@@ -300,28 +330,31 @@ class TestKills:
 class TestCuts:
     """The connection is lost after some byte of a command or of its reply; the next one finds all well again."""
 
-    @pytest.mark.parametrize("protocol", [2, 3])
+    @pytest.mark.parametrize(("kind", "protocol"), [("server", 2), ("server", 3), ("cluster", 3)])
     @pytest.mark.parametrize("name", OPERATIONS)
     def test_a_write_whose_connection_is_cut_is_done_once_or_told_to_be_unknown(
-        self, real: RunningServer, name: str, protocol: int
+        self, real: dict[str, RunningServer], name: str, kind: str, protocol: int
     ) -> None:
-        random, operation = Random(name), OPERATIONS[name]
-        with counted(real.port) as proxy, trial(proxy.port, real.port, f"protocol={protocol}") as run:
-            for begin in (lambda: None, lambda: forget(real, run.backend)):
-                for direction, all_bytes in self.passed(run, operation, proxy, begin).items():
-                    places = range(all_bytes + 1)
-                    for place in random.sample(places, min(OUTAGES // 10, len(places))):
-                        run.run(operation, self.cut(proxy, direction, place, begin))
+        random, operation, running = Random(name), OPERATIONS[name], real[kind]
+        with counted(running.port) as proxy:
+            if kind == "cluster":
+                announce(running, proxy.port)
+            with trial(kind, proxy.port, running.port, f"protocol={protocol}") as tried:
+                for begin in (lambda: None, lambda: forget(running, tried.backend)):
+                    for direction, all_bytes in self.passed(tried, operation, proxy, begin).items():
+                        places = range(all_bytes + 1)
+                        for place in random.sample(places, min(OUTAGES // 10, len(places))):
+                            tried.run(operation, self.cut(proxy, direction, place, begin))
 
     def passed(
-        self, run: Trial, operation: Operation, proxy: Proxy, begin: Callable[[], object]
+        self, tried: Trial, operation: Operation, proxy: Proxy, begin: Callable[[], object]
     ) -> dict[Direction, int]:
         """Return how many bytes of an operation either side sends."""
-        run.undisturbed(operation)
-        run.prepare(operation)
+        tried.undisturbed(operation)
+        tried.prepare(operation)
         begin()
         proxy.reset()
-        operation.run(run.backend)
+        operation.run(tried.backend)
         return proxy.passed_bytes.copy()
 
     @contextmanager
@@ -333,6 +366,13 @@ class TestCuts:
         while proxy.cut and time.monotonic() < give_up:
             time.sleep(0.0001)
         assert not proxy.cut, "the operation went by without coming to the place"
+
+
+def announce(node: RunningServer, port: int) -> None:
+    """Let a node of a cluster tell its clients to come by another port."""
+    with node.client() as client:
+        client.config_set("cluster-announce-port", port)
+        wait_until(lambda: client.execute_command("CLUSTER", "SLOTS")[0][2][1] == port, "the port is not told")  # type: ignore[no-untyped-call]  # redis-py's
 
 
 def forget(running: RunningServer, backend: RedisBackend) -> None:
