@@ -49,6 +49,7 @@ class _Refusal(NamedTuple):
     passing: bool = False
 
 
+_NO_RIGHT: Final = _Refusal("let ACL SETUSER allow its user this command and key")
 _REFUSALS: Final = {
     "LOADING": _Refusal("it is still reading its data, so try again later", BackendUnavailable, passing=True),
     "BUSY": _Refusal("a script of another client keeps it; see SCRIPT KILL", BackendUnavailable, passing=True),
@@ -63,7 +64,9 @@ _REFUSALS: Final = {
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
     "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
-    "NOPERM": _Refusal("let ACL SETUSER allow its user this command and key"),
+    "NOPERM": _NO_RIGHT,
+    "has no permissions": _NO_RIGHT,  # a script's command, from version 7 on
+    "executing the script can't": _NO_RIGHT,  # and before
     "without any password": _Refusal("it asks for none, so leave the password out"),
     "NOAUTH": _Refusal("give a password in the URL or as option 'password', a sentinel's own as 'sentinel_password'"),
     "WRONGPASS": _Refusal("correct the user or the password"),
