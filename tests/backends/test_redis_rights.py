@@ -109,6 +109,7 @@ def use_everything(backend: Backend) -> None:
     members.combine("intersection", [child_key])
     members.combine("difference", [child_key])
     assert backend.snapshot([key, child_key])
+    assert backend.exists([key])
     owner = Owner("x", name="a", tags=["b"])
     owner.expire(100)
     owner.tags.append("c")

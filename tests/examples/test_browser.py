@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
@@ -105,7 +106,8 @@ class Visitor:
         """Click on what leads to another page, and wait for that."""
         page = self.browser.find_element(By.TAG_NAME, "html")
         self.browser.find_element(by, what).click()
-        WebDriverWait(self.browser, PATIENCE_S).until(staleness_of(page))
+        # In the midst of the change the driver may say of the old page that its node belongs to no document.
+        WebDriverWait(self.browser, PATIENCE_S, ignored_exceptions=[WebDriverException]).until(staleness_of(page))
 
 
 @pytest.mark.parametrize("url", ["json", "server"], indirect=True)
