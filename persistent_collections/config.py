@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -98,6 +98,35 @@ def use_backend(backend: BackendSource) -> Iterator[Backend]:
         yield resolve(choice)
     finally:
         _chosen.reset(token)
+
+
+@contextmanager
+def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backend]]:
+    """Put others in the place of the default backend and of every configured one within the block, in all threads.
+
+    What ``configure`` and ``use_backend`` set before holds again at the end, whatever was set meanwhile.
+
+    Args:
+        make: Takes a backend that is configured, None for a default that is not; called once for names of one store.
+            What it gives is remembered by ``connect`` for no longer than the block.
+
+    Yields:
+        What was made, the default first.
+    """
+    global _named  # noqa: PLW0603 - as in configure()
+    before = _named
+    stores = {name: backend and (backend, backend.codec) for name, backend in {"default": None, **before}.items()}
+    made = {store: make(store and store[0]) for store in dict.fromkeys(stores.values())}
+    token, _named = _chosen.set(None), {name: made[store] for name, store in stores.items()}
+    try:
+        yield list(made.values())
+    finally:
+        _named = before
+        _chosen.reset(token)
+        with _lock:
+            forgotten = [url for url, known in _connected.items() if any(known is backend for backend in made.values())]
+            for url in forgotten:
+                del _connected[url]
 
 
 def current_backend() -> Backend:

@@ -172,7 +172,7 @@ def find_backend(scheme: str) -> type[Backend]:
     """Return the class that serves URLs of ``scheme``, importing it.
 
     Raises:
-        ConfigurationError: None does.
+        ConfigurationError: None does, or the one that does cannot be imported.
     """
     target = _schemes.get(scheme)
     if target is None:
@@ -186,5 +186,11 @@ def find_backend(scheme: str) -> type[Backend]:
                 f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
             )
     module, _, name = target.partition(":")
-    found: type[Backend] = getattr(import_module(module), name)
+    try:
+        found: type[Backend] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "
+            "what register_backend or the entry point names"
+        ) from error
     return found

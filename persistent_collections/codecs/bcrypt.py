@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.hints import looks_like
@@ -80,12 +80,16 @@ class BcryptCodec(Codec):
     Cost: hashing takes some 0.3 s at 12 rounds, twice as long for each more, and so does every ``verify``.
 
     Args:
-        rounds: The cost, 4 to 31; the tests' fixture takes 4.
+        rounds: The cost, 4 to 31.
         prehash: Whether the SHA-256 of a password is hashed in its place, so that it may be over 72 bytes long.
+
+    Attributes:
+        rounds_in_tests: The cost for every codec of this class while a test has the fixture of the pytest plugin.
     """
 
     name = "bcrypt"
     format = "text"
+    rounds_in_tests: ClassVar[int | None] = None
 
     def __init__(self, *, rounds: int = 12, prehash: bool = False) -> None:
         if rounds not in _ROUNDS:
@@ -104,12 +108,12 @@ class BcryptCodec(Codec):
             raise EncodeError(
                 f"value: a password of over {MAX_BYTES} bytes; BcryptCodec(prehash=True) takes longer ones"
             )
-        hashed = bcrypt.hashpw(password, bcrypt.gensalt(self._rounds))
+        hashed = bcrypt.hashpw(password, bcrypt.gensalt(self.rounds_in_tests or self._rounds))
         return _PREHASH.encode() + hashed if self._prehash else hashed
 
     def decode(self, data: bytes) -> Any:
         try:
-            return PasswordHash(data.decode(), rounds=self._rounds, prehash=self._prehash)
+            return PasswordHash(data.decode(), rounds=self.rounds_in_tests or self._rounds, prehash=self._prehash)
         except ValueError:
             raise DecodeError(f"not a bcrypt hash{looks_like(data, self.name)}") from None
 

@@ -1,0 +1,147 @@
+"""The pytest plugin: the fixture ``persistent_backend``, its option and its marker.
+
+pytest loads it wherever the package is installed. No store's module is imported and nothing is opened before a test
+asks for the fixture.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from importlib import import_module
+from typing import Any, Final
+
+import pytest
+
+from persistent_collections.backends.base import Backend, Delete, Key
+from persistent_collections.backends.paths import url_of
+from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.config import connect, stand_ins
+from persistent_collections.errors import ConfigurationError
+
+ROUNDS: Final = 4
+"""The least that bcrypt takes, at which a password is hashed in a millisecond."""
+
+_NAME: Final = "persistent_backend"
+_FILES: Final = {"json": "", "sqlite": "data.db"}
+"""What of a directory of its own each store of files is given."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--persistent-backend URL``."""
+    parser.getgroup("persistent-collections").addoption(
+        "--persistent-backend",
+        metavar="URL",
+        help="the store for tests with the fixture persistent_backend, each of which gets an empty place of its own "
+        "there (default: fakeredis://, or memory: where fakeredis is not installed)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and stop at once where the option's URL is wrong.
+
+    Raises:
+        UsageError: It is, or what its store needs is not installed.
+    """
+    config.addinivalue_line("markers", f"{_NAME}(url): run the test, with the fixture of this name, on this store")
+    url = config.getoption(_NAME)
+    if url is not None:
+        try:
+            _check(url)
+        except ConfigurationError as error:
+            raise pytest.UsageError(f"--persistent-backend: {error}") from error
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test that has the marker the fixture, first of all."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names is not None and item.get_closest_marker(_NAME) and _NAME not in names:
+            names.insert(0, _NAME)
+
+
+@pytest.fixture
+def persistent_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Make an empty store the default for this test, and let one more stand in for each configured backend.
+
+    Objects follow, made at import or not, unless they or their classes name a URL or a backend object. Passwords are
+    hashed with 4 rounds. Afterwards everything is as it was before, and what the test stored is gone.
+    """
+    with ExitStack() as stack:
+        try:
+            url = _url(request)
+            _check(url)
+            made = stack.enter_context(stand_ins(lambda replaced: _fresh(url, replaced, request)))
+        except ConfigurationError as error:
+            pytest.fail(f"{_NAME}: {error}", pytrace=False)
+        for backend in made:
+            stack.callback(_clear, backend)
+        with suppress(ConfigurationError):  # bcrypt is not installed
+            codec: Any = import_module("persistent_collections.codecs.bcrypt").BcryptCodec
+            stack.enter_context(pytest.MonkeyPatch.context()).setattr(codec, "rounds_in_tests", ROUNDS)
+        yield made[0]
+
+
+def _url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of the marker, the option or what is installed, the first that there is."""
+    marker = request.node.get_closest_marker(_NAME)
+    if marker:
+        match marker.args:
+            case (str(url),) if not marker.kwargs:
+                return url
+        raise ConfigurationError(f"the marker takes one URL: @pytest.mark.{_NAME}('redis://localhost:6379/0')")
+    option: str | None = request.config.getoption(_NAME)
+    return option or _usual()
+
+
+def _usual() -> str:
+    try:
+        find_backend("fakeredis")
+    except ConfigurationError:
+        return "memory:"
+    return "fakeredis://"
+
+
+def _check(text: str) -> None:
+    """Raise ``ConfigurationError`` unless ``text`` is the URL of a store in which a test can have its own place."""
+    url = StoreURL.parse(text)
+    kind = find_backend(url.scheme)
+    if url.scheme in _FILES:
+        url.read_options(kind.options)
+    else:
+        kind.from_url(url)
+    if not (url.scheme in _FILES or kind.in_process or "prefix" in kind.options):
+        raise ConfigurationError(
+            f"a test's place cannot be told from the rest of a {url.scheme}: store, which takes no option 'prefix'; "
+            "make one empty in a fixture of your own, and use_backend() it"
+        )
+
+
+def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) -> Backend:
+    """Return a backend on an empty place of the store at a URL, with the codec of what it stands in for."""
+    url = StoreURL.parse(text)
+    kind = find_backend(url.scheme)
+    options = dict(url.options)
+    if replaced is not None and replaced.codec is not None:
+        options.setdefault("codec", replaced.codec)
+    if kind.in_process:
+        return kind.from_url(StoreURL(url.scheme, url.netloc, url.path, options))
+    place = text.partition("?")[0]
+    if url.scheme in _FILES:
+        folder = request.getfixturevalue("tmp_path_factory").mktemp(f"{_NAME}-")
+        place = url_of(url.scheme, folder / _FILES[url.scheme], {}, {}).without_secrets({})
+    else:
+        options["prefix"] = f"{options.get('prefix', '')}pytest-{secrets.token_hex(8)}:"
+    return connect(place, **options)
+
+
+def _clear(backend: Backend) -> None:
+    """Delete what was stored, of which nothing else can be under the prefix, and close; files are pytest's to keep."""
+    if not backend.in_process and "prefix" in backend.options:
+        roots: dict[str, list[Key]] = {}
+        for key in backend.keys(""):
+            roots.setdefault(key.root, []).append(key)
+        for keys in roots.values():
+            backend.apply([Delete(key) for key in keys])
+    backend.close()
