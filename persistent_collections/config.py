@@ -115,8 +115,8 @@ def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backen
     """
     global _named  # noqa: PLW0603 - as in configure()
     before = _named
-    stores = {name: backend and (backend, backend.codec) for name, backend in {"default": None, **before}.items()}
-    made = {store: make(store and store[0]) for store in dict.fromkeys(stores.values())}
+    stores = {name: (backend, backend and backend.codec) for name, backend in {"default": None, **before}.items()}
+    made = {store: make(store[0]) for store in dict.fromkeys(stores.values())}
     token, _named = _chosen.set(None), {name: made[store] for name, store in stores.items()}
     try:
         yield list(made.values())

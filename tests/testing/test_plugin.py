@@ -42,7 +42,9 @@ URLS = ["fakeredis://", "memory:", "json:./elsewhere?fsync=off", "sqlite:./elsew
 @pytest.fixture(autouse=True)
 def application(pytester: pytest.Pytester) -> Iterator[None]:
     pytester.makepyfile(application=APPLICATION)
-    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --strict-markers --strict-config")
+    pytester.makeini(
+        "[pytest]\nfilterwarnings = error\naddopts = --strict-markers --strict-config -p no:hypothesispytest"
+    )
     yield
     configure({})
 
@@ -389,7 +391,7 @@ def test_where_no_test_asks_for_it_the_plugin_loads_and_opens_nothing(pytester: 
         def pytest_configure(config):
             config.files = os.listdir()
     """)
-    options = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:xdist"]
+    options = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     done = pytester.run(sys.executable, "-B", "-m", "pytest", "-q", "-W", "error", *options)
     done.assert_outcomes(passed=1)
 
