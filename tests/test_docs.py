@@ -27,6 +27,7 @@ PAGES = [
     *sorted(page for folder in ("docs", "examples") for page in (ROOT / folder).rglob("*.md")),
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r'^```\w+ title="(.+?)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 LITERAL_BLOCK = re.compile(r"::\n\n((?:    .*\n|\n)+)")
 CODE = re.compile(r"^```.*?^```$|`[^`]*`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
@@ -38,7 +39,13 @@ NOT_PYTHON = {"errors.py": 1, "layout.py": 1}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [text for word, text in FENCE.findall(page.read_text("utf-8")) if word == language]
+    """Return the blocks of a language, without the files that a page shows under their names."""
+    return [text for word, text in FENCE.findall(FILE.sub("", page.read_text("utf-8"))) if word == language]
+
+
+def files(page: Path) -> dict[str, str]:
+    """Return the files that a page shows, by their names."""
+    return dict(FILE.findall(page.read_text("utf-8")))
 
 
 def named(page: Path) -> str:
