@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+import redis
+from redis.connection import AbstractConnection
 
 from persistent_collections.backends.base import (
     Backend,
@@ -286,6 +288,28 @@ def test_changes_upon_changes_do_what_the_reference_does(backend: Backend) -> No
             assert abs((left or 0) - (right or 0)) < 100, f"step {step}: {changes} with kin {kin}"
 
 
+def test_many_items_set_in_place_are_written_anew(real: RedisBackend) -> None:
+    """Each ``LSET`` looks for its place, so that a million of them would keep all others waiting for long."""
+    store, items = real.sequence(KEY), [b"%d" % number for number in range(110_000)]
+    store.push_right(items)
+    real.apply([SetDeadline(KEY, 1000)])
+    with redis.Redis.from_url(real.url) as client:
+        client.config_resetstat()
+        for where in (slice(None, None, 2), slice(-5, 5, -2), slice(7, -1), slice(None)):
+            new = [b"new " + item for item in items[where]]
+            items[where] = new
+            assert store.set_stride(where, new) == len(new)
+            assert everything(store) == items
+            if where.step is None:
+                store.splice(where.start, where.stop, new[::-1])
+                items[where] = new[::-1]
+                assert everything(store) == items
+        assert calls_of("lset", client) == 0
+    ttl = real.ttl([KEY])
+    assert ttl is not None
+    assert 900 < ttl <= 1000
+
+
 class TestTablesThatShrinkUnderAWalk:
     """There a server repeats what it gave before."""
 
@@ -321,6 +345,12 @@ class TestTablesThatShrinkUnderAWalk:
             assert len(set(found)) == len(found)
 
 
+def calls_of(command: str, client: redis.Redis) -> int:
+    """Return how often a server has executed a command, scripts included."""
+    stats: Any = client.info("commandstats")
+    return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
 def outcome(store: Backend, changes: list[Change], kin: list[Key]) -> object:
     try:
         return store.apply(changes, kin)
@@ -332,6 +362,26 @@ class TestMoreItemsThanOneCommandCarries:
     """Every method that takes items takes more of them than a server takes arguments."""
 
     pytestmark = pytest.mark.slow
+
+    @pytest.fixture(autouse=True)
+    def most_arguments(self, real: RedisBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """See that no command has more than half of what a server takes, and that none frees memory while others wait.
+
+        Redis 6.2 drops a connection whose command has more than 1,048,576 arguments.
+        """
+        lengths = [0]
+        pack = AbstractConnection.pack_commands
+
+        def measured(connection: AbstractConnection, commands: Any) -> Any:
+            lengths.extend(map(len, commands))
+            return pack(connection, commands)  # type: ignore[no-untyped-call]  # redis-py's own has no types
+
+        monkeypatch.setattr(AbstractConnection, "pack_commands", measured)
+        with redis.Redis.from_url(real.url) as client:
+            client.config_resetstat()
+            yield
+            assert MAX_ITEMS < max(lengths) <= 500_000
+            assert calls_of("del", client) == 0
 
     def test_of_a_sequence(self, real: RedisBackend) -> None:
         store, items = real.sequence(KEY, [CHILD]), [b"%d" % number for number in range(MAX_ITEMS + 1)]

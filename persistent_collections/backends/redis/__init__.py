@@ -5,6 +5,6 @@ from persistent_collections.errors import ConfigurationError
 try:
     from persistent_collections.backends.redis.backend import RedisBackend
 except ImportError as error:
-    raise ConfigurationError("this store needs redis-py 8.1: pip install 'persistent-collections[redis]'") from error
+    raise ConfigurationError("this store needs redis-py 8.0: pip install 'persistent-collections[redis]'") from error
 
 __all__ = ["RedisBackend"]

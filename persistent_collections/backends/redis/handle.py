@@ -52,8 +52,13 @@ class Handle:
         if not items:
             self.size()
             return 0
-        plain = len(items) <= MAX_ITEMS and not (makes_key and self._kin)
-        return int(self._write(command, *items) if plain else self._run_with(FEED, items, command))
+        if makes_key and self._kin:
+            return int(self._run_with(FEED, items, command))
+        if len(items) <= MAX_ITEMS:
+            return int(self._write(command, *items))
+        pieces = (items[start : start + MAX_ITEMS] for start in range(0, len(items), MAX_ITEMS))
+        commands = [(command, self._name, *piece) for piece in pieces]
+        return sum(self._server.transact(self._subject, commands, repeatable=False))
 
     def _put_instead(self, items: Command) -> None:
         """Put items in place of all."""

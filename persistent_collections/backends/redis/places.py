@@ -91,7 +91,8 @@ class SentinelPlace(ServerPlace):
 
     def close(self) -> None:
         super().close()
-        self.pool.sentinel_manager.close()
+        for sentinel in self.pool.sentinel_manager.sentinels:
+            sentinel.close()
 
     @property
     def _sentinels(self) -> list[Address]:

@@ -1,5 +1,7 @@
 -- Stands before the scripts that work on positions of a list.
 
+local MANY = 50000 -- setting so many, each of which is looked for, takes longer than to write all around them anew
+
 -- Return the first index, the step and the number of the indexes that Python's slice(start, stop, step) selects of n
 -- items; an empty text is None.
 local function selected(start, stop, step, n)
