@@ -1,0 +1,5 @@
+"""``python -m persistent_collections.cli``."""
+
+from persistent_collections.cli.entry import main
+
+main()

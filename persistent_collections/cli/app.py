@@ -1,0 +1,75 @@
+"""The application: the global options, and the commands under their names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from persistent_collections.cli import carrying, changing, checks, looking, settings
+from persistent_collections.cli.failing import Commands, Exit
+from persistent_collections.cli.session import Session
+
+app: Final = typer.Typer(
+    cls=Commands,
+    name="persistent-collections",
+    help="Look into a store of persistent-collections, change it, move it and check it.",
+    epilog="Exit codes: 0 done, 1 not found or something wrong, 2 a mistake in the command, 3 the store failed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    *,
+    url: Annotated[str | None, typer.Option(help="The store; else the configured one.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of named backends.")] = None,
+    backend: Annotated[str | None, typer.Option(help="The name of a configured backend.")] = None,
+    models: Annotated[
+        list[str] | None, typer.Option(help="A module that defines the application's classes, such as myapp.models.")
+    ] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(help="How values are written of which no class says it: NAME, or KEY=NAME.")
+    ] = None,
+) -> None:
+    session = context.obj = Session(url, config, backend, models or [], codec or [])
+    session.prepare()
+    context.call_on_close(session.close)
+
+
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "ls": looking.ls,
+    "show": looking.show,
+    "get": looking.get,
+    "set": changing.set_,
+    "delete": changing.delete,
+    "copy": carrying.copy,
+    "export": carrying.export,
+    "import": carrying.import_,
+    "check": checks.check,
+    "config": settings.config,
+    "backends": settings.backends,
+    "codecs": settings.codecs,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def run() -> None:
+    """Run the command that the process was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        "".join(sys.argv).encode()
+    except UnicodeEncodeError:
+        sys.stderr.write("persistent-collections: an argument is no UTF-8, and so names nothing in a store\n")
+        sys.exit(Exit.USAGE)
+    app(prog_name="persistent-collections")

@@ -1,0 +1,20 @@
+"""Where the installed script starts: before typer and rich are known to be there."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+
+def main() -> None:
+    """Run the command line, or say what to install for it."""
+    try:
+        commands = import_module("persistent_collections.cli.app")
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.exit(
+            f"persistent-collections: the command line needs the package {error.name}: "
+            "pip install 'persistent-collections[cli]'"
+        )
+    commands.run()

@@ -1,0 +1,83 @@
+"""How a command fails: one line on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from enum import IntEnum
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from persistent_collections.cli.texts import clean
+from persistent_collections.errors import (
+    ConfigurationError,
+    EncodeError,
+    ObjectNotFound,
+    PersistentCollectionsError,
+    UnknownFieldError,
+)
+
+
+class Exit(IntEnum):
+    """The exit codes, documented in docs/commands.md."""
+
+    OK = 0
+    FOUND = 1
+    """What was asked for is not there; or ``check``, or ``ls``, found something wrong."""
+    USAGE = 2
+    STORE = 3
+
+
+class UsageError(Exception):
+    """The command is not one that can be done."""
+
+
+class NotThereError(Exception):
+    """What was asked for is not there."""
+
+
+_CLICK_USAGE_ERROR: Final[Any] = typer.BadParameter.__bases__[0]
+"""The base of what typer raises for a command that is no command; typer has no name for it."""
+
+_OPTION: Final = re.compile(r"\b(secrets|on_conflict)='(\w+)'")
+_CODEC: Final = re.compile(r"codec=\{'([^']*)': '(\w+)'\}")
+
+
+class Commands(TyperGroup):
+    """The commands, whose failures are told in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (NotThereError, ObjectNotFound) as error:
+            raise failed(error, Exit.FOUND) from None
+        except (UsageError, ConfigurationError, EncodeError, UnknownFieldError) as error:
+            raise failed(error, Exit.USAGE) from None
+        except PersistentCollectionsError as error:
+            raise failed(error, Exit.STORE) from None
+        except _CLICK_USAGE_ERROR as error:
+            error.message = clean(error.message)
+            raise
+        except BrokenPipeError:
+            _read_no_more()
+            raise typer.Exit(Exit.OK) from None
+        except OSError as error:
+            raise failed(error, Exit.STORE) from None
+        return result
+
+
+def failed(error: Exception, code: Exit) -> typer.Exit:
+    """Tell what went wrong, its remedy as it is spelt on the command line, and return what ends the command."""
+    message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", str(error))
+    message = _CODEC.sub(r"--codec '\1=\2'", message)
+    typer.echo(f"persistent-collections: {clean(message)}", err=True)
+    return typer.Exit(code)
+
+
+def _read_no_more() -> None:
+    """Let what is still to be flushed go nowhere, as the reader of the pipe has gone (Python's docs on SIGPIPE)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,63 @@
+"""What commands print: rows, as a table or as one JSON object a line, written as they are found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from persistent_collections.cli.texts import as_json, cell
+
+ROWS: Final = 100
+"""Rows of a table that are laid out together."""
+
+
+def write(line: str) -> None:
+    """Write one line."""
+    sys.stdout.write(f"{line}\n")
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *, json: bool) -> None:
+    """Print rows as they come.
+
+    Args:
+        rows: By name; one that is no column is printed as JSON alone.
+        columns: What the heading of each column is, by name.
+        json: Whether to print one JSON object a line.
+    """
+    if json:
+        for row in rows:
+            write(as_json(row))
+        return
+    found, heading, widths = iter(rows), list(columns.values()), [0] * len(columns)
+    while page := [[cell(row.get(name)) for name in columns] for row in islice(found, ROWS)]:
+        widths = [max(width, *map(cell_len, column)) for width, *column in zip(widths, heading, *page, strict=True)]
+        put = _print_table if sys.stdout.isatty() else _print_lines
+        put(heading, page, widths)
+        sys.stdout.flush()
+        heading = [""] * len(columns)
+
+
+def _print_lines(heading: Sequence[str], page: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Print to a pipe or a file: nothing is folded and nothing coloured."""
+    for line in [heading, *page] if any(heading) else page:
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+        write("  ".join(padded).rstrip())
+
+
+def _print_table(heading: Sequence[str], page: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Print to a terminal, long cells folded within their column."""
+    console = Console(color_system=None if os.environ.get("NO_COLOR") else "auto", highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(heading), header_style="bold")
+    for text, width in zip(heading, widths, strict=True):
+        table.add_column(text, min_width=min(width, console.width // len(widths)), overflow="fold")
+    for line in page:
+        table.add_row(*map(Text, line))
+    console.print(table)

@@ -1,0 +1,108 @@
+"""What the global options choose: the store, the application's classes, the codecs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+
+from persistent_collections.backends.base import Backend, Key
+from persistent_collections.cli.failing import UsageError
+from persistent_collections.codecs.registry import get_codec
+from persistent_collections.config import choose, configure, connect, current_backend, resolve
+from persistent_collections.known import Known
+from persistent_collections.objects import _unquote
+
+
+@dataclass
+class Session:
+    """The global options of one command.
+
+    Attributes:
+        url: The store.
+        config: A TOML file of named backends.
+        backend: The name of one of them.
+        models: Modules that define the application's classes.
+        codec: As they are given: ``NAME``, or ``KEY=NAME``.
+    """
+
+    url: str | None
+    config: Path | None
+    backend: str | None
+    models: list[str]
+    codec: list[str]
+
+    def prepare(self) -> None:
+        """Import the classes, then configure: a file that is named wins over what a module of theirs configures.
+
+        Raises:
+            UsageError: Two options choose the store, or a module cannot be imported.
+            ConfigurationError: Something in the file, or the name of a codec, is wrong.
+        """
+        if self.url is not None and (self.config or self.backend):
+            raise UsageError("--url names the store; leave out --config and --backend, or --url")
+        _import(self.models)
+        if self.config:
+            configure(self.config)
+        for name in self.codecs.values():
+            get_codec(name)
+
+    @cached_property
+    def store(self) -> Backend:
+        """The store; no I/O yet."""
+        if self.url is not None:
+            return connect(self.url)
+        if self.backend is None:
+            return current_backend()
+        if ":" in self.backend:
+            raise UsageError("--backend takes the name of a configured backend; a URL goes to --url")
+        return resolve(choose(self.backend))
+
+    def close(self) -> None:
+        """Close the store, if it was asked for."""
+        if "store" in vars(self):
+            self.store.close()
+
+    @cached_property
+    def codecs(self) -> Mapping[str, str]:
+        """The codecs by key, by type, and for the rest."""
+        return {key or "*": name for key, _, name in (given.rpartition("=") for given in self.codec)}
+
+    @cached_property
+    def known(self) -> Known:
+        """What the classes and codecs say of what lies in the store."""
+        return Known((), self.codecs, self.store.codec)
+
+
+def key_of(text: str) -> Key:
+    """Return the key that is spelt so.
+
+    Raises:
+        UsageError: None is.
+    """
+    type_name, _, rest = text.partition(":")
+    quoted, colon, child = rest.partition(":")
+    if not (type_name and id_of(Key(f"{type_name}:{quoted}")) and bool(child) == bool(colon) and ":" not in child):
+        raise UsageError(
+            f"{text!r} is no key; one is spelt TYPE:ID, and a child's TYPE:ID:FIELD, as ls shows it, "
+            "with %3A for a ':' in the id, %25 for a '%', %7B and %7D for braces"
+        )
+    return Key(f"{type_name}:{quoted}", child or None)
+
+
+def id_of(key: Key) -> str | None:
+    """Return the id in a key, None if it is spelt as none is."""
+    return _unquote(key.root.partition(":")[2])
+
+
+def _import(modules: Iterable[str]) -> None:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    for module in modules:
+        try:
+            import_module(module)
+        except Exception as error:
+            raise UsageError(f"--models {module} cannot be imported: {type(error).__name__}: {error}") from error

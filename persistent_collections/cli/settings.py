@@ -1,0 +1,132 @@
+"""``config``, ``backends`` and ``codecs``: what is set, and what is installed."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
+from inspect import Parameter, signature
+from typing import Annotated, Any, Final
+
+import typer
+
+from persistent_collections import config as configuration
+from persistent_collections.backends import urls
+from persistent_collections.backends.base import Backend
+from persistent_collections.cli.looking import JSONOption
+from persistent_collections.cli.printing import print_rows
+from persistent_collections.cli.session import Session
+from persistent_collections.cli.texts import REDACTED
+from persistent_collections.codecs.registry import get_codec, known_codecs
+from persistent_collections.errors import ConfigurationError
+
+DEFAULT: Final = "default"
+
+
+def config(
+    context: typer.Context,
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="Every setting, and where it comes from.")] = False,
+    json: JSONOption = False,
+) -> None:
+    """Show which store is used; with --explain every setting, its value and where it comes from."""
+    session: Session = context.obj
+    rows = list(_settings(session))
+    columns = {"setting": "SETTING", "value": "VALUE", "source": "FROM"}
+    print_rows(rows if explain else rows[:1], columns, json=json)
+
+
+def backends(*, json: JSONOption = False) -> None:
+    """List the stores: the schemes of their URLs, and what to install for those that are not there."""
+    points = {point.name: point.value for point in entry_points(group=urls.ENTRY_POINT_GROUP)}
+    targets: dict[str, list[str]] = {}
+    for scheme, target in {**points, **urls.schemes}.items():
+        targets.setdefault(target, []).append(scheme)
+    rows = ({"schemes": " ".join(found), "class": target, **_backend(found[0])} for target, found in targets.items())
+    print_rows(rows, {"schemes": "SCHEMES", "status": "STATUS"}, json=json)
+
+
+def codecs(*, json: JSONOption = False) -> None:
+    """List the codecs, and what to install for those that are not there."""
+    columns = {"name": "NAME", "format": "FORMAT", "status": "STATUS"}
+    print_rows(({"name": name, **_codec(name)} for name in known_codecs()), columns, json=json)
+
+
+def _backend(scheme: str) -> dict[str, Any]:
+    try:
+        urls.find_backend(scheme)
+    except (ConfigurationError, ImportError, AttributeError) as error:
+        return {"installed": False, "status": str(error)}
+    return {"installed": True, "status": "installed"}
+
+
+def _codec(name: str) -> dict[str, Any]:
+    try:
+        found = get_codec(name)
+    except ConfigurationError as error:
+        return {"installed": False, "status": str(error)}
+    return {"installed": True, "format": found.format, "canonical": found.canonical, "status": "installed"}
+
+
+def _settings(session: Session) -> Iterator[dict[str, Any]]:
+    store, (source, given) = session.store, _source(session)
+    yield _setting("store", store.url, source)
+    for name, option in store.options.items():
+        if option.secret:
+            at = given.get(name)
+            yield _setting(name, REDACTED if at else None, at or DEFAULT)
+        else:
+            value = urls.StoreURL.parse(store.url).options.get(name)
+            yield _setting(
+                name, _default(store, name) if value is None else value, DEFAULT if value is None else source
+            )
+    yield _setting("--codec", ", ".join(session.codec) or None, "--codec" if session.codec else DEFAULT)
+    yield _setting("--models", ", ".join(session.models) or None, "--models" if session.models else DEFAULT)
+    for name, backend in configuration._named.items():
+        if backend is not store:
+            yield _setting(f"backend {name}", backend.url, _file(session))
+
+
+def _setting(name: str, value: object, source: str) -> dict[str, Any]:
+    return {"setting": name, "value": value, "source": source}
+
+
+def _source(session: Session) -> tuple[str, Mapping[str, str]]:
+    """Return where the URL of the store comes from, and where each secret of it does."""
+    if session.url is not None:
+        return "--url", _secrets_in(session.url, "--url")
+    name = session.backend or DEFAULT
+    if name in configuration._named:
+        where = f"{_file(session)}, backends.{name}"
+        return where, _secrets_in_file(session, name, where)
+    variable = os.environ.get(configuration.VARIABLE)
+    return (configuration.VARIABLE, _secrets_in(variable, configuration.VARIABLE)) if variable else (DEFAULT, {})
+
+
+def _file(session: Session) -> str:
+    return str(session.config) if session.config else "configure() in a module of --models"
+
+
+def _secrets_in(url: str, where: str) -> dict[str, str]:
+    parsed = urls.StoreURL.parse(url)
+    in_netloc = ":" in parsed.netloc.rpartition("@")[0]
+    return {**dict.fromkeys(parsed.options, where), **({"password": where} if in_netloc else {})}
+
+
+def _secrets_in_file(session: Session, name: str, where: str) -> dict[str, str]:
+    if session.config is None:
+        return {}
+    table = tomllib.loads(session.config.read_text("utf-8"))["backends"][name]
+    options = {"url": table} if isinstance(table, str) else dict(table)
+    found = _secrets_in(options.pop("url"), where) | dict.fromkeys(options, where)
+    for means, what in (("password_env", "the variable"), ("password_file", "the file")):
+        if means in options:
+            found["password"] = f"{what} {options[means]}, as {where} says"
+    return found
+
+
+def _default(store: Backend, name: str) -> object:
+    """Return the default of an option where its class tells it."""
+    parameter = signature(type(store)).parameters.get(name)
+    return None if parameter is None or parameter.default is Parameter.empty else parameter.default
