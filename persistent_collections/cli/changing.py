@@ -144,9 +144,8 @@ def _value(given: str | None, declared: Any, store: Backend, *, is_text: bool) -
     if is_text or declared is Password:
         return text
     if bare == "reference":
-        return (
-            None if text == "null" else get_codec("reference").bind(declared, references(store)).decode(text.encode())
-        )
+        reference = get_codec("reference").bind(declared, references(store))
+        return None if text == "null" else _meant(reference.decode, text.encode())
     json = get_codec("json")
     try:
         value = json.bind(Any, references(store)).decode(text.encode())

@@ -13,8 +13,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        sys.exit(
+        sys.stderr.write(
             f"persistent-collections: the command line needs the package {error.name}: "
-            "pip install 'persistent-collections[cli]'"
+            "pip install 'persistent-collections[cli]'\n"
         )
+        sys.exit(2)
     commands.run()

@@ -1,4 +1,4 @@
-"""Reads what lies under a key as plain JSON values, secrets redacted, whether or not its class is known."""
+"""Reads what lies under a key as plain JSON values, whether or not its class is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend, Key, Shape
-from persistent_collections.cli.texts import REDACTED, redacted
+from persistent_collections.cli.texts import REDACTED
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.lowering import lower
@@ -85,7 +85,7 @@ class Reading:
                 yield from self._items(key)
             case _:
                 for members in self._store.members(key).pages():
-                    yield from ((None, redacted(member)) for member in members)
+                    yield from ((None, member) for member in members)
 
     def _items(self, key: Key) -> Iterator[tuple[Place, Any]]:
         sequence, start = self._store.sequence(key), 0
@@ -97,16 +97,16 @@ class Reading:
         """Return the plain value of what is stored at a place: by its codec, else as it looks."""
         for decode in self._decoders(key, place):
             try:
-                return redacted(decode(data))
+                return decode(data)
             except (ValueError, PersistentCollectionsError):
                 continue
-        return redacted({"$bytes": to_base64(data)})
+        return {"$bytes": to_base64(data)}
 
     def plain(self, value: Any) -> Any:
         """Return a value as a plain JSON value, a reference as its key."""
         if isinstance(value, PersistentObject):
             return value.key
-        return redacted(lower(value, references(self._store)))
+        return lower(value, references(self._store))
 
     def _declared(self, key: Key, place: str | int) -> tuple[Any, Codec]:
         """Return the declared type of a value, Any if none is, and its codec."""

@@ -26,13 +26,13 @@ def clean(text: str) -> str:
 
 def as_json(value: Any) -> str:
     """Return the JSON of a plain value, in one line, without what :func:`clean` takes out."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(redacted(value), ensure_ascii=False)
     return "".join(c if _is_seen(c) else json.dumps(c)[1:-1] for c in text)
 
 
 def cell(value: Any) -> str:
     """Return a plain value as it stands in a table: a text as it is, nothing as nothing, else JSON."""
-    return "" if value is None else clean(value) if isinstance(value, str) else as_json(value)
+    return "" if value is None else clean(redacted(value)) if isinstance(value, str) else as_json(value)
 
 
 def redacted(value: Any) -> Any:

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from persistent_collections import configure, get_codec, register_codec
+from persistent_collections.cli.app import app
+from persistent_collections.codecs.bcrypt import BcryptCodec
+
+MODELS = ("--models", "tests.cli.models")
+
+Run = Callable[..., str]
+Objects = Callable[..., list[Any]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("PERSISTENT_COLLECTIONS_URL", raising=False)
+    usual = get_codec("bcrypt")
+    register_codec(BcryptCodec(rounds=4), replace=True)
+    yield
+    register_codec(usual, replace=True)
+    configure({})
+
+
+@pytest.fixture(params=["json", "sqlite", "memory", "fakeredis", "server"])
+def url(request: pytest.FixtureRequest, tmp_path: Any, start: Any) -> str:
+    """Give the URL of an empty store of each kind; an in-process one with a name, by which a command finds it again."""
+    from_start = {"server": lambda: str(start("server").url)}
+    named = {
+        "json": f"json:{tmp_path}/data?fsync=off",
+        "sqlite": f"sqlite:{tmp_path}/data.db?synchronous=OFF",
+        "memory": f"memory:{tmp_path.name}",
+        "fakeredis": f"fakeredis://{tmp_path.name.replace('_', '-')}",
+    }
+    kind = request.param
+    return from_start[kind]() if kind in from_start else named[kind]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Give what runs a command in this process and returns what it wrote, on both streams where it failed."""
+
+    def run(*arguments: str, status: int = 0, given: str | None = None) -> str:
+        done = CliRunner().invoke(app, arguments, input=given, prog_name="persistent-collections")
+        assert done.exit_code == status, (done.output, done.exception)
+        return done.stdout if status == 0 else done.output
+
+    return run
+
+
+@pytest.fixture
+def objects(run: Run) -> Objects:
+    """Give what runs a command with ``--json`` and returns the objects it wrote, one a line."""
+
+    def objects(*arguments: str, status: int = 0) -> list[Any]:
+        return [json.loads(line) for line in run(*arguments, "--json", status=status).splitlines()]
+
+    return objects

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet, connect
+from tests.cli.conftest import MODELS, Objects, Run
+from tests.cli.models import Sailor
+
+ODD = ["..", "a/b\\c", "a b", "*[x]?", "é😀", "CON", "x" * 300, "-l"]
+HASH = "$2b$12$" + "abcdefghijklmnopqrstu./" * 2 + "1234567"
+
+
+@pytest.fixture
+def store(url: str) -> Backend:
+    return connect(url)
+
+
+def test_ls_shows_every_key_with_type_size_and_deadline(url: str, store: Backend, objects: Objects) -> None:
+    Sailor("ann", backend=store, name="Ann", age=40, crew=[Sailor("bob", backend=store, name="Bob")], ports={"Oslo"})
+    PersistentDict("settings", {"a": 1}, backend=store).expire(1000)
+    PersistentList("empty", backend=store)
+    found = {row["key"]: row for row in objects("--url", url, *MODELS, "ls")}
+    assert 990 < found["PersistentDict:settings"].pop("ttl_s") <= 1000
+    assert found == {
+        "Sailor:ann": {"key": "Sailor:ann", "type": "record", "size": 2},
+        "Sailor:ann:crew": {"key": "Sailor:ann:crew", "type": "list", "size": 1},
+        "Sailor:ann:ports": {"key": "Sailor:ann:ports", "type": "set", "size": 1},
+        "Sailor:bob": {"key": "Sailor:bob", "type": "record", "size": 1},
+        "PersistentDict:settings": {
+            "key": "PersistentDict:settings",
+            "type": "dict",
+            "size": 1,
+            "deadline": "in 16 min",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "keys"),
+    [
+        ("Sailor", {"Sailor:ann", "Sailor:ann:crew"}),
+        ("Sailor:a", {"Sailor:ann", "Sailor:ann:crew"}),
+        ("Sailor:ann:", {"Sailor:ann:crew"}),
+        ("Sailor:ann:crew", {"Sailor:ann:crew"}),
+        ("Nobody", set()),
+    ],
+)
+def test_ls_lists_the_keys_that_start_with_a_prefix(prefix: str, keys: set[str], objects: Objects) -> None:
+    url = "memory:prefixes"
+    store = connect(url)
+    Sailor("ann", backend=store, name="Ann", crew=[Sailor.ref("ann", backend=store)])
+    PersistentDict("Sailor", {"a": 1}, backend=store)
+    assert {row["key"] for row in objects("--url", url, "ls", prefix)} == keys
+
+
+def test_show_gives_a_row_for_each_field_and_each_child(url: str, store: Backend, objects: Objects) -> None:
+    ann = Sailor("ann", backend=store, name="Ann", email="a@x", age=40, password="Ahoy", ports={"Oslo", "Rome"})
+    ann.captain = ann
+    rows = objects("--url", url, *MODELS, "show", "Sailor:ann")
+    assert rows == [
+        {"field": "name", "value": "Ann"},
+        {"field": "age", "value": 40},
+        {"field": "email", "value": "a@x"},
+        {"field": "password", "value": "[redacted]"},
+        {"field": "captain", "value": "Sailor:ann"},
+        {"field": "ports", "child": "Sailor:ann:ports", "type": "set", "size": 2},
+    ]
+
+
+def test_show_reads_a_list_over_several_pages_in_its_order(url: str, store: Backend, objects: Objects) -> None:
+    PersistentList("l", range(2500), backend=store)
+    expected = [{"index": index, "value": index} for index in range(2500)]
+    assert objects("--url", url, "show", "PersistentList:l") == expected
+
+
+def test_show_gives_the_members_of_a_set(url: str, store: Backend, objects: Objects) -> None:
+    PersistentSet("s", {"a", "b"}, backend=store)
+    rows = objects("--url", url, "show", "PersistentSet:s")
+    assert sorted(row["member"] for row in rows) == ["a", "b"]
+
+
+def test_get_gives_a_text_as_it_is_and_all_else_as_json(url: str, store: Backend, run: Run) -> None:
+    value = {"a": [1, None, "x"]}
+    PersistentDict("d", {"text": "as it is", "value": value, "n": 1.5, "no": None}, backend=store)
+    get = ("--url", url, "get", "PersistentDict:d")
+    assert run(*get, "text") == "as it is\n"
+    assert run(*get, "text", "--json") == '"as it is"\n'
+    assert json.loads(run(*get, "value")) == value
+    assert (run(*get, "n"), run(*get, "no")) == ("1.5\n", "null\n")
+    assert json.loads(run(*get)) == PersistentDict("d", backend=store).copy()
+
+
+def test_get_counts_the_items_of_a_list_as_python_does(url: str, store: Backend, run: Run) -> None:
+    PersistentList("l", ["a", "b", "c"], backend=store)
+    assert run("--url", url, "get", "PersistentList:l", "1") == "b\n"
+    assert run("--url", url, "get", "PersistentList:l", "--", "-1") == "c\n"
+    assert "'3'" in run("--url", url, "get", "PersistentList:l", "3", status=1)
+    assert "no index" in run("--url", url, "get", "PersistentList:l", "first", status=2)
+
+
+def test_get_of_a_field_means_what_reading_it_does(url: str, store: Backend, run: Run) -> None:
+    Sailor("ann", backend=store, email="a@x", crew=[Sailor("bob", backend=store, name="Bob")])
+    get = ("--url", url, *MODELS, "get", "Sailor:ann")
+    assert run(*get, "email") == "a@x\n"
+    assert run(*get, "age") == "0\n"
+    assert run(*get, "born") == "null\n"
+    assert run(*get, "crew") == '["Sailor:bob"]\n'
+    assert run(*get, "ports") == "[]\n"
+    assert "did you mean 'email'" in run(*get, "emial", status=2)
+
+
+def test_what_is_not_there_is_told_with_the_exit_code_one(url: str, store: Backend, run: Run) -> None:
+    PersistentDict("d", {"a": 1}, backend=store)
+    for command in (
+        ("show", "PersistentDict:e"),
+        ("get", "PersistentDict:e"),
+        ("get", "PersistentDict:d", "b"),
+        ("get", "Sailor:ann", "name"),
+        ("delete", "PersistentDict:e", "--yes"),
+        ("set", "PersistentDict:e", "a", "1"),
+    ):
+        told = run("--url", url, *MODELS, *command, status=1)
+        assert told.startswith("persistent-collections: ")
+        assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("id", ODD)
+def test_an_odd_id_is_listed_shown_and_deleted_as_any_other(id: str, url: str, objects: Objects, run: Run) -> None:
+    handle = PersistentDict(id, {"f": id}, backend=url)
+    [row] = objects("--url", url, "ls")
+    assert row["key"] == handle.key
+    assert objects("--url", url, "show", row["key"]) == [{"field": "f", "value": id}]
+    run("--url", url, "delete", row["key"], "--yes")
+    assert not handle
+
+
+@pytest.mark.parametrize("url", ["sqlite", "server"], indirect=True)
+@pytest.mark.parametrize("id", ["a\x1b[31mb", "new\nline", "\x07\x9b1m", "rtl\u202eexe"])
+def test_no_control_character_reaches_the_terminal_and_json_still_tells_it(
+    id: str, url: str, run: Run, objects: Objects
+) -> None:
+    handle = PersistentDict(id, {id: id}, backend=url)
+    commands = [
+        ("ls",),
+        ("show", handle.key),
+        ("get", handle.key, id),
+        ("get", handle.key),
+        ("get", handle.key, "\x1b?"),
+    ]
+    for command in commands:
+        told = run("--url", url, *command, status=int("\x1b?" in command))
+        told += run("--url", url, *command, "--json", status=int("\x1b?" in command))
+        assert all(character.isprintable() or character in " \n" for character in told), told
+    assert objects("--url", url, "show", handle.key) == [{"field": id, "value": id}]
+    assert run("--url", url, "ls").count("\n") == 2
+
+
+@pytest.mark.parametrize("url", ["json", "server"], indirect=True)
+@pytest.mark.parametrize("models", [(), MODELS], ids=["unknown", "known"])
+def test_the_hash_of_a_password_is_never_printed(url: str, store: Backend, models: tuple[str, ...], run: Run) -> None:
+    ann = Sailor("ann", backend=store, name="Ann", password="Ahoy")
+    text = ann.password.text
+    values: dict[str, Any] = {
+        "text": HASH,
+        "in": {"deep": [HASH, {HASH: 1}]},
+        "raw": HASH.encode(),
+        "inside": f"is {HASH}",
+    }
+    PersistentDict("json", values, backend=store)
+    PersistentDict("msgpack", values, backend=store, codec="msgpack")
+    PersistentSet("set", {HASH}, backend=store)
+    PersistentDict("keys", {HASH: 1}, backend=store)
+    commands = [("ls",), ("get", "Sailor:ann", "password"), ("get", "PersistentDict:json", "raw")]
+    for key in map(str, store.keys("")):
+        commands += [("show", key), ("get", key)]
+    told = "".join(run("--url", url, *models, *command, *json) for command in commands for json in ((), ("--json",)))
+    assert told.count("[redacted]") > 2 * len(commands)
+    in_base64 = base64.b64encode(HASH.encode()).decode()
+    for secret in (text, HASH, text[-20:], HASH[-20:], in_base64[:40]):
+        assert secret not in told
+
+
+def test_a_value_that_its_codec_does_not_read_is_shown_as_it_looks(run: Run, objects: Objects) -> None:
+    store = connect("memory:undecodable")
+    PersistentDict("d", {"a": (1, 2)}, backend=store, codec="msgpack")
+    PersistentDict("d", backend=store, codec="str")["b"] = "text"
+    assert objects(
+        "--url", "memory:undecodable", "--codec", "PersistentDict:d=msgpack", "show", "PersistentDict:d"
+    ) == [
+        {"field": "a", "value": {"$tuple": [1, 2]}},
+        {"field": "b", "value": "text"},
+    ]
+    [first, _] = objects("--url", "memory:undecodable", "show", "PersistentDict:d")
+    assert "$bytes" in first["value"]
+
+
+def test_a_key_that_the_store_cannot_read_does_not_hide_the_others(tmp_path: Any, run: Run) -> None:
+    url = f"json:{tmp_path}/data"
+    PersistentDict("a", {"x": 1}, backend=url)
+    PersistentDict("b", {"x": 1}, backend=url)
+    (tmp_path / "data" / "PersistentDict" / "a.json").write_text("{", "utf-8")
+    told = run("--url", url, "ls", status=1)
+    assert "unreadable" in told
+    assert "PersistentDict:b" in told
