@@ -103,7 +103,8 @@ def test_set_writes_the_places_of_children_and_collections(url: str, store: Back
     run(*command, "PersistentDict:d", "b", "word", "--text")
     assert ann.log == {1: "out", 2: "back home"}
     assert [sailor.id for sailor in ann.crew] == ["bob"]
-    assert (things, settings) == ([1, {"a": [True]}], {"a": 1, "b": "word"})
+    assert things == [1, {"a": [True]}]
+    assert settings == {"a": 1, "b": "word"}
     assert "no index 2" in run(*command, "PersistentList:l", "2", "1", status=1)
 
 
