@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, cast, get_args, get_origin
 
-from persistent_collections.annotations import default_of, evaluate
+from persistent_collections.annotations import default_of
 from persistent_collections.backends.base import Backend, Content, Key, Replace
 from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec, known_codecs
 from persistent_collections.config import BackendSource
 from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
-from persistent_collections.objects import CodecSource, PersistentObject, generation, names_in_module, references
+from persistent_collections.objects import CodecSource, PersistentObject, generation, references
 
 _NOTHING: Final = ()
 
@@ -28,12 +28,16 @@ class Origin(NamedTuple):
         field: The declared name of the child.
         kin: Every key of the record, its own first.
         codec: What the field's annotation chooses, if anything.
+        declarer: The class in whose body the field stands.
+        bare: Whether texts and references are stored as they are.
     """
 
     owner: PersistentObject
     field: str
     kin: tuple[Key, ...]
     codec: CodecSource | None
+    declarer: type[PersistentObject]
+    bare: bool
 
 
 class PersistentCollection(PersistentObject, abstract=True):
@@ -110,8 +114,9 @@ class PersistentCollection(PersistentObject, abstract=True):
         parameter = self._parameters[position]
         if isinstance(parameter, TypeVar):
             return default_of(parameter)
-        owner = type(self._origin.owner) if self._origin else self._unbound
-        return evaluate(parameter, owner, names_in_module(owner))
+        if self._origin and type(self) is not self._unbound:  # the field's annotation gives the parameters
+            return type(self._origin.owner)._evaluated(parameter, self._origin.declarer)
+        return self._evaluated(parameter, self._unbound)
 
     def _value_codec(self, backend: Backend) -> Codec:
         """Return the codec of values, whose type is the last parameter, bound to ``backend``."""
@@ -120,7 +125,7 @@ class PersistentCollection(PersistentObject, abstract=True):
         codec: Codec | None = backend.memo.get(known) if known else None
         if codec is None:
             sources = [origin and origin.codec, self._codec, self._class_codec]
-            codec = bound_codec(backend, self._declared(-1), sources, in_schema=origin is not None)
+            codec = bound_codec(backend, self._declared(-1), sources, in_schema=bool(origin and origin.bare))
             if known:
                 backend.memo[known] = codec
         return named(codec, self.key)

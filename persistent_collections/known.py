@@ -100,12 +100,13 @@ class Known:
         field = self.fields(cls).get(str(stored))
         if field is None or field.child:
             return self._named_for(key)
-        return chosen_codec(field.declared, [field.codec, self._store_codec], in_schema=True)
+        return chosen_codec(field.declared, [field.codec, self._store_codec], in_schema=field.bare)
 
     def _codec_of_items(self, key: Key, example: PersistentCollection) -> Codec | None:
         origin, of_class = example._origin, type(example)._class_codec
         if origin:
-            return chosen_codec(example._declared(-1), [origin.codec, of_class, self._store_codec], in_schema=True)
+            sources = [origin.codec, of_class, self._store_codec]
+            return chosen_codec(example._declared(-1), sources, in_schema=origin.bare)
         found = self._named_by_name(key) or of_class or self._store_codec or self._named.get("*")
         return None if found is None else _codec(found)
 

@@ -12,9 +12,9 @@ from functools import lru_cache
 from random import uniform
 from threading import get_ident
 from types import MappingProxyType, new_class
-from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, Self, TypeAlias, TypeVar
 
-from persistent_collections.annotations import substitute, type_variables
+from persistent_collections.annotations import bindings, evaluate, parts, substitute, type_variables
 from persistent_collections.backends.base import Backend, Delete, Key, SetDeadline
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.config import BackendSource, Choice, LazyBackend, choose, portable, resolve, surrounding
@@ -87,8 +87,11 @@ class PersistentObject(ABC):
         super().__init_subclass__(**kwargs)
         if parameters is not None:  # the same class with its type parameters known, made by __class_getitem__
             cls._parameters = parameters
+            cls._declare()
             return
         cls._unbound = cls
+        if Generic in cls.__mro__[: cls.__mro__.index(PersistentObject)]:
+            raise TypeError(f"{cls.__name__}: Generic[…] stands behind {cls.__bases__[-1].__name__} among the bases")
         cls._module = getattr(sys.modules.get(cls.__module__), "__dict__", {})
         cls._parameters = cls._parameters or getattr(cls, "__parameters__", ())
         if backend is not None:
@@ -110,11 +113,27 @@ class PersistentObject(ABC):
         variables = type_variables(cls._parameters)
         if not 0 < len(given) <= len(variables):
             raise TypeError(f"{cls.__name__} takes {len(variables) or 'no'} type parameter(s), not {len(given)}")
-        known = tuple(substitute(part, dict(zip(variables, given, strict=False))) for part in cls._parameters)
+        known = dict(zip(variables, given, strict=False))
+        return cls._with_parameters(tuple(substitute(part, known) for part in cls._parameters))
+
+    @classmethod
+    def _with_parameters(cls, parameters: tuple[Any, ...]) -> type[Self]:
+        """Return this class with all its type parameters known."""
         try:
-            return _parameterised(cls, known)
-        except TypeError:  # a parameter that is not hashable, such as Annotated with a list
-            return _parameterised.__wrapped__(cls, known)
+            hash(parameters)
+        except TypeError:  # such as Annotated with a list
+            return _parameterised.__wrapped__(cls._unbound, parameters)
+        return _parameterised(cls._unbound, parameters)
+
+    @classmethod
+    def _evaluated(cls, annotation: Any, owner: type[PersistentObject]) -> Any:
+        """Return an annotation in the body of ``owner``, evaluated for objects of this class."""
+        if isinstance(annotation, type) and parts(annotation)[0] is annotation:
+            return annotation
+        names = names_in_module(owner)
+        generic = evaluate(annotation, owner, names, cls)
+        known = bindings(cls).get(owner)
+        return evaluate(substitute(generic, known), owner, names, cls) if known else generic
 
     def __init__(self, id: str | int | None = None, /, *, backend: BackendSource | None = None) -> None:
         self._settle(id_or_random(id), choose(backend) or self._class_choice or surrounding())
@@ -355,8 +374,17 @@ def references(backend: Backend) -> References:
             raise DecodeError(f"a stored reference is to a {name!r}; import the module that defines this class")
         return cls._handle(unquoted, backend)
 
-    found: References = backend.memo.setdefault("references", References(PersistentObject, to_key, from_key))
+    found: References = backend.memo.setdefault("references", References(PersistentObject, to_key, from_key, narrowed))
     return found
+
+
+def narrowed(value: Any, kind: type[PersistentObject]) -> Any:
+    """Return an object as one of ``kind``, where its key does not tell the type parameters; None if it is none."""
+    if isinstance(value, kind):
+        return value
+    known = value._parameters if isinstance(value, kind._unbound) else None
+    unknown = type(value) is kind._unbound
+    return kind._handle(value._id, value._choice) if unknown or known == kind._parameters else None
 
 
 def attempts(what: str) -> Iterator[None]:

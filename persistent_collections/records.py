@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, data
 
 from typing_extensions import Format, get_annotations
 
+from persistent_collections.annotations import type_variables
 from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
 from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
@@ -179,12 +180,16 @@ class Record(_Declared, abstract=True):
 
     @classmethod
     def _declare(cls) -> None:
+        cls._compiled = None
+        if cls._unbound is not cls:
+            return  # the fields are compiled when they are asked for, as they may name this very class
         inherited: dict[str, Declaration] = {}
         for base in reversed(cls.__mro__[1:]):
             inherited |= vars(base).get("_declarations", {})
+        given = tuple(part for base in cls.__bases__ for part in getattr(base, "_parameters", ()))
+        cls._parameters = getattr(cls, "__parameters__", ()) or type_variables(given)
         own = declarations(cls, get_annotations(cls, format=Format.FORWARDREF), inherited)
         cls._declarations = inherited | own
-        cls._compiled = None
         for name, declaration in own.items():
             if declaration.default is cls.__dict__.get(name):
                 delattr(cls, name)
@@ -273,7 +278,7 @@ class Record(_Declared, abstract=True):
     def _child(self, field: Field, kind: type[PersistentCollection]) -> PersistentCollection:
         found = self._children.get(field.name)
         if found is None:
-            origin = Origin(self, field.name, self._family(), field.codec)
+            origin = Origin(self, field.name, self._family(), field.codec, field.declarer, field.bare)
             found = self._children.setdefault(field.name, kind._child(origin, field.stored))
         return found
 
@@ -517,7 +522,7 @@ def make_record(
 
 
 def _bound_field(field: Field, backend: Backend) -> _BoundField:
-    codec = bound_codec(backend, field.declared, [field.codec], in_schema=True)
+    codec = bound_codec(backend, field.declared, [field.codec], in_schema=field.bare)
     default = None if field.default is MISSING or field.default is None else codec.encode(field.default)
     return _BoundField(field, codec, default)
 

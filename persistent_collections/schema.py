@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
 
-from persistent_collections.annotations import evaluate
+from persistent_collections.annotations import evaluate, type_variables
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.registry import get_codec
@@ -77,6 +77,9 @@ class Field:
         codec: What its annotation or its class chooses, or what its type needs.
         default: What it reads as while unset, or ``MISSING``.
         zero: Gives what it reads as while unset if it has no default.
+        declarer: The class in whose body it stands.
+        bare: Whether texts and references are stored as they are: not where a type variable stands for them, so that
+            what is stored does not depend on what it stands for.
         child: The class of the child collection, None for a field that holds a value.
     """
 
@@ -86,6 +89,8 @@ class Field:
     codec: CodecSource | None
     default: Any
     zero: Callable[[], Any]
+    declarer: type[PersistentObject]
+    bare: bool
     child: type[PersistentCollection] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,7 +136,7 @@ def require_distinct(cls: type, fields: Sequence[Field]) -> None:
         raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one another name by stored_as()")
 
 
-def compiled(cls: type, declaration: Declaration, source: CodecSource | None) -> Field:
+def compiled(cls: type[PersistentObject], declaration: Declaration, source: CodecSource | None) -> Field:
     """Return what ``declaration`` declares for objects of ``cls``.
 
     Args:
@@ -144,7 +149,8 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
         TypeError: Its annotation or default cannot be kept exactly.
     """
     owner, name, annotation, default = declaration
-    declared = evaluate(annotation, owner, names_in_module(owner), cls)
+    declared = cls._evaluated(annotation, owner)
+    bare = not type_variables((evaluate(annotation, owner, names_in_module(owner)),))
     stored, chosen = name, None
     marks = get_args(declared)[1:] if get_origin(declared) is Annotated else ()
     for mark in marks:
@@ -155,7 +161,7 @@ def compiled(cls: type, declaration: Declaration, source: CodecSource | None) ->
         declared = Annotated[(get_args(declared)[0], *others)] if others else get_args(declared)[0]
     zero = _none if default is None else _zero(declared)
     try:
-        field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero), source)
+        field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero, owner, bare), source)
         if is_child(field.declared):
             _check_child(field, cls)
         else:
@@ -181,7 +187,7 @@ def _settled(field: Field, source: CodecSource | None) -> Field:
     if inner is Password:
         return replace(field, declared=inner, codec=field.codec or "bcrypt")
     field = replace(field, codec=field.codec or source)
-    if field.codec is not None or text_codec(inner) is None:
+    if field.codec is not None or text_codec(inner) is None or not field.bare:
         return field
     if optional and not field.unset_is_none:
         raise TypeError(
@@ -196,13 +202,13 @@ def _check_child(field: Field, cls: type[PersistentObject]) -> None:
     if field.default is not MISSING:
         raise TypeError("a child collection has no default; declare it as … = child()")
     collection: PersistentCollection = field.declared._handle("any", None)
-    collection._origin = Origin(cls.__new__(cls), field.name, (), field.codec)
+    collection._origin = Origin(cls.__new__(cls), field.name, (), field.codec, field.declarer, field.bare)
     collection._bind(MemoryBackend())
 
 
 def _check(field: Field) -> None:
     """Raise ``TypeError`` for a declared type or default that the field's codec cannot keep."""
-    source = field.codec or text_codec(field.declared) or "json"
+    source = field.codec or (field.bare and text_codec(field.declared)) or "json"
     bound = (get_codec(source) if isinstance(source, str) else source).bind(field.declared, _PLACEHOLDER)
     if field.default is not MISSING and field.default is not None:
         if field.declared is Password:

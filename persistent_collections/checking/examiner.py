@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 from persistent_collections.backends.base import Backend, Content, Delete, Key, Shape
 from persistent_collections.checking.findings import Problem
-from persistent_collections.codecs.base import References
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.codecs.registry import get_codec
@@ -52,7 +52,7 @@ class Examiner:
             self._met.append(handle)
             return handle
 
-        self._references = References(standard.kind, standard.to_key, meet)
+        self._references = replace(standard, from_key=meet)
 
     def problems(self, key: Key) -> Iterator[Problem]:
         """Yield what is wrong under ``key``, items in their order."""

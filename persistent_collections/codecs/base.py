@@ -10,6 +10,10 @@ from typing import Any, Literal, TypeAlias
 Format: TypeAlias = Literal["text", "json", "binary"]
 
 
+def _instance(value: Any, kind: type) -> Any:
+    return value if isinstance(value, kind) else None
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """How the codecs of one store turn persistent objects into keys and back.
@@ -20,11 +24,14 @@ class References:
             store.
         from_key: Gives the handle of a key, bound to this store; raises ``DecodeError`` for what is no key of a known
             class. No I/O.
+        narrowed: Gives an object as one of a declared class, which may know more of its type parameters than the key
+            tells; None where it is none of that class.
     """
 
     kind: type
     to_key: Callable[[Any], str]
     from_key: Callable[[str], Any]
+    narrowed: Callable[[Any, type], Any] = _instance
 
 
 class Codec(ABC):

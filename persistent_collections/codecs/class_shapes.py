@@ -9,7 +9,9 @@ from typing import Any
 
 from typing_extensions import override
 
-from persistent_collections.codecs.classes import build, take_apart
+from persistent_collections.annotations import parts, shown
+from persistent_collections.codecs.base import References
+from persistent_collections.codecs.classes import build, same, take_apart
 from persistent_collections.codecs.lowering import MAX_DEPTH
 from persistent_collections.codecs.shapes import MismatchError, Place, Shape
 from persistent_collections.codecs.types import builtin_type, is_registered
@@ -19,15 +21,16 @@ from persistent_collections.errors import EncodeError
 class InstanceShape(Shape):
     """Persistent objects of a class or its subclasses, stored as references."""
 
-    def __init__(self, kind: type) -> None:
-        self.expected = kind.__name__
-        self.stored = frozenset({kind})
-        self._kind = kind
+    def __init__(self, kind: type, references: References) -> None:
+        self.expected = shown(kind)
+        self.stored = frozenset({parts(kind)[0]})
+        self._kind, self._references = kind, references
 
     def walk(self, value: Any, at: Place) -> Any:
-        if not isinstance(value, self._kind):
+        found = self._references.narrowed(value, self._kind)
+        if found is None:
             raise self.mismatch(value, at)
-        return value
+        return value if at.way == "store" else found
 
 
 class ClassShape(Shape):
@@ -45,7 +48,7 @@ class ClassShape(Shape):
             raise MismatchError(at._replace(path=at.path[:3]), f"nested more than {MAX_DEPTH} deep, or holding itself")
         if type(value) is self.kind:
             return value if at.way == "load" or is_registered(self.kind) else self._lower(value, at)
-        if at.way == "load" and type(value) in self.stored:
+        if at.way == "load" and (type(value) in self.stored or not self.stored):
             return self._lift(value, at)
         raise self.mismatch(value, at)
 
@@ -63,11 +66,11 @@ class EnumShape(ClassShape):
 
     def __init__(self, kind: type[Enum]) -> None:
         super().__init__(kind)
-        self.stored = frozenset(type(member.value) for member in kind)
+        self.stored = frozenset(type(member._value_) for member in kind)
 
     @override
     def _lower(self, value: Any, at: Place) -> Any:
-        return value.value
+        return value._value_
 
     def _lift(self, stored: Any, at: Place) -> Any:
         try:
@@ -103,14 +106,18 @@ class FieldsShape(ClassShape):
 
 
 class ModelShape(ClassShape):
-    """Instances of a pydantic model, as the dict that ``model_dump`` gives."""
+    """Instances of a pydantic model, as what ``model_dump`` gives: a dict, for a root model its root."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(kind)
+        self.stored = frozenset() if kind.__pydantic_root_model__ else self.stored
 
     def _lower(self, value: Any, at: Place) -> Any:
         try:
             stored = value.model_dump(by_alias=True, round_trip=True, warnings=False)
         except ValueError as error:
             raise MismatchError(at, f"{self.expected}.model_dump raises {type(error).__name__}") from None
-        if self._lift(stored, at) != value:
+        if not same(self.walk(stored, at._replace(way="load")), value):
             raise MismatchError(at, f"{self.expected} validated again is another value")
         return stored
 

@@ -51,7 +51,7 @@ def take_apart(value: Any) -> dict[str, Any]:
     try:
         fields = {name: getattr(value, name) for name in fields_of(kind) or ()}
         twin = build(kind, fields)
-        kept = all(_same(getattr(twin, name), field) for name, field in fields.items())
+        kept = all(same(getattr(twin, name), field) for name, field in fields.items())
     except Exception as error:  # noqa: BLE001 - a constructor may raise anything
         raise EncodeError(f"{kind.__name__}(...) built from its own fields raises {type(error).__name__}") from None
     if not kept:
@@ -77,5 +77,20 @@ def build(kind: type[Any], fields: Mapping[str, Any]) -> Any:
     return value
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and one == other)
+def same(one: Any, other: Any) -> bool:
+    """Say whether two values are equal, and of the same types all through."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    match one:
+        case list() | tuple():
+            return all(map(same, one, other))
+        case dict():
+            return all(map(same, one.items(), other.items()))
+        case set() | frozenset():
+            return {(type(item), item) for item in one} == {(type(item), item) for item in other}
+    fields = getattr(type(one), "__pydantic_fields__", ())
+    return all(same(getattr(one, name), getattr(other, name)) for name in fields) and (
+        not fields or same(one.model_extra, other.model_extra)
+    )

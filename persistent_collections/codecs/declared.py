@@ -10,15 +10,17 @@ from inspect import isabstract
 from itertools import combinations
 from pathlib import Path, PurePath
 from types import NoneType, UnionType
-from typing import Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, ForwardRef, Literal, NewType, Self, TypeVar, Union, Unpack, get_args, get_origin
 
-import msgspec
 import typing_extensions
+from typing_extensions import Format, get_annotations
 
+from persistent_collections.annotations import bindings, substitute, upper_bound
 from persistent_collections.codecs import class_shapes, shapes
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.classes import fields_of, require_constructor
-from persistent_collections.codecs.lowering import lower
+from persistent_collections.codecs.constraints import constraints
+from persistent_collections.codecs.lowering import lift, lower
 from persistent_collections.codecs.shapes import MismatchError, Place, Shape
 from persistent_collections.codecs.types import is_registered
 from persistent_collections.errors import DecodeError, EncodeError
@@ -132,11 +134,8 @@ class _Reader:
     def _annotated(self, declared: Any, *metadata: Any) -> Shape:
         shape = self.shape(declared)
         origin = get_origin(declared)
-        base: Any = declared if origin in (None, *_UNIONS) else origin
-        for constraint in [item for item in metadata if isinstance(item, msgspec.Meta)]:
-            annotation: Any = typing.Annotated[base, constraint]
-            msgspec.inspect.type_info(annotation)
-            shape = shapes.ConstrainedShape(shape, annotation)
+        for constraint in constraints(declared if origin in (None, *_UNIONS) else origin, metadata):
+            shape = shapes.ConstrainedShape(shape, constraint)
         return shape
 
     def _literal(self, values: tuple[Any, ...]) -> Shape:
@@ -147,7 +146,9 @@ class _Reader:
 
     def _union(self, members: list[Shape]) -> Shape:
         for one, other in combinations(members, 2):
-            if (one.opaque or other.opaque) and one.stored & other.stored:
+            tagged = not (one.opaque or other.opaque or isinstance(one, class_shapes.InstanceShape))
+            overlap = not (one.stored and other.stored) or one.stored & other.stored
+            if overlap and not tagged:
                 raise TypeError(
                     f"{one.expected} and {other.expected} cannot be told apart when read; "
                     "register_type the classes, so that each is stored under a tag"
@@ -179,6 +180,8 @@ class _Reader:
             return shapes.ExactShape(tuple)
         if arguments[1:] == (Ellipsis,):
             return shapes.ItemsShape(tuple, self.shape(arguments[0]))
+        if any(get_origin(item) is Unpack or getattr(item, "__unpacked__", False) for item in arguments):
+            raise _untellable(declared, "declare tuple[Any, ...]")
         return shapes.TupleShape([self.shape(item) for item in arguments])
 
     def _hashable(self, declared: Any) -> Shape:
@@ -189,7 +192,7 @@ class _Reader:
 
     def _unregistered(self, declared: Any, kind: type, arguments: tuple[Any, ...]) -> Shape:
         if self._references is not None and issubclass(kind, self._references.kind):
-            return class_shapes.InstanceShape(kind)
+            return class_shapes.InstanceShape(kind, self._references)
         if issubclass(kind, Enum):
             return self._enum(kind)
         if _is_pydantic_model(kind):
@@ -208,9 +211,11 @@ class _Reader:
 
     def _enum(self, kind: type[Enum]) -> Shape:
         try:
-            lower([member.value for member in kind])
-        except EncodeError:
-            raise _untellable(kind, f"register_type({kind.__qualname__}, …), and its members go by name") from None
+            kept = all(kind(lift(lower(member._value_))) is member for member in kind)
+        except Exception:  # noqa: BLE001 - an Enum's _missing_ may raise anything
+            kept = False
+        if not kept:
+            raise _untellable(kind, f"register_type({kind.__qualname__}, …), and its members go by name")
         return class_shapes.EnumShape(kind)
 
     def _with_fields(
@@ -221,9 +226,11 @@ class _Reader:
         arguments: tuple[Any, ...],
     ) -> Shape:
         self._classes[declared] = shape
-        parameters = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
         hints = _hints(kind)
-        shape.fields = {name: self.shape(_given(hints[name], parameters)) for name in fields_of(kind) or hints}
+        meanings = {name: {**_bound(kind, arguments, name), Self: declared} for name in fields_of(kind) or hints}
+        shape.fields = {
+            name: self.shape(substitute(hints.get(name, Any), meaning)) for name, meaning in meanings.items()
+        }
         shape.opaque |= any(field.opaque for field in shape.fields.values())
         return shape
 
@@ -231,13 +238,16 @@ class _Reader:
 def _unwrapped(declared: Any) -> Any:
     """Return what an alias, a new type, a type variable or a qualifier stands for."""
     while True:
+        origin = get_origin(declared)
         if isinstance(declared, NewType):
             declared = declared.__supertype__
         elif isinstance(declared, _ALIASES):
             declared = declared.__value__
+        elif isinstance(origin, _ALIASES):
+            declared = substitute(origin.__value__, dict(zip(origin.__type_params__, get_args(declared), strict=False)))
         elif isinstance(declared, TypeVar):
-            declared = Any if declared.__bound__ is None else declared.__bound__
-        elif get_origin(declared) in _WRAPPERS:
+            declared = upper_bound(declared)
+        elif origin in _WRAPPERS:
             [declared] = get_args(declared)
         else:
             return _CONCRETE.get(declared, declared) if isinstance(declared, type) else declared
@@ -258,12 +268,12 @@ def _required_keys(kind: Any) -> frozenset[str]:
     return frozenset(kind.__required_keys__ | required) - optional
 
 
-def _given(hint: Any, parameters: dict[Any, Any]) -> Any:
-    """Return an annotation with the type variables of its generic class replaced by what was given for them."""
-    if isinstance(hint, TypeVar):
-        return parameters.get(hint, hint)
-    variables = getattr(hint, "__parameters__", ())
-    return hint[tuple(parameters.get(each, each) for each in variables)] if variables else hint
+def _bound(kind: type, arguments: tuple[Any, ...], field: str) -> dict[Any, Any]:
+    """Return what the type variables of the class that declares a field of ``kind`` stand for."""
+    known = bindings(kind, arguments)
+    bases = reversed(known) if typing_extensions.is_typeddict(kind) else kind.__mro__  # its bases are no part of that
+    own = (base for base in bases if base in known and field in get_annotations(base, format=Format.FORWARDREF))
+    return {**known.get(next(own, kind), {})}
 
 
 def _is_pydantic_model(kind: type) -> bool:

@@ -52,7 +52,7 @@ def is_equal_to_a(kind: type[int | float], value: Any) -> bool:
     """Say whether some number of this type is equal to ``value``."""
     try:
         return bool(kind(value) == value)
-    except (OverflowError, ValueError, TypeError):
+    except (ArithmeticError, ValueError, TypeError):
         return False
 
 
@@ -84,8 +84,8 @@ class KeyLowering(JSONLowering):
 
 
 def _folded(value: Hashable) -> Any:
-    if isinstance(value, Enum) and value == value.value:
-        return _folded(value.value)
+    if isinstance(value, Enum) and value == value._value_:
+        return _folded(value._value_)
     if isinstance(value, Number):
         return fold_number(value)
     if type(value) is datetime:

@@ -53,7 +53,7 @@ class JSONCodec(DeclaredCodec):
         lowered = lower(value, self._references)
         try:
             return to_json(lowered).encode()
-        except (ValueError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise EncodeError(
                 f"value: this process cannot write it ({type(error).__name__}); "
                 "see sys.set_int_max_str_digits and sys.setrecursionlimit"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from itertools import repeat
 from math import isinf
 from numbers import Number
 from pathlib import PosixPath
@@ -19,9 +20,9 @@ from persistent_collections.codecs.class_shapes import EnumShape, InstanceShape
 from persistent_collections.codecs.declared import checked, rebuilt
 from persistent_collections.codecs.folding import KeyLowering, fold_number, is_equal_to_a
 from persistent_collections.codecs.lowering import checked_text, lift
-from persistent_collections.codecs.shapes import ExactShape, ItemsShape, Shape, TupleShape
+from persistent_collections.codecs.shapes import ExactShape, ItemsShape, Shape, TupleShape, UnionShape
 from persistent_collections.codecs.types import find_form, tagged, untagged
-from persistent_collections.errors import EncodeError
+from persistent_collections.errors import DecodeError, EncodeError
 
 _TEXTUAL: Final = (UUID, date, datetime, time, bytes, PosixPath)
 _NUMBERS: Final = (int, float, bool)
@@ -71,16 +72,12 @@ class _NumberForm(KeyForm):
 
     def plain(self, key: Any) -> Any:
         number = fold_number(key) if isinstance(key, Number) else key
-        checked(self._shape, self._typed(number))
+        checked(self._shape, _typed(number, self._kinds))
         return str(number) if type(number) is float and isinf(number) else number
 
     def key(self, plain: Any) -> Any:
         number = float(plain) if plain in _INFINITIES else plain
-        return rebuilt(self._shape, self._typed(number))
-
-    def _typed(self, number: Any) -> Any:
-        """Return a number as the declared type that has one equal to it, or as it is where none has."""
-        return next((kind(number) for kind in self._kinds if is_equal_to_a(kind, number)), number)
+        return rebuilt(self._shape, _typed(number, self._kinds))
 
 
 class _DecimalForm(KeyForm):
@@ -125,7 +122,7 @@ class _EnumForm(KeyForm):
 
     def plain(self, key: Any) -> Any:
         member = self._member(key)
-        return KeyLowering(None).lower(tagged(member, None)[1] if self._form else member.value)
+        return KeyLowering(None).lower(tagged(member, None)[1] if self._form else member._value_)
 
     def key(self, plain: Any) -> Any:
         return untagged(self._form.tag, lift(plain), None) if self._form else self._kind(lift(plain))
@@ -183,7 +180,26 @@ class _TaggedForm(KeyForm):
         return KeyLowering(self._references).lower(checked(self._shape, key))
 
     def key(self, plain: Any) -> Any:
-        return lift(plain, self._references)
+        return _unfolded(self._shape, lift(plain, self._references))
+
+
+def _unfolded(shape: Shape, key: Any) -> Any:
+    """Return a folded key as what it was declared as, where that has one equal to it."""
+    if isinstance(shape, UnionShape):
+        for member in shape.members:
+            with suppress(DecodeError):
+                return _unfolded(member, key)
+    if type(key) not in shape.stored:
+        key = _typed(key, [kind for kind in shape.stored if issubclass(kind, Number | Enum)])
+    elif isinstance(shape, ItemsShape | TupleShape):
+        items = repeat(shape.items) if isinstance(shape, ItemsShape) else shape.items
+        key = type(key)(map(_unfolded, items, key))
+    return rebuilt(shape, key)
+
+
+def _typed(key: Any, kinds: Iterable[Any]) -> Any:
+    """Return a key as the first of ``kinds`` that has one equal to it, or as it is where none has."""
+    return next((kind(key) for kind in kinds if is_equal_to_a(kind, key)), key)
 
 
 def _leaf_form(shape: Shape) -> KeyForm | None:

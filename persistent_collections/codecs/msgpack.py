@@ -73,7 +73,9 @@ class MsgpackCodec(DeclaredCodec):
             pass  # not plain; the walk below stores it or says where and why not
         try:
             return self._pack(_MsgpackLowering(self._references).lower(value))
-        except (ValueError, OverflowError, RecursionError) as error:
+        except EncodeError:
+            raise
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise EncodeError(
                 f"value: MessagePack cannot hold it ({type(error).__name__}): too long, or too deep"
             ) from None

@@ -12,9 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 from typing_extensions import override
 
+from persistent_collections.annotations import shown
+from persistent_collections.codecs.classes import same
+from persistent_collections.codecs.constraints import Constraint
 from persistent_collections.codecs.lowering import KEYS, Path, show
 from persistent_collections.codecs.types import builtin_type
 
@@ -65,7 +67,7 @@ class Shape(ABC):
         return self.passed.issuperset(map(type, values))
 
     def mismatch(self, value: Any, at: Place) -> MismatchError:
-        return MismatchError(at, f"expected {self.expected}, not {type(value).__name__}")
+        return MismatchError(at, f"expected {self.expected}, not {shown(type(value))}")
 
 
 class AnyShape(Shape):
@@ -179,10 +181,10 @@ class DictShape(Shape):
 
 
 class UnionShape(Shape):
-    """One of several shapes; the first that fits."""
+    """One of several shapes: the first in which the value stays what it is, else the first that fits."""
 
     def __init__(self, members: Sequence[Shape]) -> None:
-        self.members = sorted(members, key=lambda member: isinstance(member, FloatShape))
+        self.members = members
         self.expected = " or ".join(member.expected for member in members)
         self.stored = frozenset[type]().union(*(member.stored for member in members))
         self.passed = frozenset[type]().union(*(member.passed for member in members))
@@ -191,26 +193,31 @@ class UnionShape(Shape):
     def walk(self, value: Any, at: Place) -> Any:
         if type(value) in self.passed:
             return value
-        closest = self.mismatch(value, at)
+        closest, fitting = self.mismatch(value, at), []
         for member in self.members:
             try:
-                return member.walk(value, at)
+                walked = member.walk(value, at)
             except MismatchError as error:
                 closest = max(closest, error, key=lambda mismatch: mismatch.depth)
+                continue
+            if same(walked, value):
+                return walked
+            fitting.append(walked)
+        if fitting:
+            return fitting[0]
         raise closest
 
 
 class ConstrainedShape(Shape):
-    """Another shape whose values meet the constraints of ``msgspec.Meta``."""
+    """Another shape whose values meet a constraint."""
 
-    def __init__(self, shape: Shape, annotation: Any) -> None:
-        self._shape, self._annotation = shape, annotation
+    def __init__(self, shape: Shape, constraint: Constraint) -> None:
+        self._shape, self._constraint = shape, constraint
         self.expected, self.stored, self.opaque = shape.expected, shape.stored, shape.opaque
 
     def walk(self, value: Any, at: Place) -> Any:
         walked = self._shape.walk(value, at)
-        try:
-            msgspec.convert(walked, self._annotation)
-        except msgspec.ValidationError as error:
-            raise MismatchError(at, str(error)) from None
+        problem = self._constraint(value if at.way == "store" else walked)
+        if problem is not None:
+            raise MismatchError(at, problem)
         return walked

@@ -22,6 +22,7 @@ from persistent_collections.errors import EncodeError
 
 _Clock = TypeVar("_Clock", datetime, time)
 
+_SECOND: Final = timedelta(seconds=1)
 _NO_NUMBERS: Final = ("nan", "inf", "-inf")
 _ZONE_NAME: Final = r"[A-Za-z][\w+/-]*"
 _ZONED: Final = re.compile(rf"([^\[]*)(?:\[({_ZONE_NAME})\])?(\[_fold=1\])?", re.ASCII)
@@ -110,11 +111,17 @@ def _zoned(value: datetime | time) -> str:
         return f"{value.replace(tzinfo=None).isoformat()}[{zone.key}]{fold}"
     if zone is None or _is_plain_offset(zone):
         return value.isoformat() + fold
-    raise EncodeError("its time zone would not come back; give it a zoneinfo.ZoneInfo or an unnamed fixed offset")
+    raise EncodeError(
+        "its time zone would not come back; give it a zoneinfo.ZoneInfo or an unnamed offset of whole seconds"
+    )
 
 
 def _is_plain_offset(zone: Any) -> bool:
-    return type(zone) is timezone and zone.tzname(None) == timezone(zone.utcoffset(None)).tzname(None)
+    """Say whether ``fromisoformat`` gives back the zone; Python 3.11 to 3.13 take an offset under a second for none."""
+    if type(zone) is not timezone:
+        return False
+    offset = zone.utcoffset(None)
+    return zone.tzname(None) == timezone(offset).tzname(None) and (not offset or abs(offset) >= _SECOND)
 
 
 def _from_zoned(kind: type[_Clock], text: str) -> _Clock:

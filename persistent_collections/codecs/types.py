@@ -19,8 +19,8 @@ REFERENCE_TAG: Final = "ref"
 """The tag of a persistent object, stored as its key."""
 
 _PLAIN_TYPES: Final = frozenset({type(None), bool, int, float, str, list, dict})
-_get_name: Final = attrgetter("name")
-_get_value: Final = attrgetter("value")
+_get_name: Final = attrgetter("_name_")
+_get_value: Final = attrgetter("_value_")
 _STANDARD: Final = frozenset(STANDARD_FORMS)
 _by_type: Final[dict[type, Form]] = {form.kind: form for form in STANDARD_FORMS}
 _by_tag: Final[dict[str, Form]] = {form.tag: form for form in STANDARD_FORMS}
@@ -157,7 +157,7 @@ def _derived_coders(kind: type[Any]) -> tuple[Callable[[Any], Any], Callable[[An
     if issubclass(kind, Flag):
         return _get_value, kind
     if issubclass(kind, Enum):
-        return _get_name, kind.__getitem__
+        return _get_name, MethodType(type(kind).__getitem__, kind)  # a mixed-in str has a __getitem__ of its own
     if fields_of(kind) is not None:
         require_constructor(kind)
         return take_apart, MethodType(build, kind)
