@@ -26,7 +26,7 @@ APPLICATION = """
         "users": "json:./real",
     }})
 
-    class Account(Record):
+    class LedgerAccount(Record):
         password: Password
 
     class Login(Record, backend="sessions"):
@@ -84,13 +84,13 @@ def test_every_test_starts_empty_and_what_was_made_at_import_follows(pytester: p
         pytester,
         """
         import pytest
-        from application import Account, Login, seen, settings
+        from application import LedgerAccount, Login, seen, settings
 
         @pytest.mark.parametrize("number", range(2))
         def test_it(persistent_backend, number):
-            assert not settings and not seen and not Account.count() and not Login.count()
+            assert not settings and not seen and not LedgerAccount.count() and not Login.count()
             settings["theme"], seen["x"] = "dark", number
-            Account("luke", password="TheForce")
+            LedgerAccount("luke", password="TheForce")
             assert Login("luke", account="luke").account == "luke"
             assert settings == {"theme": "dark"}
             assert seen == {"x": number}
@@ -136,12 +136,12 @@ def test_a_real_server_keeps_what_others_wrote_and_nothing_of_the_tests(
         assert_passes(
             pytester,
             """
-            from application import Account, seen, settings
+            from application import LedgerAccount, seen, settings
             from persistent_collections import PersistentList, PersistentSet
 
             def test_it(persistent_backend):
                 settings["theme"], seen["x"] = "dark", 1
-                Account("luke", password="TheForce").expire(60)
+                LedgerAccount("luke", password="TheForce").expire(60)
                 PersistentList("[*]", range(5_000))
                 PersistentSet("{x}", "abc")
             """,
@@ -276,11 +276,11 @@ def test_passwords_cost_four_rounds_and_are_up_to_date_within_the_test_alone(pyt
     assert_passes(
         pytester,
         """
-        from application import Account
+        from application import LedgerAccount
         from persistent_collections import get_codec
 
         def test_it(persistent_backend):
-            password = Account("luke", password="TheForce").password
+            password = LedgerAccount("luke", password="TheForce").password
             assert password.text.startswith("$2b$04$")
             assert password.verify("TheForce") and not password.needs_rehash
 
