@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import time
@@ -25,6 +26,8 @@ CodecSource: TypeAlias = str | Codec
 """What ``codec=`` takes: a registered name or a codec."""
 
 T = TypeVar("T", bound="PersistentObject")
+
+_LOG: Final = logging.getLogger(__name__)
 
 RETRY_DEADLINE_S: Final = 10.0
 """How long an operation that reads, computes and writes if unchanged tries to win against other writers."""
@@ -398,7 +401,9 @@ def attempts(what: str) -> Iterator[None]:
     while True:
         yield
         if time.monotonic() > deadline:
+            _LOG.warning("%s kept changing for %g s; gave up", what, RETRY_DEADLINE_S)
             raise ConflictError(f"{what} kept changing for {RETRY_DEADLINE_S:g} s; nothing was written, try again")
+        _LOG.debug("%s changed meanwhile; it is read again", what)
         time.sleep(uniform(0, pause_s))  # noqa: S311 - jitter, not a secret
         pause_s = min(pause_s * 2, 0.1)
 

@@ -12,6 +12,7 @@ written anew from the commit file.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from persistent_collections.backends.json.reader import Reader
 Changes: TypeAlias = Mapping[Path, bytes | None]
 """New bytes of files, None where one is deleted, in the order in which they take effect."""
 
+_LOG: Final = logging.getLogger(__name__)
 _TEMPORARY: Final = "temporary-"
 _COMMIT: Final = msgspec.json.Decoder(dict[str, str | None])
 
@@ -70,6 +72,7 @@ class Journal:
             with self._staging() as stage:
                 self._finish(self._stage_all(pending, stage))
             self._prune(pending)
+            _LOG.warning("finished a write of %d file(s) in %s that was cut off", len(pending), self._root)
 
     def write(self, changes: Changes) -> None:
         """Make ``changes``, all of them or none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,9 +28,13 @@ from persistent_collections.errors import BackendUnavailable, PersistentCollecti
 COLLECTIONS: Final = 20
 """How often a reader collects several files before it takes the lock to read them in peace."""
 
+LONG_WAIT_S: Final = 1.0
+"""How long a writer waits for its turn before that is worth a line in the log."""
+
 SWEPT: Final = 3
 """How many keys with a deadline are looked at each time one is set, so that what has expired goes by and by."""
 
+_LOG: Final = logging.getLogger(__name__)
 _FACTS: Final = msgspec.json.Decoder(Facts)
 
 
@@ -232,11 +237,15 @@ class Store:
 
     def _take_turn(self, path: Path, held: ExitStack) -> None:
         """Queue with the threads of this process first: among processes one competes by polling, as luck has it."""
-        give_up = time.monotonic() + self._lock_timeout_s
+        begun_s = time.monotonic()
+        give_up = begun_s + self._lock_timeout_s
         if not self._queue.acquire(timeout=self._lock_timeout_s):
             raise TimeoutError
         held.callback(self._queue.release)
         held.enter_context(self._files.lock(path, max(give_up - time.monotonic(), 0.0)))
+        waited_s = time.monotonic() - begun_s
+        if waited_s > LONG_WAIT_S:
+            _LOG.warning("waited %.1f s for the writers before in %s", waited_s, self._root)
 
     def _find_facts(self) -> None:
         if self._files.signature(self._facts) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,8 @@ from persistent_collections.backends.redis.node import Command, Node, Walk, firs
 from persistent_collections.backends.redis.scripts import Script
 
 Question: TypeAlias = tuple[Subject, Command]
+
+_LOG: Final = logging.getLogger(__name__)
 
 MAX_ITEMS: Final = 400_000
 """Items one command may carry; a server takes some million arguments. Even, so that fields keep their bytes."""
@@ -176,8 +179,12 @@ class Server:
                 continue
             nothing_done = failure.nothing_done or repeatable
             passing = named is not None or is_passing(failure.error)
+            about = commands[0][0], subject.name, node.address, type(failure.error).__name__
+            if not nothing_done:
+                _LOG.warning("%s of %r at %s: %s, and it may have been done", *about)
             if not (nothing_done and passing and patience.pause()):
                 raise explain(failure.error, subject, node.address, nothing_done=nothing_done)
+            _LOG.debug("%s of %r at %s: %s, and it is tried again", *about)
 
     def _node_for(self, commands: Sequence[Command]) -> Node:
         """Return the node that executes ``commands``.
