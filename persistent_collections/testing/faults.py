@@ -279,5 +279,5 @@ def _forward(name: str) -> Callable[..., Any]:
 
 def _walk(self: Any) -> Iterator[Any]:
     pages = self.handle.pages()
-    while page := self.faulty._do("pages", self.keys, partial(next, pages, None)):
+    while (page := self.faulty._do("pages", self.keys, partial(next, pages, None))) is not None:  # some are empty
         yield page

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ from persistent_collections import (
     use_backend,
 )
 from persistent_collections.backends.base import Key, MappingStore, MemberStore, SequenceStore
+from persistent_collections.backends.redis.mapping import RedisMapping
 from persistent_collections.testing import FaultyBackend
 from persistent_collections.testing.backends import BackendSuite
+from tests.servers import RunningServer
 from tests.test_imports import BLOCK
 
 READS = {
@@ -221,3 +223,11 @@ def test_pytest_is_not_needed(tmp_path: Path) -> None:
         "FaultyBackend(connect('memory:')).close()\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def test_a_page_that_is_empty_ends_no_walk(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = RedisMapping.pages
+    monkeypatch.setattr(RedisMapping, "pages", lambda mapping: chain([[]], pages(mapping), [[]]))  # as HSCAN may give
+    with connect(server.url) as backend:
+        stock = PersistentDict("stock", {"apples": 3, "pears": 2}, backend=FaultyBackend(backend))
+        assert dict(stock.items()) == {"apples": 3, "pears": 2}
