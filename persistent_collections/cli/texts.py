@@ -8,8 +8,10 @@ import unicodedata
 from base64 import b64decode
 from typing import Any, Final
 
+from persistent_collections.codecs.hints import BCRYPT_FORM
+
 REDACTED: Final = "[redacted]"
-_HASH: Final = re.compile(r"(bcrypt_sha256\$)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
+_HASH: Final = re.compile(BCRYPT_FORM)
 _URL_PASSWORD: Final = re.compile(r"(://[^\s/@:]*:)[^\s/]*(@)|(?<=password=)[^\s&'\"]+")
 _HASH_SIZE: Final = 60
 

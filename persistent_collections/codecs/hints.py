@@ -29,6 +29,9 @@ def _reads(decode: Callable[[bytes], object], data: bytes) -> bool:
     return True
 
 
+BCRYPT_FORM: Final = r"(?:bcrypt_sha256\$)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
+"""The pattern of what the codec ``bcrypt`` writes, for those who do without the package of that name."""
+
 _LOOKS: Final[tuple[tuple[str, Callable[[bytes], object]], ...]] = (
     ("bcrypt", re.compile(rb"(bcrypt_sha256\$)?\$2[abxy]\$").match),
     ("encrypted", re.compile(rb"gAAAAA").match),

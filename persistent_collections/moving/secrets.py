@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
 from persistent_collections.backends.base import Content
+from persistent_collections.codecs.hints import BCRYPT_FORM
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.moving.objects import StoredObject
 
 Secrets: TypeAlias = Literal["keep", "omit"]
 """What becomes of the hashes of passwords."""
 
-_HASH: Final = re.compile(rb'"?(bcrypt_sha256\$)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"?')
+_HASH: Final = re.compile(f'"?{BCRYPT_FORM}"?'.encode())
 
 
 def settled(objects: Iterable[StoredObject], secrets: Secrets | None) -> Iterator[StoredObject]:
@@ -22,9 +23,12 @@ def settled(objects: Iterable[StoredObject], secrets: Secrets | None) -> Iterato
     Raises:
         ConfigurationError: One holds a password's hash, and ``secrets`` does not say what becomes of it.
     """
+    if secrets == "keep":
+        yield from objects
+        return
     for stored in objects:
         parts = {key: part._replace(content=_without_hashes(part.content)) for key, part in stored.parts.items()}
-        if secrets == "keep" or parts == stored.parts:
+        if parts == stored.parts:
             yield stored
         elif secrets == "omit":
             if left := {key: part for key, part in parts.items() if part.content}:
