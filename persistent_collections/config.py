@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from persistent_collections.backends.base import Backend
@@ -127,6 +128,11 @@ def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backen
             forgotten = [url for url, known in _connected.items() if any(known is backend for backend in made.values())]
             for url in forgotten:
                 del _connected[url]
+
+
+def named_backends() -> Mapping[str, Backend]:
+    """Return the backends that ``configure`` set, by name."""
+    return MappingProxyType(_named)
 
 
 def current_backend() -> Backend:

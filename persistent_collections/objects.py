@@ -199,7 +199,7 @@ class PersistentObject(ABC):
     def _ids(cls, backend: Backend) -> Iterator[str]:
         seen = set()
         for key in backend.keys(f"{cls.type_name}:"):
-            name = _unquote(key.root.partition(":")[2])
+            name = unquote_id(key.root.partition(":")[2])
             if name and name not in seen:
                 seen.add(name)
                 yield name
@@ -370,7 +370,7 @@ def references(backend: Backend) -> References:
 
     def from_key(text: str) -> PersistentObject:
         name, _, quoted = text.partition(":")
-        cls, unquoted = _classes.get(name), _unquote(quoted)
+        cls, unquoted = _classes.get(name), unquote_id(quoted)
         if not unquoted:
             raise DecodeError("a stored reference is no key of the form '<type name>:<id>'")
         if cls is None:
@@ -446,7 +446,7 @@ def _parameterised(cls: type[T], parameters: tuple[Any, ...]) -> type[T]:
     return made
 
 
-def _unquote(quoted: str) -> str | None:
+def unquote_id(quoted: str) -> str | None:
     """Return the id that is quoted so, None if none is."""
     text = quoted
     for character, code in reversed(_RESERVED.items()):

@@ -40,12 +40,11 @@ def ls(
 def show(context: typer.Context, key: KeyArgument, *, json: JSONOption = False) -> None:
     """Show all that a key holds: fields, items or members, and the children of a record."""
     session: Session = context.obj
-    place, shape = key_of(key), None
+    place = key_of(key)
     reading = Reading(session.store, session.known)
     shape = reading.shape(place)
-    children = [row for child in session.known.family(place.root)[1:] if (row := _child(reading, child))]
-    if place.child is not None:
-        children = []
+    declared = session.known.family(place.root)[1:] if place.child is None else []
+    children = [row for child in declared if (row := _child(reading, child))]
     if shape is None and not children:
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
     columns = {

@@ -14,7 +14,7 @@ from persistent_collections.cli.failing import UsageError
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.config import choose, configure, connect, current_backend, resolve
 from persistent_collections.known import Known
-from persistent_collections.objects import _unquote
+from persistent_collections.objects import unquote_id
 
 
 @dataclass
@@ -95,7 +95,7 @@ def key_of(text: str) -> Key:
 
 def id_of(key: Key) -> str | None:
     """Return the id in a key, None if it is spelt as none is."""
-    return _unquote(key.root.partition(":")[2])
+    return unquote_id(key.root.partition(":")[2])
 
 
 def _import(modules: Iterable[str]) -> None:

@@ -83,7 +83,7 @@ def _settings(session: Session) -> Iterator[dict[str, Any]]:
             )
     yield _setting("--codec", ", ".join(session.codec) or None, "--codec" if session.codec else DEFAULT)
     yield _setting("--models", ", ".join(session.models) or None, "--models" if session.models else DEFAULT)
-    for name, backend in configuration._named.items():
+    for name, backend in configuration.named_backends().items():
         if backend is not store:
             yield _setting(f"backend {name}", backend.url, _file(session))
 
@@ -97,7 +97,7 @@ def _source(session: Session) -> tuple[str, Mapping[str, str]]:
     if session.url is not None:
         return "--url", _secrets_in(session.url, "--url")
     name = session.backend or DEFAULT
-    if name in configuration._named:
+    if name in configuration.named_backends():
         where = f"{_file(session)}, backends.{name}"
         return where, _secrets_in_file(session, name, where)
     variable = os.environ.get(configuration.VARIABLE)

@@ -107,7 +107,7 @@ def _check(text: str) -> None:
     """Raise ``ConfigurationError`` unless ``text`` is the URL of a store in which a test can have its own place."""
     url = StoreURL.parse(text)
     kind = find_backend(url.scheme)
-    if url.scheme in _FILES:
+    if url.scheme in _FILES or kind.in_process:
         url.read_options(kind.options)
     else:
         kind.from_url(url)

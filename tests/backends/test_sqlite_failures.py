@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from persistent_collections import BackendError, BackendUnavailable
 from persistent_collections.backends.base import Delete, Key
 from persistent_collections.backends.sqlite import SQLiteBackend
+from tests.backends.users import another_user
 
 KEY = Key("Thing:x")
 
@@ -38,25 +37,6 @@ def locked(path: Path, how: str = "BEGIN IMMEDIATE") -> Iterator[None]:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute(how)
         yield
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder that every user reaches."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o777)
-        yield Path(name)
-
-
-@contextmanager
-def another_user() -> Iterator[None]:
-    """Be a user whom permissions bind, which root is not."""
-    before = os.geteuid()
-    os.seteuid(before or 65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 def test_a_store_that_others_keep_locked_is_unavailable_and_nothing_is_done(path: Path, backend: SQLiteBackend) -> None:

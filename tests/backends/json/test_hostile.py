@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,28 +19,10 @@ from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files, Item, Signature
 from persistent_collections.backends.json.layout import STORE
 from persistent_collections.errors import BackendError, CorruptDataError
+from tests.backends.users import another_user
 
 KEY, CHILD = Key("User:luke"), Key("User:luke", "friends")
 FAMILY: list[Change] = [Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"1"]), SetDeadline(KEY, 1000)]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder that every user reaches."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o777)
-        yield Path(name)
-
-
-@contextmanager
-def another_user() -> Iterator[None]:
-    """Be a user whom permissions bind, which root is not."""
-    before = os.geteuid()
-    os.seteuid(before or 65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 @contextmanager
