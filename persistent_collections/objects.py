@@ -262,7 +262,8 @@ class PersistentObject(ABC):
 
     def _now(self) -> Any:
         """Return what :meth:`_bind` gives for the backend this moment's operation goes to; asked once an operation."""
-        return self._on(resolve(self._choice))
+        choice, bound = self._choice, self._bound
+        return bound if bound is not None and bound.backend is choice else self._on(resolve(choice))
 
     def _on(self, backend: Backend) -> Any:
         """Return what :meth:`_bind` gives for ``backend``."""

@@ -259,8 +259,9 @@ class Record(_Declared, abstract=True):
 
     def _wrote(self) -> None:
         super()._wrote()
-        for collection in list(self._children.values()):  # another thread may be making one
-            collection._wrote()
+        if self._children:
+            for collection in list(self._children.values()):  # another thread may be making one
+                collection._wrote()
 
     def _field(self, name: object) -> Field:
         field = self._fields().get(name) if isinstance(name, str) else None
@@ -296,8 +297,16 @@ class Record(_Declared, abstract=True):
 
     def __setitem__(self, name: str, value: Any) -> None:
         field = self._field(name)
-        if field.child or not wrote_back(value, self, field.stored):
+        if field.child:
             self._write({name: value})
+        elif not wrote_back(value, self, field.stored):
+            bound: _Bound = self._now()
+            try:
+                data = bound.fields[name].encode(value)
+            except TypeError as error:
+                raise self._refused(name, error) from error
+            self._wrote()
+            bound.store.set_many({field.stored: data})
 
     def __delitem__(self, name: str) -> None:
         field = self._field(name)
@@ -452,9 +461,8 @@ class Record(_Declared, abstract=True):
         fields = self._fields()
         items: dict[str, bytes | None] = {}
         children: list[Replace] = []
-        for name in values:
-            if name not in fields:
-                raise self._unknown(name)
+        if not values.keys() <= fields.keys():
+            raise self._unknown(next(name for name in values if name not in fields))
         for name, value in values.items():
             field = fields[name]
             try:
@@ -464,8 +472,12 @@ class Record(_Declared, abstract=True):
                     content = collection._content(collection._on(bound.backend), value)
                     children.append(Replace(collection._key, content))
             except TypeError as error:
-                raise EncodeError(f"field {name!r} of {self.key!r}: {error}") from error
+                raise self._refused(name, error) from error
         return items, children
+
+    def _refused(self, name: str, error: TypeError) -> EncodeError:
+        """Return ``error`` with the field it is about."""
+        return EncodeError(f"field {name!r} of {self.key!r}: {error}")
 
     def _changes(self, items: dict[str, bytes | None], children: Sequence[Replace]) -> list[Change]:
         """Return the changes that store ``items`` and ``children``."""

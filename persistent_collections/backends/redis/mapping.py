@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeGuard
 
 from persistent_collections.backends.base import MappingStore, Shape
 from persistent_collections.backends.redis.failures import Subject
@@ -54,13 +54,14 @@ class RedisMapping(Handle, MappingStore):
         return fields_of(self._read("HGETALL"), self._subject.name)
 
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
+        if is_whole(items):
+            self._feed("HSET", flat(items), makes_key=True)
+            return
         gone, kept = sorted_out(items)
-        if gone and kept:
+        if kept:
             self._run_with(MAPPING_SET, [*gone, *kept], len(gone))
-        elif gone:
-            self._feed("HDEL", gone, makes_key=False)
         else:
-            self._feed("HSET", kept, makes_key=True)
+            self._feed("HDEL", gone, makes_key=False)
 
     def add(self, field: str, data: bytes) -> bytes | None:
         there: bytes | None = self._run(MAPPING_ADD, encode(field), data)
@@ -118,6 +119,11 @@ class RedisMapping(Handle, MappingStore):
 def flat(items: Mapping[str, bytes]) -> list[bytes | str]:
     """Return fields and their bytes in turn."""
     return list(chain.from_iterable(zip(encode_all(items), items.values(), strict=True)))
+
+
+def is_whole(items: Mapping[str, bytes | None]) -> TypeGuard[Mapping[str, bytes]]:
+    """Say whether no field goes."""
+    return None not in items.values()
 
 
 def sorted_out(items: Mapping[str, bytes | None]) -> tuple[list[bytes], list[bytes | str]]:

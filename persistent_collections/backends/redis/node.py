@@ -22,6 +22,7 @@ _processes: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
 class Connection(Protocol):
     """What is needed of a connection of redis-py or fakeredis."""
 
+    def pack_command(self, *command: bytes | str | int) -> Any: ...
     def pack_commands(self, commands: Sequence[Command]) -> Any: ...
     def send_packed_command(self, command: Any) -> None: ...
     def read_response(self) -> Any: ...
@@ -140,7 +141,9 @@ class Exchange:
         if self._node.asking:
             commands = [_ASKING, *commands]
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands))
+            connection = self._connection
+            packed = connection.pack_command(*commands[0]) if len(commands) == 1 else connection.pack_commands(commands)
+            connection.send_packed_command(packed)
         except RedisError as error:
             raise Failure(error, nothing_done=True) from error
         self._awaited = len(commands)

@@ -122,7 +122,8 @@ class Server:
         """
         if not questions:
             return []
-        replies = self._replies(questions[0][0], [command for _, command in questions], repeatable=True)
+        commands = [command for _, command in questions]
+        replies = self._done(questions[0][0], commands, Node.attempt, repeatable=True)
         return [self._checked(subject, reply) for (subject, _), reply in zip(questions, replies, strict=True)]
 
     def scan(self, subject: Subject, command: Command, options: Command = ()) -> Iterator[list[bytes]]:
@@ -132,7 +133,7 @@ class Server:
         """
         walk = Walk(command, self._paged(options))
         while not walk.ended:
-            yield self._done(subject, [command], lambda node: node.step(walk), repeatable=True)
+            yield self._done(subject, [command], lambda node, _: node.step(walk), repeatable=True)
 
     def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
         """Yield the names of all keys there are in pages, as :meth:`scan` does."""
@@ -147,18 +148,20 @@ class Server:
 
     def _reply(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> Any:
         """Return the last reply, or the first that is an error."""
-        replies = self._replies(subject, commands, repeatable=repeatable)
+        replies = self._done(subject, commands, Node.attempt, repeatable=repeatable)
         return first_error(replies) or replies[-1]
 
     def _paged(self, options: Command) -> Command:
         """Return the options of the steps of one iteration."""
         return (*options, "COUNT", next(self._page_sizes))
 
-    def _replies(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> list[Any]:
-        return self._done(subject, commands, lambda node: node.attempt(commands), repeatable=repeatable)
-
     def _done(
-        self, subject: Subject, commands: Sequence[Command], attempt: Callable[[Node], _T], *, repeatable: bool
+        self,
+        subject: Subject,
+        commands: Sequence[Command],
+        attempt: Callable[[Node, Sequence[Command]], _T],
+        *,
+        repeatable: bool,
     ) -> _T:
         """Return what ``attempt`` to have ``commands`` executed returns, after as many as are safe and needed."""
         begun_s = time.monotonic()
@@ -169,7 +172,7 @@ class Server:
             node = self._node
             try:
                 node = named or self._node_for(commands)
-                return attempt(node)
+                return attempt(node, commands)
             except Failure as caught:
                 failure = caught
             patience = patience or Patience(begun_s + self._retry_for_s)
