@@ -12,13 +12,12 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
 from pathlib import Path
-from threading import RLock
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from persistent_collections.backends.base import Backend
+from persistent_collections.backends.forks import late, lock_across_forks
 from persistent_collections.backends.urls import StoreURL, find_backend
 from persistent_collections.errors import ConfigurationError
 
@@ -36,17 +35,16 @@ class LazyBackend:
         StoreURL.parse(url)
         self._url = url
 
-    @cached_property
+    @late
     def backend(self) -> Backend:
         """The backend of the URL."""
-        with _lock:
-            return self.__dict__.get("backend") or connect(self._url)
+        return connect(self._url)
 
 
 Choice: TypeAlias = str | Backend | LazyBackend | None
 """A backend somebody chose: by configured name, for good, at its first use, or not (None)."""
 
-_lock: Final = RLock()
+_lock: Final = lock_across_forks()
 _connected: Final[dict[object, Backend]] = {}
 _named: dict[str, Backend] = {}
 _chosen: Final[ContextVar[Choice]] = ContextVar("persistent_collections_backend", default=None)

@@ -161,7 +161,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         bound: _Bound = self._now()
-        return (bound.keys.decode(field) for page in bound.store.pages() for field, _ in page)
+        pages = ((field for field, _ in page) for page in bound.store.pages())
+        return chain.from_iterable(map(bound.keys.decode_all, pages))
 
     def __reversed__(self) -> Iterator[K]:
         bound: _Bound = self._now()

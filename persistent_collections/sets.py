@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from collections.abc import Set as AbstractSet
 from functools import reduce
+from itertools import chain
 from operator import and_, eq, ge, gt, le, lt, or_, sub, xor
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, overload
 
@@ -70,7 +71,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         return _Bound(backend, backend.members(self._key, self._kin()), named(keys, self.key))
 
     def _content(self, bound: _Bound, items: Any) -> set[str]:
-        return set(bound.keys.encode_all(plain(items)))
+        texts = bound.keys.encode_all(set(plain(items)))
+        return texts if isinstance(texts, set) else set(texts)
 
     def _sought(self, bound: _Bound, member: Any) -> str:
         """Return the text of a member to look for; a set stands for the frozenset it equals."""
@@ -85,11 +87,11 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         return bound.store.size()
 
     def __iter__(self) -> Iterator[T]:
-        return self._walk(self._now())
+        return chain.from_iterable(self._pages(self._now()))
 
-    def _walk(self, bound: _Bound) -> Iterator[T]:
+    def _pages(self, bound: _Bound) -> Iterator[Iterable[T]]:
         for page in bound.store.pages():
-            yield from bound.keys.decode_all(page)
+            yield bound.keys.decode_all(page)
 
     def fetch(self, *names: str) -> list[dict[str, Any]]:
         """Mean what ``PersistentList.fetch`` does, for every record in the set, in no order."""

@@ -19,9 +19,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
+from persistent_collections.backends.forks import late
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
 
@@ -326,7 +326,7 @@ class Backend(ABC):
     options: ClassVar[Mapping[str, Option]] = {"codec": Option()}
     codec: str | None = None
 
-    @cached_property
+    @late
     def memo(self) -> dict[Hashable, Any]:
         """Scratch space for whoever derives something from this backend that is to live as long."""
         return {}

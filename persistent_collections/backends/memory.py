@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from threading import Lock
-from typing import Self
+from typing import Final, Self
 
 from persistent_collections.backends.base import Entry, Key
+from persistent_collections.backends.forks import lock_across_forks
 from persistent_collections.backends.simple import SimpleBackend, Step
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ConfigurationError
+
+_lock: Final = lock_across_forks()
+"""Held while the entries of a store are looked at or changed."""
 
 
 class MemoryBackend(SimpleBackend):
@@ -24,7 +27,6 @@ class MemoryBackend(SimpleBackend):
     def __init__(self, name: str = "") -> None:
         self._name = name
         self._entries: dict[Key, Entry] = {}
-        self._lock = Lock()
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
@@ -43,7 +45,7 @@ class MemoryBackend(SimpleBackend):
         return self._entries.get(key)
 
     def transform(self, keys: Sequence[Key], step: Step) -> None:
-        with self._lock:
+        with _lock:
             for key, entry in step({key: self._entries.get(key) for key in keys}).items():
                 if entry:
                     self._entries[key] = entry
@@ -51,7 +53,7 @@ class MemoryBackend(SimpleBackend):
                     self._entries.pop(key, None)
 
     def stored_keys(self, prefix: str) -> Iterator[Key]:
-        with self._lock:
+        with _lock:
             return iter([key for key in self._entries if key.root.startswith(prefix)])
 
     def close(self) -> None:

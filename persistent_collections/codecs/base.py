@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -113,8 +113,8 @@ class KeyCodec(ABC):
             DecodeError: This codec does not write such a text.
         """
 
-    def encode_all(self, keys: Iterable[Any]) -> list[str]:
-        """Return what :meth:`encode` gives for each of ``keys``."""
+    def encode_all(self, keys: Iterable[Any]) -> Collection[str]:
+        """Return what :meth:`encode` gives for each of ``keys``; it may be ``keys`` itself."""
         return list(map(self.encode, keys))
 
     def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:

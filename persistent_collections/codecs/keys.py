@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from persistent_collections.codecs.base import KeyCodec, References
@@ -42,8 +42,8 @@ class _TextKeys(KeyCodec):
     def decode(self, text: str) -> Any:
         return text
 
-    def encode_all(self, keys: Iterable[Any]) -> list[str]:
-        texts = list(keys)
+    def encode_all(self, keys: Iterable[Any]) -> Collection[str]:
+        texts = keys if type(keys) is set else list(keys)
         return texts if {*map(type, texts)} <= {str} and "".join(texts).isascii() else super().encode_all(texts)
 
     def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:

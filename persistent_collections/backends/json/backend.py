@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import ClassVar, Final, Self, cast
@@ -12,6 +11,7 @@ from typing import ClassVar, Final, Self, cast
 import msgspec
 
 from persistent_collections.backends.base import Content, Entry, Key
+from persistent_collections.backends.forks import late
 from persistent_collections.backends.json.errors import corrupt, translated
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.listing import Listed, Listing
@@ -131,7 +131,7 @@ class JSONBackend(SimpleBackend):
         """Forget what was read."""
         self._opened = None
 
-    @cached_property
+    @late
     def _real_path(self) -> tuple[str, Path]:
         return "json", self._path.resolve()
 

@@ -20,7 +20,7 @@ from persistent_collections.backends.redis.scripts import (
     MAPPING_SET,
 )
 from persistent_collections.backends.redis.server import MAX_ITEMS
-from persistent_collections.backends.redis.texts import decode_all, encode, encode_all, fields_of
+from persistent_collections.backends.redis.texts import decode_all, encode, encode_all, fields_of, first_seen
 from persistent_collections.errors import CorruptDataError
 
 _INT64: Final = range(-(2**63), 2**63)
@@ -108,9 +108,13 @@ class RedisMapping(Handle, MappingStore):
     def pages(self) -> Iterator[list[tuple[str, bytes]]]:
         seen: set[str] = set()
         for page in self._server.scan(self._subject, ("HSCAN", self._name)):
-            items = dict(self._pairs(page))
-            yield list(items.items()) if seen.isdisjoint(items) else [i for i in items.items() if i[0] not in seen]
-            seen.update(items)
+            items = self._pairs(page)
+            names = [name for name, _ in items]
+            new = first_seen(names, seen)
+            if new is not names:
+                found = dict(items)
+                items = [(name, found[name]) for name in new]
+            yield items
 
     def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
         return list(zip(decode_all(items[::2], self._subject.name), items[1::2], strict=True))

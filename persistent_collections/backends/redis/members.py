@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from persistent_collections.backends.base import Key, MemberStore, SetOperation, Shape
 from persistent_collections.backends.redis.handle import Handle
 from persistent_collections.backends.redis.scripts import MEMBERS_RETAIN, MEMBERS_TOGGLE
-from persistent_collections.backends.redis.texts import decode_all, encode, encode_all
+from persistent_collections.backends.redis.texts import decode_all, encode, encode_all, first_seen
 from persistent_collections.errors import CorruptDataError
 
 _COMMANDS: Final[dict[SetOperation, str]] = {"union": "SUNION", "intersection": "SINTER", "difference": "SDIFF"}
@@ -72,9 +72,7 @@ class RedisMembers(Handle, MemberStore):
     def pages(self) -> Iterator[list[str]]:
         seen: set[str] = set()
         for page in self._server.scan(self._subject, ("SSCAN", self._name)):
-            members = set(self._decoded(page))
-            yield list(members if seen.isdisjoint(members) else members - seen)
-            seen |= members
+            yield first_seen(self._decoded(page), seen)
 
     def _decoded(self, members: Sequence[bytes]) -> list[str]:
         return decode_all(members, self._subject.name)

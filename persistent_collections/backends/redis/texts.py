@@ -41,6 +41,14 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
         ) from None
 
 
+def first_seen(names: list[str], seen: set[str]) -> list[str]:
+    """Return those of ``names`` that are not in ``seen``, each once, and add them to it."""
+    new = names if seen.isdisjoint(names) else [name for name in names if name not in seen]
+    known = len(seen)
+    seen.update(new)
+    return new if len(seen) == known + len(new) else list(dict.fromkeys(new))
+
+
 def fields_of(reply: Mapping[bytes, bytes] | Sequence[bytes], name: str) -> dict[str, bytes]:
     """Return the fields in a reply to ``HGETALL``, of either protocol, about what is stored under ``name``."""
     found = reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -20,6 +19,7 @@ from persistent_collections.backends.base import (
     SequenceStore,
     Shape,
 )
+from persistent_collections.backends.forks import late
 from persistent_collections.backends.paths import absolute, path_of, url_of
 from persistent_collections.backends.sqlite import objects
 from persistent_collections.backends.sqlite.changes import make_changes
@@ -148,10 +148,10 @@ class SQLiteBackend(Backend):
             root, child = page[-1]
             start = root, child + b"\0"  # the next key there can be
 
-    @cached_property
+    @late
     def _real_path(self) -> Path:
         return self._path.resolve()
 
-    @cached_property
+    @late
     def _database(self) -> Database:
         return Database(self._real_path, self._synchronous, self._busy_timeout_s)

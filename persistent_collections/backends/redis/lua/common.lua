@@ -11,6 +11,11 @@ local function time_left(names)
   return -1
 end
 
+-- Return the same of KEYS[1] and its kin, where KEYS[1] itself stays there if it is: alone it takes nothing over.
+local function inherited()
+  return #KEYS > 1 and time_left(KEYS) or -1
+end
+
 -- Let the key vanish in `left` milliseconds, unless it has a deadline already.
 local function settle(name, left)
   if left >= 0 and redis.call('PTTL', name) == -1 then redis.call('PEXPIRE', name, left) end

@@ -2,7 +2,7 @@
 local expected = ARGV[2] == '1' and ARGV[3]
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= expected then return 0 end
 if ARGV[4] == '1' then
-  local left = time_left(KEYS)
+  local left = inherited()
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
   settle(KEYS[1], left)
 else

@@ -5,7 +5,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
 elseif ARGV[3] == '' then
   return false
 else
-  local left = time_left(KEYS)
+  local left = inherited()
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
   settle(KEYS[1], left)
 end
