@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.forks import late, lock_across_forks
 from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.backends.wrapping import observed
 from persistent_collections.errors import ConfigurationError
 
 VARIABLE: Final = "PERSISTENT_COLLECTIONS_URL"
@@ -67,9 +68,8 @@ def connect(url: str, **options: Any) -> Backend:
     kind = find_backend(parsed.scheme)
     backend = kind.from_url(parsed)
     if kind.in_process and not (parsed.netloc or parsed.path.strip("/")):
-        return backend
-    with _lock:
-        return _connected.setdefault(_full_url(backend, parsed), backend)
+        return observed(backend, parsed)
+    return _shared(observed(_shared(backend, parsed), parsed), parsed)
 
 
 def configure(source: str | Path | Mapping[str, Any]) -> None:
@@ -123,7 +123,7 @@ def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backen
         _named = before
         _chosen.reset(token)
         with _lock:
-            forgotten = [url for url, known in _connected.items() if any(known is backend for backend in made.values())]
+            forgotten = [url for url, known in _connected.items() if known in made.values()]
             for url in forgotten:
                 del _connected[url]
 
@@ -261,6 +261,12 @@ def _with_password(options: dict[str, Any]) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read the password_file {str(file)!r}: {error}") from None
     return options
+
+
+def _shared(backend: Backend, url: StoreURL) -> Backend:
+    """Return the one backend there is of all of a URL, ``backend`` if it is the first."""
+    with _lock:
+        return _connected.setdefault(_full_url(backend, url), backend)
 
 
 def _full_url(backend: Backend, url: StoreURL) -> object:

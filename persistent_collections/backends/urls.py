@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -68,6 +68,10 @@ class Option:
         raise TypeError
 
 
+OBSERVERS: Final = MappingProxyType({"spans": Option(bool), "warnings": Option(bool)})
+"""The options that every store's URL takes, each for a wrapper that sees all operations."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreURL:
     """A store's URL taken apart; nothing is decoded but the options.
@@ -113,16 +117,17 @@ class StoreURL:
         return cls(scheme.lower(), netloc, path, MappingProxyType(merged))
 
     def read_options(self, declared: Mapping[str, Option]) -> dict[str, Any]:
-        """Return the options read as their declared types.
+        """Return the declared options read as their types; those of ``OBSERVERS`` are no store's, and left out.
 
         Raises:
             ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
         """
-        for name in self.options.keys() - declared.keys():
-            near = get_close_matches(name, declared, n=1, cutoff=0.0)
-            hint = f"; did you mean {near[0]!r}?" if near else ", which takes none"
-            raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}{hint}")
-        return {name: declared[name].read(name, value) for name, value in self.options.items()}
+        known = {**OBSERVERS, **declared}
+        for name in self.options.keys() - known.keys():
+            [near] = get_close_matches(name, known, n=1, cutoff=0.0)
+            raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}; did you mean {near!r}?")
+        read = {name: known[name].read(name, value) for name, value in self.options.items()}
+        return {name: value for name, value in read.items() if name in declared}
 
     def without_secrets(self, declared: Mapping[str, Option]) -> str:
         """Return the URL's text without a password and without the values of secret options."""
@@ -143,6 +148,11 @@ _schemes: dict[str, str] = {
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), f"{_BUILT_IN}.redis:RedisBackend"),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), f"{_BUILT_IN}.redis:RedisBackend"),
+}
+
+_OBSERVERS: Final = {
+    "spans": f"{_BUILT_IN}.traced:TracedBackend",
+    "warnings": "persistent_collections.watching:WatchedBackend",
 }
 
 schemes = MappingProxyType(_schemes)
@@ -185,12 +195,26 @@ def find_backend(scheme: str) -> type[Backend]:
                 f"no store is registered for {scheme!r} URLs; did you mean {near!r}? "
                 f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
             )
-    module, _, name = target.partition(":")
     try:
-        found: type[Backend] = getattr(import_module(module), name)
+        found: type[Backend] = _imported(target)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "
             "what register_backend or the entry point names"
         ) from error
     return found
+
+
+def find_observer(option: str) -> Callable[[Backend], Backend]:
+    """Return the wrapper that an option of ``OBSERVERS`` asks for, importing it.
+
+    Raises:
+        ConfigurationError: What it needs is not installed.
+    """
+    found: Callable[[Backend], Backend] = _imported(_OBSERVERS[option])
+    return found
+
+
+def _imported(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

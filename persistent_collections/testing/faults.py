@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from functools import cache, partial
-from inspect import isfunction
-from itertools import chain
+from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
-from persistent_collections.backends.base import (
-    Backend,
-    Change,
-    Entry,
-    Key,
-    MappingStore,
-    MemberStore,
-    SequenceStore,
-    Shape,
-)
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.wrapping import Operation, WrappedBackend
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -82,7 +71,7 @@ class _Fault:
         return True
 
 
-class FaultyBackend(Backend):
+class FaultyBackend(WrappedBackend):
     """Pass everything on to another backend, and fail where a test orders it to.
 
     So a test sees what becomes of a write that fails, times out or is beaten by another::
@@ -114,14 +103,7 @@ class FaultyBackend(Backend):
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        vars(self).update(
-            medium=backend.medium,
-            ordered=backend.ordered,
-            in_process=backend.in_process,
-            options=backend.options,
-            codec=backend.codec,
-        )
+        super().__init__(backend)
         self._faults: list[_Fault] = []
         self._operations = 0
         self._lock = Lock()
@@ -174,78 +156,24 @@ class FaultyBackend(Backend):
         """The number of operations so far, those that failed included."""
         return self._operations
 
-    @property
-    def url(self) -> str:
-        return self._backend.url
-
-    @property
-    def identity(self) -> Hashable:
-        return self._backend.identity
-
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        handle: MappingStore = _forwarding(MappingStore)(self, key, self._backend.mapping(key, kin))
-        return handle
-
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        handle: SequenceStore = _forwarding(SequenceStore)(self, key, self._backend.sequence(key, kin))
-        return handle
-
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        handle: MemberStore = _forwarding(MemberStore)(self, key, self._backend.members(key, kin))
-        return handle
-
-    def exists(self, keys: Sequence[Key]) -> bool:
-        return self._do("exists", keys, partial(self._backend.exists, keys))
-
-    def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
-        return self._do("exist", chain.from_iterable(families), partial(self._backend.exist, families))
-
-    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
-        return self._do("get_many", (key for key, _ in wanted), partial(self._backend.get_many, wanted))
-
-    def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        return self._do("snapshot", keys, partial(self._backend.snapshot, keys))
-
-    def shape(self, key: Key) -> Shape | None:
-        return self._do("shape", [key], partial(self._backend.shape, key))
-
-    def keys(self, prefix: str) -> Iterator[Key]:
-        yield from self._do("keys", [Key(prefix)], partial(self._backend.keys, prefix))
-
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        return self._do("apply", (change.key for change in changes), partial(self._backend.apply, changes, kin))
-
-    def ttl(self, keys: Sequence[Key]) -> float | None:
-        return self._do("ttl", keys, partial(self._backend.ttl, keys))
-
-    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
-        yield from self._do("strangers", (), partial(self._backend.strangers, type_names))
-
-    def close(self) -> None:
-        self._backend.close()
-
-    def _do(self, name: str, keys: Iterable[Key], operation: Callable[[], R], refusal: R | None = None) -> R:
-        """Return what an operation gives, or let it fail.
-
-        Args:
-            name: What it is called.
-            keys: What it works on.
-            operation: Does it.
-            refusal: What it gives where it does nothing because something has changed, None if it never does.
-        """
-        fault = self._fault_for(writes=name not in _READS, conditional=refusal is not None)
+    def around(self, operation: Operation, call: Callable[[], R]) -> R:
+        fault = self._fault_for(operation)
         if fault is None:
-            return operation()
-        if fault.kind is ConflictError and refusal is not None:
-            return refusal
+            return call()
+        if fault.kind is ConflictError:
+            return False  # type: ignore[return-value]  # what a write says that is made only if nothing has changed
         if fault.done:
-            operation()
+            call()
         outcome = "the write may or may not have been made" if fault.kind is OutcomeUnknown else "nothing was done"
-        key = next(map(str, keys), self.url)
-        raise fault.kind(f"{key!r}: FaultyBackend.fail() ordered this {fault.kind.__name__} of {name}; {outcome}")
+        key = next(map(str, operation.keys), self.url)
+        ordered = f"FaultyBackend.fail() ordered this {fault.kind.__name__} of {operation.name}"
+        raise fault.kind(f"{key!r}: {ordered}; {outcome}")
 
-    def _fault_for(self, *, writes: bool, conditional: bool) -> _Fault | None:
+    def _fault_for(self, operation: Operation) -> _Fault | None:
         """Count an operation and return the failure ordered for it."""
+        name, arguments = operation.name, operation.arguments
+        writes = name not in _READS
+        conditional = name in _CONDITIONAL or (name == "delete" and len(arguments) > 1)  # index, expected
         with self._lock:
             self._operations += 1
             struck = next(
@@ -253,31 +181,3 @@ class FaultyBackend(Backend):
             )
             self._faults = [fault for fault in self._faults if not fault.is_over]
         return struck
-
-
-@cache
-def _forwarding(interface: type) -> Callable[[FaultyBackend, Key, Any], Any]:
-    """Return a class of handles that pass each method of ``interface`` on to another handle, if it is not to fail."""
-
-    def init(self: Any, faulty: FaultyBackend, key: Key, handle: Any) -> None:
-        self.faulty, self.keys, self.handle = faulty, [key], handle
-
-    names = [name for name, member in vars(interface).items() if isfunction(member) and not name.startswith("_")]
-    methods = {name: _walk if name == "pages" else _forward(name) for name in names}
-    made: Any = type(f"Faulty{interface.__name__}", (interface,), {"__init__": init, **methods})
-    return made  # type: ignore[no-any-return]  # a class like this one is made at run time
-
-
-def _forward(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        is_conditional = name in _CONDITIONAL or (name == "delete" and len(args) + len(kwargs) > 1)  # index, expected
-        operation = partial(getattr(self.handle, name), *args, **kwargs)
-        return self.faulty._do(name, self.keys, operation, False if is_conditional else None)
-
-    return method
-
-
-def _walk(self: Any) -> Iterator[Any]:
-    pages = self.handle.pages()
-    while (page := self.faulty._do("pages", self.keys, partial(next, pages, None))) is not None:  # some are empty
-        yield page
