@@ -20,6 +20,7 @@ from persistent_collections.errors import (
     ObjectNotFound,
     OutcomeUnknown,
     PersistentCollectionsError,
+    SlowHabitWarning,
     UnknownFieldError,
     WrongShapeError,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "PersistentObject",
     "PersistentSet",
     "Record",
+    "SlowHabitWarning",
     "UnknownFieldError",
     "WrongShapeError",
     "child",

@@ -17,7 +17,7 @@
         └── OutcomeUnknown       (also TimeoutError)      it may have been done
 
 What a ``dict`` or a ``list`` would raise (``KeyError``, ``IndexError``, ``ValueError``, ``TypeError``) stays just that.
-An error of the store's own library is the ``__cause__``.
+An error of the store's own library is the ``__cause__``. ``SlowHabitWarning`` is a warning, and no failure.
 """
 
 
@@ -74,3 +74,7 @@ class BackendUnavailable(BackendError, ConnectionError):  # noqa: N818 - the nam
 
 class OutcomeUnknown(BackendError, TimeoutError):  # noqa: N818 - the name says the condition
     """The store did not answer in time; the operation may or may not have been done."""
+
+
+class SlowHabitWarning(UserWarning):
+    """A program asks the store many times for what once would do; the message names the remedy."""

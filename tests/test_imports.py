@@ -32,6 +32,7 @@ PUBLIC = [
     "PersistentObject",
     "PersistentSet",
     "Record",
+    "SlowHabitWarning",
     "UnknownFieldError",
     "WrongShapeError",
     "child",

@@ -68,8 +68,16 @@ class Option:
         raise TypeError
 
 
-OBSERVERS: Final = MappingProxyType({"spans": Option(bool), "warnings": Option(bool)})
-"""The options that every store's URL takes, each for a wrapper that sees all operations."""
+OBSERVERS: Final = MappingProxyType(
+    {
+        "spans": "persistent_collections.backends.traced:TracedBackend",
+        "warnings": "persistent_collections.watching:WatchedBackend",
+    }
+)
+"""The options, on or off, that every store's URL takes, and the wrapper around all operations that each asks for."""
+
+SWITCH: Final = Option(bool)
+"""What each of these is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ class StoreURL:
         Raises:
             ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
         """
-        known = {**OBSERVERS, **declared}
+        known = {**dict.fromkeys(OBSERVERS, SWITCH), **declared}
         for name in self.options.keys() - known.keys():
             [near] = get_close_matches(name, known, n=1, cutoff=0.0)
             raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}; did you mean {near!r}?")
@@ -148,11 +156,6 @@ _schemes: dict[str, str] = {
     **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),
     **dict.fromkeys(("redis+cluster", "rediss+cluster"), f"{_BUILT_IN}.redis:RedisBackend"),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), f"{_BUILT_IN}.redis:RedisBackend"),
-}
-
-_OBSERVERS: Final = {
-    "spans": f"{_BUILT_IN}.traced:TracedBackend",
-    "warnings": "persistent_collections.watching:WatchedBackend",
 }
 
 schemes = MappingProxyType(_schemes)
@@ -211,7 +214,7 @@ def find_observer(option: str) -> Callable[[Backend], Backend]:
     Raises:
         ConfigurationError: What it needs is not installed.
     """
-    found: Callable[[Backend], Backend] = _imported(_OBSERVERS[option])
+    found: Callable[[Backend], Backend] = _imported(OBSERVERS[option])
     return found
 
 

@@ -19,7 +19,7 @@ from persistent_collections.backends.base import (
     SequenceStore,
     Shape,
 )
-from persistent_collections.backends.urls import OBSERVERS, StoreURL, find_observer
+from persistent_collections.backends.urls import OBSERVERS, SWITCH, StoreURL, find_observer
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -39,6 +39,14 @@ class Operation(NamedTuple):
     keys: Sequence[Key]
     shape: Shape | None = None
     arguments: tuple[Any, ...] = ()
+
+    @property
+    def collection(self) -> str:
+        """The type of what it works on, ``User``, with the field of a child, ``User.friends``; empty if several."""
+        types, fields = {key.root.partition(":")[0] for key in self.keys}, {key.child for key in self.keys}
+        if len(types) != 1:
+            return ""
+        return ".".join(filter(None, (*types, *fields))) if len(fields) == 1 else types.pop()
 
 
 class WrappedBackend(Backend):
@@ -138,8 +146,8 @@ def observed(backend: Backend, url: StoreURL) -> Backend:
     Raises:
         ConfigurationError: What one needs is not installed.
     """
-    for name, option in OBSERVERS.items():
-        if option.read(name, url.options.get(name, False)):
+    for name in OBSERVERS:
+        if SWITCH.read(name, url.options.get(name, False)):
             backend = find_observer(name)(backend)
     return backend
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from inspect import Parameter, signature
 from typing import Annotated, Any, Final
@@ -14,6 +14,7 @@ import typer
 from persistent_collections import config as configuration
 from persistent_collections.backends import urls
 from persistent_collections.backends.base import Backend
+from persistent_collections.backends.wrapping import WrappedBackend
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import print_rows
 from persistent_collections.cli.session import Session
@@ -38,12 +39,13 @@ def config(
 
 
 def backends(*, json: JSONOption = False) -> None:
-    """List the stores: the schemes of their URLs, and what to install for those that are not there."""
+    """List the stores by the schemes of their URLs, what any URL may ask for, and what to install for either."""
     points = {point.name: point.value for point in entry_points(group=urls.ENTRY_POINT_GROUP)}
     targets: dict[str, list[str]] = {}
     for scheme, target in {**points, **urls.schemes}.items():
         targets.setdefault(target, []).append(scheme)
-    rows = ({"schemes": " ".join(found), "class": target, **_backend(found[0])} for target, found in targets.items())
+    rows = [_found(" ".join(names), target, urls.find_backend, names[0]) for target, names in targets.items()]
+    rows += [_found(f"any?{name}=on", target, urls.find_observer, name) for name, target in urls.OBSERVERS.items()]
     print_rows(rows, {"schemes": "SCHEMES", "status": "STATUS"}, json=json)
 
 
@@ -53,12 +55,13 @@ def codecs(*, json: JSONOption = False) -> None:
     print_rows(({"name": name, **_codec(name)} for name in known_codecs()), columns, json=json)
 
 
-def _backend(scheme: str) -> dict[str, Any]:
+def _found(schemes: str, target: str, find: Callable[[str], object], name: str) -> dict[str, Any]:
+    row = {"schemes": schemes, "class": target}
     try:
-        urls.find_backend(scheme)
+        find(name)
     except (ConfigurationError, ImportError, AttributeError) as error:
-        return {"installed": False, "status": str(error)}
-    return {"installed": True, "status": "installed"}
+        return {**row, "installed": False, "status": str(error)}
+    return {**row, "installed": True, "status": "installed"}
 
 
 def _codec(name: str) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def _codec(name: str) -> dict[str, Any]:
 def _settings(session: Session) -> Iterator[dict[str, Any]]:
     store, (source, given) = session.store, _source(session)
     yield _setting("store", store.url, source)
-    for name, option in store.options.items():
+    for name, option in {**store.options, **dict.fromkeys(urls.OBSERVERS, urls.SWITCH)}.items():
         if option.secret:
             at = given.get(name)
             yield _setting(name, REDACTED if at else None, at or DEFAULT)
@@ -128,5 +131,9 @@ def _secrets_in_file(session: Session, name: str, where: str) -> dict[str, str]:
 
 def _default(store: Backend, name: str) -> object:
     """Return the default of an option where its class tells it."""
+    if name in urls.OBSERVERS:
+        return False
+    if isinstance(store, WrappedBackend):
+        return _default(store.wrapped, name)
     parameter = signature(type(store)).parameters.get(name)
     return None if parameter is None or parameter.default is Parameter.empty else parameter.default

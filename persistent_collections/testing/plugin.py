@@ -17,6 +17,7 @@ import pytest
 from persistent_collections.backends.base import Backend, Delete, Key
 from persistent_collections.backends.paths import url_of
 from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.backends.wrapping import observed
 from persistent_collections.config import connect, stand_ins
 from persistent_collections.errors import ConfigurationError
 
@@ -126,7 +127,7 @@ def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) 
     if replaced is not None and replaced.codec is not None:
         options.setdefault("codec", replaced.codec)
     if kind.in_process:
-        return kind.from_url(StoreURL(url.scheme, url.netloc, url.path, options))
+        return observed(kind.from_url(StoreURL(url.scheme, url.netloc, url.path, options)), url)
     place = text.partition("?")[0]
     if url.scheme in _FILES:
         folder = request.getfixturevalue("tmp_path_factory").mktemp(f"{_NAME}-")
