@@ -28,6 +28,7 @@ from persistent_collections import (
     PersistentList,
     PersistentSet,
     Record,
+    SlowHabitWarning,
     UnknownFieldError,
     WrongShapeError,
     child,
@@ -63,6 +64,7 @@ TREE = {
     BackendError: (PersistentCollectionsError,),
     BackendUnavailable: (BackendError, ConnectionError),
     OutcomeUnknown: (BackendError, TimeoutError),
+    SlowHabitWarning: (UserWarning,),
 }
 
 

@@ -132,6 +132,7 @@ def test_no_client_library_is_imported_before_an_operation_needs_it(script: str,
         "lupa",
         "hiredis",
         "hypothesis",
+        "opentelemetry",
     }
 
 
@@ -163,7 +164,7 @@ configure({"backends": {"default": "memory:", "sessions": "memory:"}})
 settings["a"] = (1, 2)
 items.append(1)
 Session("y", tags=["a"])
-print([name for name in ("redis", "fakeredis", "bcrypt", "sqlite3", "msgpack") if name in sys.modules])
+print([name for name in ("redis", "fakeredis", "bcrypt", "sqlite3", "msgpack", "opentelemetry") if name in sys.modules])
 """
     assert run(DECLARE + use, tmp_path) == ["[]"]
 
@@ -179,6 +180,7 @@ MISSING: list[tuple[str, str, str]] = [
         "from persistent_collections import PersistentList; "
         "PersistentList('x', [1, 2, 3], backend='fakeredis://').pop(1)",
     ),
+    ("opentelemetry", "opentelemetry", "from persistent_collections import connect; connect('memory:?spans=on')"),
     ("bcrypt", "bcrypt", "from persistent_collections import get_codec; get_codec('bcrypt')"),
     ("bcrypt", "bcrypt", "from persistent_collections import Password, make_record; make_record('U', {'p': Password})"),
 ]
@@ -199,7 +201,8 @@ except Exception as error:
 
 
 def test_without_any_extra_all_else_works(tmp_path: Path) -> None:
-    blocks = "\n".join(BLOCK.format(module=module) for module in ("redis", "fakeredis", "bcrypt", "lupa", "pytest"))
+    extras = ("redis", "fakeredis", "bcrypt", "lupa", "opentelemetry", "pytest")
+    blocks = "\n".join(BLOCK.format(module=module) for module in extras)
     script = """
 class User(Record):
     name: str

@@ -86,6 +86,8 @@ def test_each_operation_is_a_span_named_by_method_and_type(store: TracedBackend,
     ]
     assert list(fetch(luke.crew, "name")) == [{"name": "Luke"}]
     assert spans.names == ["get_slice Skipper.crew", "get_many Skipper", "exist Skipper"]
+    assert list(fetch([luke], "name")) == [{"name": "Luke"}]
+    assert spans.names == ["get_many Skipper"]
     assert luke.delete()
     assert not luke
     assert luke.ttl() is None

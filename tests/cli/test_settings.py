@@ -41,11 +41,21 @@ def test_config_tells_the_value_of_each_setting_and_its_source(file: str, tmp_pa
         "codec": (None, "default"),
         "fsync": ("false", "stores.toml, backends.default"),
         "lock_timeout_s": (30.0, "default"),
+        "spans": (False, "default"),
+        "warnings": (False, "default"),
         "--codec": ("json", "--codec"),
         "--models": (None, "default"),
         "backend cache": ("redis://ann@127.0.0.1:1/0?retry_for_s=0", "stores.toml"),
         "backend vault": ("redis://127.0.0.1:1/0?retry_for_s=0", "stores.toml"),
     }
+
+
+def test_config_tells_what_sees_all_operations_and_what_the_store_behind_it_is_set_to(objects: Objects) -> None:
+    settings = explained(objects, "--url", "sqlite:/srv/app.db?warnings=on")
+    assert settings["store"] == ("sqlite:///srv/app.db?warnings=on", "--url")
+    assert settings["warnings"] == ("on", "--url")
+    assert settings["spans"] == (False, "default")
+    assert settings["synchronous"] == ("FULL", "default")
 
 
 def test_the_option_wins_over_the_variable_and_this_over_the_default(
@@ -133,5 +143,7 @@ def test_backends_and_codecs_list_what_there_is(objects: Objects, run: Run) -> N
     rows = {row["name"]: row for row in objects("codecs")}
     assert {"json", "str", "msgpack", "reference", "bcrypt"} <= rows.keys()
     assert rows["str"] == {"name": "str", "installed": True, "format": "text", "canonical": True, "status": "installed"}
+    observers = [(row["schemes"], row["installed"]) for row in objects("backends")][-2:]
+    assert observers == [("any?spans=on", True), ("any?warnings=on", True)]
     assert "redis+cluster" in run("backends")
     assert "msgpack" in run("codecs")

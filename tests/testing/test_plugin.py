@@ -11,7 +11,7 @@ import persistent_collections.backends.fakeredis
 import persistent_collections.backends.json
 import persistent_collections.backends.sqlite
 import persistent_collections.codecs.bcrypt  # noqa: F401
-from persistent_collections import PersistentDict, configure, current_backend
+from persistent_collections import PersistentDict, config, configure, current_backend
 from tests.servers import RunningServer
 from tests.test_imports import BLOCK
 
@@ -62,6 +62,34 @@ def assert_passes(pytester: pytest.Pytester, source: str, *options: str, passed:
     done = pytester.runpytest_inprocess("-q", *options)
     done.assert_outcomes(passed=passed)
     return done
+
+
+@pytest.mark.parametrize("url", [*URLS], indirect=True)
+def test_a_store_that_is_watched_warns_in_tests_and_is_forgotten_after_them(
+    pytester: pytest.Pytester, url: str
+) -> None:
+    watched = f"{url}{'&' if '?' in url else '?'}warnings=on"
+    before = set(config._connected)
+    assert_passes(
+        pytester,
+        """
+        import pytest
+
+        from persistent_collections import PersistentList, SlowHabitWarning
+
+        def test_it(persistent_backend):
+            assert type(persistent_backend).__name__ == "WatchedBackend"
+            with pytest.warns(SlowHabitWarning):
+                for number in range(100):
+                    PersistentList[int]("numbers").append(number)
+        """,
+        "--persistent-backend",
+        watched,
+    )
+    assert set(config._connected) == before
+    pytester.makepyfile("def test_it(): pass")
+    done = pytester.runpytest_inprocess("--persistent-backend", watched.replace("=on", "=often"))
+    assert "option 'warnings' takes a bool, not 'often'" in str(done.stderr)
 
 
 def test_the_fixture_makes_a_fresh_fakeredis_the_default(pytester: pytest.Pytester) -> None:

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from persistent_collections import (
+    Backend,
+    ConfigurationError,
+    PersistentDict,
+    PersistentList,
+    PersistentSet,
+    Record,
+    child,
+    config,
+    configure,
+    connect,
+    use_backend,
+)
+from persistent_collections.backends.base import PAGE_SIZE
+from persistent_collections.backends.memory import MemoryBackend
+from persistent_collections.backends.traced import TracedBackend
+from persistent_collections.backends.wrapping import Operation, WrappedBackend
+from persistent_collections.watching import WatchedBackend
+from tests.servers import RunningServer
+
+R = TypeVar("R")
+
+
+class Sailor(Record):
+    name: str
+    captain: Sailor | None = None
+    mates: PersistentList[Sailor] = child()
+
+
+class CountingBackend(WrappedBackend):
+    """Takes note of each operation."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.operations: list[Operation] = []
+
+    def around(self, operation: Operation, call: Callable[[], R]) -> R:
+        self.operations.append(operation)
+        return call()
+
+
+@pytest.fixture(params=["memory:{name}", "fakeredis://{name}", "sqlite:{folder}/app.db?synchronous=OFF", "server"])
+def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "server":
+        server: RunningServer = request.getfixturevalue("server")
+        yield f"{server.url}?prefix=app:"
+    else:
+        yield request.param.format(name=tmp_path.name.replace("_", "-"), folder=tmp_path)
+    configure({})
+
+
+def with_option(url: str, option: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{option}"
+
+
+def test_without_an_option_nothing_is_wrapped(plain: str) -> None:
+    assert not isinstance(connect(plain), WrappedBackend)
+    assert connect(with_option(plain, "spans=off&warnings=no")) is connect(plain)
+
+
+@pytest.mark.parametrize(("option", "kind"), [("spans", TracedBackend), ("warnings", WatchedBackend)])
+def test_a_url_a_mapping_a_file_and_connect_turn_each_on(
+    plain: str, option: str, kind: type[WrappedBackend], tmp_path: Path
+) -> None:
+    url = with_option(plain, f"{option}=on")
+    backend = connect(url)
+    assert type(backend) is kind
+    assert connect(url) is connect(plain, **{option: True}) is connect(backend.url) is backend
+    assert backend.url == with_option(connect(plain).url, f"{option}=on")
+    file = tmp_path / "stores.toml"
+    file.write_text(f'[backends.default]\nurl = "{plain}"\n{option} = true\n', "utf-8")
+    for source in (url, {"backends": {"default": {"url": plain, option: True}}}, file):
+        configure(source)
+        assert config.current_backend() is backend
+
+
+def test_both_are_turned_on_and_a_warning_is_in_no_span(plain: str) -> None:
+    backend = connect(plain, warnings=True, spans="on")
+    assert type(backend) is WatchedBackend
+    assert type(backend.wrapped) is TracedBackend
+    assert backend.wrapped.wrapped is connect(plain)
+    assert connect(backend.url) is backend
+
+
+def test_what_is_observed_is_the_same_store(plain: str) -> None:
+    observed = connect(plain, spans=True)
+    assert observed == connect(plain) == connect(plain, warnings=True)
+    assert len({observed, connect(plain)}) == 1
+    luke = Sailor("luke", name="Luke", backend=observed)
+    assert Sailor.load("luke", backend=plain) == luke
+    Sailor("han", name="Han", captain=luke, mates=[luke], backend=plain)
+    assert PersistentSet("a", {"x"}, backend=observed) | PersistentSet("b", {"y"}, backend=plain) == {"x", "y"}
+    observed.close()
+    assert luke.name == "Luke"
+
+
+def test_all_that_is_reached_goes_the_same_way() -> None:
+    counting = CountingBackend(MemoryBackend())
+    with use_backend(counting):
+        luke = Sailor("luke", name="Luke", mates=[])
+        luke.update(captain=luke)
+        luke.mates.append(luke)
+    [mate] = luke.mates
+    del counting.operations[:]
+    captain: Any = mate.captain
+    assert captain.captain.mates[0].name == "Luke"
+    assert [(each.shape, each.name, each.collection) for each in counting.operations] == [
+        ("mapping", "get", "Sailor"),
+        ("mapping", "get", "Sailor"),
+        ("sequence", "get", "Sailor.mates"),
+        ("mapping", "get", "Sailor"),
+    ]
+    assert all(found._choice is counting for found in Sailor.all(backend=counting))
+
+
+def test_the_keys_are_found_within_operations_a_page_at_a_time() -> None:
+    counting = CountingBackend(MemoryBackend())
+    asked: list[int] = []
+
+    class Listing(MemoryBackend):
+        def stored_keys(self, prefix: str) -> Any:
+            asked.append(len(counting.operations))
+            return super().stored_keys(prefix)
+
+    counting.wrapped = Listing()
+    for number in range(PAGE_SIZE):
+        PersistentDict(number, {"a": 1}, backend=counting)
+    del counting.operations[:]
+    found = counting.keys("PersistentDict:")
+    assert asked == []
+    assert len(list(found)) == PAGE_SIZE
+    assert asked == [1]
+    assert [operation.name for operation in counting.operations] == ["keys", "keys"]
+
+
+@pytest.mark.parametrize("option", ["spans", "warnings"])
+def test_a_handle_is_unpickled_to_the_same_wrapper(plain: str, option: str) -> None:
+    observed = connect(plain, **{option: True})
+    luke = Sailor("luke", name="Luke", mates=[], backend=observed)
+    if observed.in_process:
+        with pytest.raises(ConfigurationError, match="give it a name"):
+            pickle.dumps(luke)
+        configure({"backends": {"sailors": observed}})
+    for found in (pickle.loads(pickle.dumps(luke)), pickle.loads(pickle.dumps(luke.mates))._origin.owner):
+        assert config.resolve(found._choice) is observed
+        assert found.name == "Luke"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_goes_on_where_it_was(server: RunningServer) -> None:
+    numbers = PersistentList[int]("numbers", backend=f"{server.url}?spans=on&warnings=on")
+    numbers.append(1)
+    if (process := os.fork()) == 0:
+        numbers.append(2)
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+    assert numbers == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("span=on", "unknown option 'span' for 'memory'; did you mean 'spans'?"),
+        ("warning=on", "unknown option 'warning' for 'memory'; did you mean 'warnings'?"),
+        ("spans=often", "option 'spans' takes a bool, not 'often'"),
+        ("warnings=", "option 'warnings' takes a bool, not ''"),
+    ],
+)
+def test_an_option_that_is_misspelt_or_of_another_type_is_refused(options: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        connect(f"memory:?{options}")
+    assert str(refused.value) == told
+    with pytest.raises(ConfigurationError, match="backend 'x': option 'spans' takes a bool, not 3"):
+        configure({"backends": {"x": {"url": "memory:", "spans": 3}}})
