@@ -56,7 +56,8 @@ def _page(backend: Backend, records: Sequence[Fetched], names: Sequence[str]) ->
     wanted = [(record._key, readers[type(record)].stored) for record in records]
     found = backend.get_many(wanted) if wanted[0][1] else [[] for _ in wanted]
     blank = {record._key: record for record, data in zip(records, found, strict=True) if not _any_of(data)}
-    exists = dict(zip(blank, backend.exist([record._family() for record in blank.values()]), strict=True))
+    families = [record._family() for record in blank.values()]
+    exists = dict(zip(blank, backend.exist(families), strict=True)) if families else {}
     for record, data in zip(records, found, strict=True):
         if exists.get(record._key, True):
             yield readers[type(record)].row(record, data)

@@ -101,8 +101,6 @@ class WrappedBackend(Backend):
         return self.around(Operation("exists", keys), partial(self.wrapped.exists, keys))
 
     def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
-        if not families:  # nothing is asked of the store
-            return []
         keys = list(chain.from_iterable(families))
         return self.around(Operation("exist", keys), partial(self.wrapped.exist, families))
 
