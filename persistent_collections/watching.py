@@ -22,7 +22,7 @@ R = TypeVar("R")
 TIMES: Final = 20
 """How often in a row something is done one by one before it is a habit."""
 
-PAUSE_S: Final = 0.1
+PAUSE_S: Final = 0.01
 """How long a thread may do something else between two steps of a row: longer, and it is not the store that is slow."""
 
 LARGE: Final = 1000
@@ -74,12 +74,14 @@ class _Trail(local):
         listed: The hashes of what a page or a read of all gave last, each with its position.
         reads: Reads in the order of ``listed``, or of a list.
         writes: Writes to one key with nothing else in between.
+        written: The hash of the field or item that the last of these wrote.
         ended_s: When the last operation ended.
     """
 
     def __init__(self) -> None:
         self.listed: Mapping[int, int] = {}
         self.reads, self.writes = _Row(), _Row()
+        self.written = 0
         self.ended_s = 0.0
 
 
@@ -129,13 +131,20 @@ def _habit(trail: _Trail, operation: Operation) -> str | None:
     """Take note of an operation, and return what it makes a habit of, if anything."""
     about = (operation.shape or "", operation.name)
     if about in _WRITES and len(operation.arguments[0]) == 1:
-        return _told(_WRITES[about], operation) if trail.writes.add((about, operation.keys[0])) else None
+        return _told(_WRITES[about], operation) if _is_written_row(trail, operation) else None
     trail.writes = _Row()
     if about == ("sequence", "get"):
         return _told(_ITEMS, operation) if trail.reads.add(operation.keys[0], operation.arguments[0]) else None
     if about in (("mapping", "get"), ("mapping", "get_many")):
         return _reading(trail, operation)
     return None
+
+
+def _is_written_row(trail: _Trail, operation: Operation) -> bool:
+    """Take note of a single write; one field that is set over and over again, as progress is, makes no row."""
+    before, trail.written = trail.written, hash(next(iter(operation.arguments[0])))
+    is_another = operation.shape == "sequence" or trail.written != before
+    return is_another and trail.writes.add((operation.name, operation.keys[0]))
 
 
 def _reading(trail: _Trail, operation: Operation) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
 
@@ -51,7 +50,7 @@ class TracedBackend(WrappedBackend):
 
     def __init__(self, backend: Backend, *, tracer_provider: TracerProvider | None = None, keys: bool = False) -> None:
         super().__init__(backend)
-        self._tracer = get_tracer("persistent_collections", version("persistent-collections"), tracer_provider)
+        self._tracer = get_tracer("persistent_collections", tracer_provider=tracer_provider)
         self._keys = keys
         self._place = _place(backend)
 
