@@ -72,7 +72,7 @@ def delete(context: typer.Context, key: KeyArgument, *, yes: YesOption = False) 
     """Delete an object with its children, or one child; asks first."""
     session: Session = context.obj
     doomed = _doomed(session, key_of(key))
-    there = [str(part) for part in doomed if session.store.exists([part])]
+    there = [str(part) for part, found in zip(doomed, session.store.describe(doomed), strict=True) if found]
     if not there:
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
     confirm(f"Delete {', '.join(there)} in {session.store.url}?", yes=yes)

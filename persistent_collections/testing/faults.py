@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 from persistent_collections.backends.base import (
     Backend,
     Change,
+    Description,
     Entry,
     Key,
     MappingStore,
@@ -41,7 +42,7 @@ _KINDS: Final[tuple[FaultKind, ...]] = (
 )
 _READS: Final = frozenset(
     (
-        *("exist", "exists", "get_many", "keys", "shape", "snapshot", "strangers", "ttl"),
+        *("describe", "exist", "exists", "get_many", "keys", "shape", "snapshot", "strangers", "ttl"),
         *("combine", "contains", "count", "find", "get", "get_all", "get_slice", "pages", "size"),
     )
 )
@@ -205,6 +206,9 @@ class FaultyBackend(Backend):
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
         return self._do("snapshot", keys, partial(self._backend.snapshot, keys))
+
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        return self._do("describe", keys, partial(self._backend.describe, keys))
 
     def shape(self, key: Key) -> Shape | None:
         return self._do("shape", [key], partial(self._backend.shape, key))
