@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any, Final
 
 import typer
 
 from persistent_collections.backends.base import PAGE_SIZE, Description, Key, Shape
-from persistent_collections.cli.failing import NotThereError, UsageError
+from persistent_collections.cli.failing import NotThereError, UsageError, tell
 from persistent_collections.cli.printing import print_rows, write
 from persistent_collections.cli.reading import Place, Reading
 from persistent_collections.cli.session import Session, id_of, key_of
@@ -39,7 +39,12 @@ def ls(
     session: Session = context.obj
     unreadable: list[str] = []
     columns = {"type": "TYPE", "size": "SIZE", "deadline": "DEADLINE", "key": "KEY"}
-    print_rows(_listed(session, prefix, unreadable), columns, json=json)
+    rows = _listed(session, prefix, unreadable)
+    if first := next(rows, None):
+        print_rows(chain([first], rows), columns, json=json)
+    else:
+        what = f"no key that starts with {prefix!r}" if prefix else "nothing"
+        tell(f"{what} is stored in {session.store.url}")
     if unreadable:
         raise NotThereError(f"what {len(unreadable)} of the keys hold cannot be read; check says more")
 
@@ -164,13 +169,15 @@ def _one(session: Session, reading: Reading, key: Key, place: str) -> Any:
     where = f"{str(key)!r} in {session.store.url}"
     if shape == "members":
         raise UsageError(f"{where} is a set, which has members and no places; get it without one")
+    example = session.known.example(key)
+    if shape is None and not isinstance(example, Record):
+        raise NotThereError(f"nothing is stored under {where}")
     if shape == "sequence":
         data = session.store.sequence(key).get(index_of(place))
     else:
         data = session.store.mapping(key).get(_stored_name(session, key, place))
     if data is not None:
         return reading.value(key, index_of(place) if shape == "sequence" else _stored_name(session, key, place), data)
-    example = session.known.example(key)
     if isinstance(example, Record) and key.child is None:
         return reading.plain(type(example).ref(id_of(key) or "", backend=session.store)[place])
     raise NotThereError(f"nothing is stored at {place!r} of {where}")
