@@ -16,14 +16,14 @@ A new store is quickest made on :class:`~persistent_collections.backends.simple.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from persistent_collections.backends.forks import late
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import ConfigurationError
+from persistent_collections.errors import ConfigurationError, CorruptDataError, WrongShapeError
 
 Medium: TypeAlias = Literal["bytes", "json"]
 Content: TypeAlias = dict[str, bytes] | list[bytes] | set[str]
@@ -59,6 +59,20 @@ class Entry(NamedTuple):
 
     content: Content
     deadline: float | None = None
+
+
+class Description(NamedTuple):
+    """What one key holds, without its content.
+
+    Attributes:
+        shape: None where that is nothing this package writes, or cannot be read.
+        size: The number of fields, items or members; 0 where ``shape`` is None.
+        ttl_s: Seconds until the key vanishes, or None.
+    """
+
+    shape: Shape | None
+    size: int = 0
+    ttl_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +402,13 @@ class Backend(ABC):
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing."""
 
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        """Return what each of some keys, of any roots, holds, None if nothing, each a moment of its own.
+
+        One that cannot be read does not keep the others from being told.
+        """
+        return list(map(self._describe, keys))
+
     @abstractmethod
     def keys(self, prefix: str) -> Iterator[Key]:
         """Yield every key whose root starts with ``prefix``, exactly once, children included, in no order."""
@@ -422,6 +443,18 @@ class Backend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free connections and files; the next operation opens them again."""
+
+    def _describe(self, key: Key) -> Description | None:
+        opened: dict[Shape, Callable[[Key], MappingStore | SequenceStore | MemberStore]]
+        opened = {"mapping": self.mapping, "sequence": self.sequence, "members": self.members}
+        try:
+            shape = self.shape(key)
+            size = opened[shape](key).size() if shape else 0
+        except WrongShapeError:  # it has become another one in between
+            return self._describe(key)
+        except CorruptDataError:
+            return Description(None)
+        return Description(shape, size, self.ttl([key])) if size else None
 
     def __eq__(self, other: object) -> bool:
         return self.identity == other.identity if isinstance(other, Backend) else NotImplemented

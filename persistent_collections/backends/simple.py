@@ -21,6 +21,7 @@ from persistent_collections.backends.base import (
     Change,
     Content,
     Delete,
+    Description,
     Entry,
     Key,
     MappingStore,
@@ -32,7 +33,7 @@ from persistent_collections.backends.base import (
     SetOperation,
     Shape,
 )
-from persistent_collections.errors import WrongShapeError
+from persistent_collections.errors import CorruptDataError, WrongShapeError
 
 C = TypeVar("C", bound=Content)
 R = TypeVar("R")
@@ -97,6 +98,9 @@ class SimpleBackend(Backend):
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
         return list(map(_live, self.read_many(keys)))
 
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        return list(map(self._described, keys))
+
     def exists(self, keys: Sequence[Key]) -> bool:
         return any(map(_live, self.read_many(keys)))
 
@@ -104,8 +108,7 @@ class SimpleBackend(Backend):
         return (key for key in self.stored_keys(prefix) if _live(self.read(key)))
 
     def ttl(self, keys: Sequence[Key]) -> float | None:
-        deadline = _deadline(self.read_many(keys))
-        return None if deadline is None else max(deadline - time.time(), 0.0)
+        return _left_s(_deadline(self.read_many(keys)))
 
     def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
         there: list[bool] = []
@@ -121,6 +124,13 @@ class SimpleBackend(Backend):
 
         self.transform(list(dict.fromkeys([*kin, *(change.key for change in changes)])), step)
         return there
+
+    def _described(self, key: Key) -> Description | None:
+        try:
+            entry = _live(self.read(key))
+        except CorruptDataError:
+            return Description(None)
+        return entry and Description(SHAPES[type(entry.content)], len(entry.content), _left_s(entry.deadline))
 
     def content_as(self, key: Key, entry: Entry | None, shape: type[C]) -> C:
         """Return the content of ``entry``, empty if None.
@@ -416,6 +426,10 @@ def _live(entry: Entry | None) -> Entry | None:
 def _deadline(entries: Iterable[Entry | None]) -> float | None:
     """Return the deadline of the first entry that is there and alive."""
     return next((entry.deadline for entry in map(_live, entries) if entry), None)
+
+
+def _left_s(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - time.time(), 0.0)
 
 
 def _inherited(stored: Mapping[Key, Entry | None], kin: Iterable[Key]) -> float | None:

@@ -193,9 +193,10 @@ def find_backend(scheme: str) -> type[Backend]:
             target = point.value
             break
         else:
-            near = get_close_matches(scheme, _schemes, n=1, cutoff=0.0)[0]
+            near = get_close_matches(scheme, _schemes, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigurationError(
-                f"no store is registered for {scheme!r} URLs; did you mean {near!r}? "
+                f"no store is registered for {scheme!r} URLs{hint} "
                 f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
             )
     try:

@@ -12,6 +12,7 @@ from persistent_collections.backends.base import (
     PAGE_SIZE,
     Backend,
     Change,
+    Description,
     Entry,
     Key,
     MappingStore,
@@ -110,6 +111,9 @@ class WrappedBackend(Backend):
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
         return self.around(Operation("snapshot", keys), partial(self.wrapped.snapshot, keys))
+
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        return self.around(Operation("describe", keys), partial(self.wrapped.describe, keys))
 
     def shape(self, key: Key) -> Shape | None:
         return self.around(Operation("shape", [key]), partial(self.wrapped.shape, key))

@@ -17,9 +17,8 @@ from persistent_collections import moving
 from persistent_collections.backends.base import Backend
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import write
-from persistent_collections.cli.session import Session
+from persistent_collections.cli.session import Session, store_called
 from persistent_collections.cli.texts import as_json, clean
-from persistent_collections.config import choose, resolve
 
 PrefixOption = Annotated[str, typer.Option(help="Only objects whose key starts with it.")]
 OnConflictOption = Annotated[
@@ -40,7 +39,7 @@ def copy(
 ) -> None:
     """Copy every object from one store to another, and read it back."""
     session: Session = context.obj
-    source, target = resolve(choose(src)), resolve(choose(dst))
+    source, target = store_called(src), store_called(dst)
     with _progress("copy", lambda: _count(source, prefix)) as told:
         moved = moving.copy(source, target, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told)
     _summarise(asdict(moved), target.url, json=json)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from persistent_collections.backends.base import Backend, Delete, Key
-from persistent_collections.cli.failing import NotThereError, UsageError
+from persistent_collections.cli.failing import NotThereError, UsageError, tell
 from persistent_collections.cli.looking import KeyArgument, index_of
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session, id_of, key_of
@@ -26,7 +26,7 @@ from persistent_collections.schema import Password
 
 T = TypeVar("T")
 
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def set_(
@@ -72,7 +72,7 @@ def delete(context: typer.Context, key: KeyArgument, *, yes: YesOption = False) 
     """Delete an object with its children, or one child; asks first."""
     session: Session = context.obj
     doomed = _doomed(session, key_of(key))
-    there = [str(part) for part in doomed if session.store.exists([part])]
+    there = [str(part) for part, found in zip(doomed, session.store.describe(doomed), strict=True) if found]
     if not there:
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
     confirm(f"Delete {', '.join(there)} in {session.store.url}?", yes=yes)
@@ -144,6 +144,8 @@ def _value(given: str | None, declared: Any, store: Backend, *, is_text: bool) -
     if is_text or declared is Password:
         return text
     if bare == "reference":
+        if text != "null":
+            key_of(text)
         reference = get_codec("reference").bind(declared, references(store))
         return None if text == "null" else _meant(reference.decode, text.encode())
     json = get_codec("json")
@@ -152,7 +154,7 @@ def _value(given: str | None, declared: Any, store: Backend, *, is_text: bool) -
     except DecodeError as error:
         if bare == "str":
             return text
-        reason = str(error).partition(";")[0]
+        reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
         raise UsageError(f"VALUE is {reason}; a text is written '\"text\"', or given with --text") from None
     if bare == "str":
         return value if isinstance(value, str) else text
@@ -173,7 +175,12 @@ def _read(*, is_secret: bool) -> str:
     if is_secret and sys.stdin.isatty():
         answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
         return answer
+    if sys.stdin.isatty():
+        tell("VALUE is what is typed now, until Ctrl-D at the start of a line")
+    given = sys.stdin.buffer.read()
+    if not given:
+        raise UsageError("there is no VALUE, nor anything on standard input; an empty text is written '\"\"'")
     try:
-        return sys.stdin.buffer.read().decode().removesuffix("\n")
+        return given.decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise UsageError("what is read from standard input is no UTF-8, and so no text") from None

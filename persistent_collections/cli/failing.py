@@ -29,6 +29,8 @@ class Exit(IntEnum):
     """What was asked for is not there; or ``check``, or ``ls``, found something wrong."""
     USAGE = 2
     STORE = 3
+    INTERRUPTED = 130
+    """By Ctrl-C, as shells count it: 128 and the number of the signal."""
 
 
 class UsageError(Exception):
@@ -53,29 +55,45 @@ class Commands(TyperGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except (NotThereError, ObjectNotFound) as error:
-            raise failed(error, Exit.FOUND) from None
-        except (UsageError, ConfigurationError, EncodeError, UnknownFieldError) as error:
-            raise failed(error, Exit.USAGE) from None
-        except PersistentCollectionsError as error:
-            raise failed(error, Exit.STORE) from None
         except _CLICK_USAGE_ERROR as error:
-            error.message = clean(error.message)
+            error.message = clean(f"{error.message}{self._hint(getattr(error, 'option_name', ''))}")
             raise
         except BrokenPipeError:
             _read_no_more()
             raise typer.Exit(Exit.OK) from None
-        except OSError as error:
-            raise failed(error, Exit.STORE) from None
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                typer.echo(err=True)  # the terminal has shown ^C
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        except (NotThereError, UsageError, PersistentCollectionsError, OSError) as error:
+            raise failed(error) from None
         return result
 
+    def _hint(self, option: str) -> str:
+        """Return what to do about an option that a command has not got."""
+        if option.removeprefix("-").isdecimal():
+            return "; a negative index goes after --"
+        return "; it goes before the command" if any(option in known.opts for known in self.params) else ""
 
-def failed(error: Exception, code: Exit) -> typer.Exit:
+
+def failed(error: Exception) -> typer.Exit:
     """Tell what went wrong, its remedy as it is spelt on the command line, and return what ends the command."""
-    message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", str(error))
-    message = _CODEC.sub(r"--codec '\1=\2'", message)
+    told = str(error)
+    if isinstance(error, OSError) and error.filename:
+        told = f"{error.filename}: {error.strerror}"
+    message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", told)
+    tell(_CODEC.sub(r"--codec '\1=\2'", message))
+    match error:
+        case NotThereError() | ObjectNotFound():
+            return typer.Exit(Exit.FOUND)
+        case UsageError() | ConfigurationError() | EncodeError() | UnknownFieldError():
+            return typer.Exit(Exit.USAGE)
+    return typer.Exit(Exit.STORE)
+
+
+def tell(message: str) -> None:
+    """Tell the person at the terminal, in one line on standard error."""
     typer.echo(f"persistent-collections: {clean(message)}", err=True)
-    return typer.Exit(code)
 
 
 def _read_no_more() -> None:

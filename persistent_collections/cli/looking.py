@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Annotated, Any, Final
 
 import typer
 
-from persistent_collections.backends.base import Key
-from persistent_collections.cli.failing import NotThereError, UsageError
+from persistent_collections.backends.base import PAGE_SIZE, Description, Key, Shape
+from persistent_collections.cli.failing import NotThereError, UsageError, tell
 from persistent_collections.cli.printing import print_rows, write
-from persistent_collections.cli.reading import Reading
+from persistent_collections.cli.reading import Place, Reading
 from persistent_collections.cli.session import Session, id_of, key_of
 from persistent_collections.cli.texts import as_json, cell
-from persistent_collections.errors import CorruptDataError
 from persistent_collections.records import Record
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="As ls shows it: TYPE:ID, or TYPE:ID:FIELD.")]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+_NAMES: Final[dict[Shape, tuple[str, ...]]] = {
+    "mapping": ("field", "value"),
+    "sequence": ("index", "value"),
+    "members": ("member",),
+}
+"""What the columns are called that show a key of each shape."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -32,7 +39,12 @@ def ls(
     session: Session = context.obj
     unreadable: list[str] = []
     columns = {"type": "TYPE", "size": "SIZE", "deadline": "DEADLINE", "key": "KEY"}
-    print_rows(_listed(session, prefix, unreadable), columns, json=json)
+    rows = _listed(session, prefix, unreadable)
+    if first := next(rows, None):
+        print_rows(chain([first], rows), columns, json=json)
+    else:
+        what = f"no key that starts with {prefix!r}" if prefix else "nothing"
+        tell(f"{what} is stored in {session.store.url}")
     if unreadable:
         raise NotThereError(f"what {len(unreadable)} of the keys hold cannot be read; check says more")
 
@@ -44,24 +56,47 @@ def show(context: typer.Context, key: KeyArgument, *, json: JSONOption = False) 
     reading = Reading(session.store, session.known)
     shape = reading.shape(place)
     declared = session.known.family(place.root)[1:] if place.child is None else []
-    children = [row for child in declared if (row := _child(reading, child))]
-    if shape is None and not children:
+    children = dict(zip(declared, reading.describe(declared), strict=True))
+    if shape is None and not any(children.values()):
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
-    columns = {
-        "mapping": {"field": "FIELD", "value": "VALUE"},
-        "sequence": {"index": "INDEX", "value": "VALUE"},
-        "members": {"member": "MEMBER"},
-    }[shape or "mapping"]
-    names = list(columns)
+    print_object(reading, shape, reading.pages(place, shape) if shape else (), children, json=json)
+
+
+def print_object(
+    reading: Reading,
+    shape: Shape | None,
+    places: Iterable[tuple[Place, Any]],
+    children: Mapping[Key, Description | None],
+    *,
+    json: bool,
+) -> None:
+    """Print what a key holds.
+
+    Args:
+        reading: Reads the store.
+        shape: Of what it holds, None if it holds nothing but children.
+        places: The places and their values.
+        children: What the keys of the children hold.
+        json: As everywhere.
+    """
 
     def rows() -> Iterator[dict[str, Any]]:
-        for where, value in reading.pages(place, shape) if shape else ():
-            row = {names[0]: value} if where is None else dict(zip(names, (where, value), strict=True))
+        for where, value in places:
+            row = place_row(shape or "mapping", where, value)
             yield row if json or "value" not in row else row | {"value": as_json(row["value"])}
-        for row in children:
-            yield row if json else {"field": row["field"], "value": f"{row['type']} of {row['size']}: {row['child']}"}
+        for child, found in children.items():
+            if found:
+                facts = _facts(reading, child, found)
+                size = f" of {facts['size']}" if "size" in facts else ""
+                row = {"child": str(child), **facts} if json else {"value": f"{facts['type']}{size}: {child}"}
+                yield {"field": child.child, **row}
 
-    print_rows(rows(), columns, json=json)
+    print_rows(rows(), {name: name.upper() for name in _NAMES[shape or "mapping"]}, json=json)
+
+
+def place_row(shape: Shape, where: Place, value: Any) -> dict[str, Any]:
+    """Return a place of a key of this shape and the value there, by the names of columns; of a member it is both."""
+    return {"member": value} if where is None else dict(zip(_NAMES[shape], (where, value), strict=True))
 
 
 def get(
@@ -89,31 +124,25 @@ def remaining(ttl_s: float) -> str:
 
 def _listed(session: Session, prefix: str, unreadable: list[str]) -> Iterator[dict[str, Any]]:
     reading = Reading(session.store, session.known)
-    root = ":".join(prefix.split(":")[:2])
-    for key in session.store.keys(root):
-        if str(key).startswith(prefix):
-            try:
-                row = _row(reading, key)
-            except CorruptDataError:
-                row = {"key": str(key), "type": "unreadable"}
-                unreadable.append(str(key))
-            if row:
-                yield row
+    keys = (key for key in session.store.keys(":".join(prefix.split(":")[:2])) if str(key).startswith(prefix))
+    while page := list(islice(keys, PAGE_SIZE)):
+        for key, found in zip(page, reading.describe(page), strict=True):
+            if found:
+                if found.shape is None:
+                    unreadable.append(str(key))
+                left = {} if found.ttl_s is None else deadline_facts(found.ttl_s)
+                yield {"key": str(key), **_facts(reading, key, found), **left}
 
 
-def _row(reading: Reading, key: Key) -> dict[str, Any] | None:
-    shape = reading.shape(key)
-    if shape is None:
-        return None
-    ttl_s = reading.ttl(key)
-    facts = {"key": str(key), "type": reading.type(key, shape), "size": reading.size(key, shape)}
-    return facts if ttl_s is None else facts | {"deadline": remaining(ttl_s), "ttl_s": round(ttl_s, 3)}
+def _facts(reading: Reading, key: Key, found: Description) -> dict[str, Any]:
+    if found.shape is None:
+        return {"type": "unreadable"}
+    return {"type": reading.type(key, found.shape), "size": found.size}
 
 
-def _child(reading: Reading, key: Key) -> dict[str, Any] | None:
-    shape = reading.shape(key)
-    facts = shape and {"type": reading.type(key, shape), "size": reading.size(key, shape)}
-    return {"field": key.child, "child": str(key), **facts} if facts else None
+def deadline_facts(ttl_s: float) -> dict[str, Any]:
+    """Return what is told of a deadline: the time left in words, and in seconds."""
+    return {"deadline": remaining(ttl_s), "ttl_s": round(ttl_s, 3)}
 
 
 def _declared_child(session: Session, key: Key, name: str) -> Key | None:
@@ -140,13 +169,15 @@ def _one(session: Session, reading: Reading, key: Key, place: str) -> Any:
     where = f"{str(key)!r} in {session.store.url}"
     if shape == "members":
         raise UsageError(f"{where} is a set, which has members and no places; get it without one")
+    example = session.known.example(key)
+    if shape is None and not isinstance(example, Record):
+        raise NotThereError(f"nothing is stored under {where}")
     if shape == "sequence":
         data = session.store.sequence(key).get(index_of(place))
     else:
         data = session.store.mapping(key).get(_stored_name(session, key, place))
     if data is not None:
         return reading.value(key, index_of(place) if shape == "sequence" else _stored_name(session, key, place), data)
-    example = session.known.example(key)
     if isinstance(example, Record) and key.child is None:
         return reading.plain(type(example).ref(id_of(key) or "", backend=session.store)[place])
     raise NotThereError(f"nothing is stored at {place!r} of {where}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend, Key, Shape
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Content, Description, Entry, Key, Shape
+from persistent_collections.backends.simple import SimpleBackend
 from persistent_collections.cli.texts import REDACTED
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.fit import fit
@@ -20,7 +21,7 @@ from persistent_collections.errors import PersistentCollectionsError
 from persistent_collections.known import Known
 from persistent_collections.objects import PersistentObject, references
 from persistent_collections.records import Record
-from persistent_collections.schema import Password
+from persistent_collections.schema import Field, Password
 
 Place = str | int | None
 """A field, an index, or None for a member of a set."""
@@ -45,8 +46,17 @@ class Reading:
 
     def shape(self, key: Key) -> Shape | None:
         """Return the shape of what lies under ``key``, None if nothing does."""
-        found = self._store.shape(key)
-        return found and (self._known.shape(key) or found)
+        return self._told_apart(key, self._store.shape(key))
+
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        """Return what each of ``keys`` holds, without its content, None if nothing."""
+        described = zip(keys, self._store.describe(keys), strict=True)
+        return [found and found._replace(shape=self._told_apart(key, found.shape)) for key, found in described]
+
+    def snapshot(self, keys: Sequence[Key]) -> dict[Key, Entry | None]:
+        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment."""
+        entries = zip(keys, self._store.snapshot(keys), strict=True)
+        return {key: entry and entry._replace(content=self._reshaped(key, entry.content)) for key, entry in entries}
 
     def type(self, key: Key, shape: Shape) -> str:
         """Return what a person calls a key of this shape; ``mapping`` where it may be a record or a dict."""
@@ -55,43 +65,39 @@ class Reading:
         example = self._known.example(key)
         return "mapping" if example is None else "record" if isinstance(example, Record) else "dict"
 
-    def size(self, key: Key, shape: Shape) -> int:
-        """Return the number of fields, items or members."""
-        store = self._store
-        match shape:
-            case "mapping":
-                return store.mapping(key).size()
-            case "sequence":
-                return store.sequence(key).size()
-            case _:
-                return store.members(key).size()
-
-    def ttl(self, key: Key) -> float | None:
-        """Return the seconds left until the deadline, None without one."""
-        return self._store.ttl([key])
-
     def pages(self, key: Key, shape: Shape) -> Iterator[tuple[Place, Any]]:
         """Yield each place under ``key`` and the value there, read a page at a time; a record's fields as declared."""
         match shape:
-            case "mapping" if isinstance(example := self._known.example(key), Record):
-                stored = self._store.mapping(key).get_all()
-                fields = self._known.fields(type(example))
-                for name in dict.fromkeys([*(name for name in fields if name in stored), *stored]):
-                    yield fields[name].name if name in fields else name, self.value(key, name, stored[name])
+            case "mapping" if isinstance(self._known.example(key), Record):
+                yield from self.places(key, self._store.mapping(key).get_all())
             case "mapping":
                 for page in self._store.mapping(key).pages():
-                    yield from ((field, self.value(key, field, data)) for field, data in page)
+                    yield from self.places(key, dict(page))
             case "sequence":
-                yield from self._items(key)
+                sequence, start = self._store.sequence(key), 0
+                while items := sequence.get_slice(slice(start, start + PAGE_SIZE)):
+                    yield from ((index, self.value(key, index, data)) for index, data in enumerate(items, start))
+                    start += PAGE_SIZE
             case _:
                 for members in self._store.members(key).pages():
                     yield from ((None, member) for member in members)
 
-    def _items(self, key: Key) -> Iterator[tuple[Place, Any]]:
-        sequence, start = self._store.sequence(key), 0
-        while page := sequence.get_slice(slice(start, start + PAGE_SIZE)):
-            yield from ((index, self.value(key, index, data)) for index, data in enumerate(page, start))
-            start += PAGE_SIZE
+    def places(self, key: Key, content: Content) -> Iterator[tuple[Place, Any]]:
+        """Yield each place in what ``key`` holds and the value there; a record's fields as declared."""
+        match content:
+            case dict():
+                declared = [name for name in self._fields(key) if name in content]
+                for name in dict.fromkeys([*declared, *content]):
+                    yield self.named(key, name), self.value(key, name, content[name])
+            case list():
+                yield from ((index, self.value(key, index, data)) for index, data in enumerate(content))
+            case _:
+                yield from ((None, member) for member in sorted(content))
+
+    def named(self, key: Key, place: str) -> str:
+        """Return the name of a field, in a record the one that is declared."""
+        field = self._fields(key).get(place)
+        return field.name if field else place
 
     def value(self, key: Key, place: str | int, data: bytes) -> Any:
         """Return the plain value of what is stored at a place: by its codec, else as it looks."""
@@ -108,13 +114,28 @@ class Reading:
             return value.key
         return lower(value, references(self._store))
 
+    def _fields(self, key: Key) -> Mapping[str, Field]:
+        """Return the fields that are declared for ``key``, by their names in the store; none if it is no record's."""
+        example = self._known.example(key)
+        return self._known.fields(type(example)) if isinstance(example, Record) else {}
+
+    def _told_apart(self, key: Key, shape: Shape | None) -> Shape | None:
+        """Return a shape; in a JSON file a set is an array, as a list is, so that only a class tells them apart."""
+        is_set = shape == "sequence" and self._store.medium == "json" and self._known.shape(key) == "members"
+        return "members" if is_set else shape
+
+    def _reshaped(self, key: Key, content: Content) -> Content:
+        if isinstance(self._store, SimpleBackend) and self._known.shape(key) == "members":
+            return self._store.reshape(key, content, set) or content
+        return content
+
     def _declared(self, key: Key, place: str | int) -> tuple[Any, Codec]:
         """Return the declared type of a value, Any if none is, and its codec."""
         example = self._known.example(key)
         codec = self._known.codecs(key)(place) or get_codec("json")
         if isinstance(example, PersistentCollection):
             return example._declared(-1), codec
-        field = self._known.fields(type(example)).get(str(place)) if isinstance(example, Record) else None
+        field = self._fields(key).get(str(place))
         return (Any if field is None or field.child else field.declared), codec
 
     def _decoders(self, key: Key, place: str | int) -> list[Callable[[bytes], Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from persistent_collections.backends.base import Backend, Key
 from persistent_collections.cli.failing import UsageError
 from persistent_collections.codecs.registry import get_codec
-from persistent_collections.config import choose, configure, connect, current_backend, resolve
+from persistent_collections.config import choose, configure, connect, current_backend, named_backends, resolve
 from persistent_collections.known import Known
 from persistent_collections.objects import unquote_id
 
@@ -59,7 +59,7 @@ class Session:
             return current_backend()
         if ":" in self.backend:
             raise UsageError("--backend takes the name of a configured backend; a URL goes to --url")
-        return resolve(choose(self.backend))
+        return store_called(self.backend)
 
     def close(self) -> None:
         """Close the store, if it was asked for."""
@@ -75,6 +75,21 @@ class Session:
     def known(self) -> Known:
         """What the classes and codecs say of what lies in the store."""
         return Known((), self.codecs, self.store.codec)
+
+
+def store_called(given: str) -> Backend:
+    """Return the store of a URL, or of the name of a configured backend.
+
+    Raises:
+        UsageError: It is neither.
+        ConfigurationError: Something in the URL is wrong.
+    """
+    if ":" not in given and given not in (named := {"default", *named_backends()}):
+        raise UsageError(
+            f"{given!r} is neither a URL, such as 'json:./data', nor the name of a backend (known: "
+            f"{', '.join(sorted(named))}); --config FILE tells the names"
+        )
+    return resolve(choose(given))
 
 
 def key_of(text: str) -> Key:
@@ -102,7 +117,11 @@ def _import(modules: Iterable[str]) -> None:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     for module in modules:
+        if not all(map(str.isidentifier, module.split("."))):
+            raise UsageError(f"--models takes the name of a module, such as myapp.models, not {module!r}")
         try:
             import_module(module)
         except Exception as error:
-            raise UsageError(f"--models {module} cannot be imported: {type(error).__name__}: {error}") from error
+            is_missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+            where = f"; it was looked for in {Path.cwd()} and where Python finds modules" if is_missing else ""
+            raise UsageError(f"--models {module} cannot be imported: {type(error).__name__}: {error}{where}") from error

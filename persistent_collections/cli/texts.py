@@ -12,7 +12,7 @@ from persistent_collections.codecs.hints import BCRYPT_FORM
 
 REDACTED: Final = "[redacted]"
 _HASH: Final = re.compile(BCRYPT_FORM)
-_URL_PASSWORD: Final = re.compile(r"(://[^\s/@:]*:)[^\s/]*(@)|(?<=password=)[^\s&'\"]+")
+_URL_PASSWORD: Final = re.compile(r"(://(?!user:password@)[^\s/@:]*:)[^\s/]*(@)|(?<=password=)[^\s&'\"]+")
 _HASH_SIZE: Final = 60
 
 

@@ -166,7 +166,12 @@ def _writing(file: File) -> Iterator[IO[bytes]]:
         yield file
         return
     path = Path(file)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+    try:
+        opened = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115 - closed below
+    except OSError as error:
+        error.filename = str(path)  # the name that was given
+        raise
+    with opened as out:
         try:
             yield out
             out.flush()

@@ -157,7 +157,8 @@ class LineReader:
             raise self._wrong(line.number, _FORM) from None
 
     def _wrong(self, number: int, message: str) -> CorruptDataError:
-        return CorruptDataError(f"{self._name}, line {number} {message}; nothing from there on was imported")
+        unless = ", or this is no file that export wrote" if number == 1 else ""
+        return CorruptDataError(f"{self._name}, line {number} {message}{unless}; nothing from there on was imported")
 
 
 def _part(key: Key, part: Entry, to_raw: Callable[[bytes], msgspec.Raw]) -> _Part:

@@ -75,7 +75,7 @@ def _is_same(found: Entry | None, expected: Entry | None, medium: Medium) -> boo
     content, told = found.content, expected.content
     if isinstance(told, set) and isinstance(content, list) and medium == "json":  # there the two are one shape
         content, told = sorted(content), sorted(map(_as_json, told))
-    return content == told and _is_close(found.deadline, expected.deadline)
+    return content == told and is_close(found.deadline, expected.deadline)
 
 
 def _as_json(member: str) -> bytes:
@@ -83,5 +83,6 @@ def _as_json(member: str) -> bytes:
     return json.dumps(member, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def _is_close(one: float | None, other: float | None) -> bool:
+def is_close(one: float | None, other: float | None) -> bool:
+    """Say whether two deadlines are taken for one, as :data:`TOLERANCE_S` says."""
     return one is other if one is None or other is None else abs(one - other) <= TOLERANCE_S

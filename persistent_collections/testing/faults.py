@@ -30,7 +30,7 @@ _KINDS: Final[tuple[FaultKind, ...]] = (
 )
 _READS: Final = frozenset(
     (
-        *("exist", "exists", "get_many", "keys", "shape", "snapshot", "strangers", "ttl"),
+        *("describe", "exist", "exists", "get_many", "keys", "shape", "snapshot", "strangers", "ttl"),
         *("combine", "contains", "count", "find", "get", "get_all", "get_slice", "pages", "size"),
     )
 )

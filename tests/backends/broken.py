@@ -6,7 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from persistent_collections.backends.base import Change, Entry, Key, MappingStore, MemberStore, SequenceStore
+from persistent_collections.backends.base import (
+    Change,
+    Description,
+    Entry,
+    Key,
+    MappingStore,
+    MemberStore,
+    SequenceStore,
+)
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.simple import (
     SimpleMapping,
@@ -77,6 +85,16 @@ class LooksKeyByKey(MemoryBackend):
             entries += super().snapshot([key])
             time.sleep(0)
         return entries
+
+
+class DescribesTheExpired(MemoryBackend):
+    """Forgets deadlines where it describes."""
+
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        found = super().describe(keys)
+        return [
+            entry and (now or Description("mapping", 1)) for entry, now in zip(map(self.read, keys), found, strict=True)
+        ]
 
 
 class LeavesHalf(MemoryBackend):

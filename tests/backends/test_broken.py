@@ -12,6 +12,7 @@ CAUGHT_BY = {
     "RepeatsWhilePaging": "test_paging_gives_every_field_exactly_once_and_never_all_at_once",
     "SkipsWhilePaging": "test_paging_gives_members_that_stay_exactly_once_while_others_come_and_go",
     "LooksKeyByKey": "test_no_snapshot_has_half_of_a_step_over_several_keys",
+    "DescribesTheExpired": "test_a_description_tells_the_seconds_left_and_nothing_of_what_has_expired",
     "LeavesHalf": "test_a_change_of_another_shape_undoes_those_before_it",
     "ForgetsDeadlines": "test_every_later_write_keeps_the_deadline",
     "OverwritesOtherShapes": "test_a_method_of_another_shape_raises_and_changes_nothing",

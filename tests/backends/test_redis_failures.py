@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import pytest
 import redis
 
-from persistent_collections.backends.base import Backend, Delete, Key, Replace, SetFields
+from persistent_collections.backends.base import Backend, Delete, Description, Key, Replace, SetFields
 from persistent_collections.backends.redis import RedisBackend
+from persistent_collections.backends.redis.server import Server
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import (
     BackendError,
@@ -361,6 +362,35 @@ class TestWhatOthersPutThere:
             with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a mapping"):
                 backend.mapping(KEY).get("f")
             assert backend.apply([Delete(KEY)]) == [True], "what is there may be deleted, whatever it is"
+
+    def test_another_type_is_described_as_none_of_ours_and_hides_no_key(self, server: RunningServer) -> None:
+        with connect(server) as backend, server.client() as client:
+            client.zadd("Thing:x", {"member": 1})
+            client.set("Thing:y", "text", ex=100)
+            backend.sequence(CHILD).push_right([b"1", b"2"])
+            theirs, timed, ours = backend.describe([KEY, Key("Thing:y"), CHILD])
+            assert (theirs, ours) == (Description(None), Description("sequence", 2))
+            assert timed is not None
+            assert timed._replace(ttl_s=None) == Description(None)
+            assert timed.ttl_s == pytest.approx(100, abs=30)
+
+    def test_what_becomes_another_shape_while_it_is_described_is_described_as_that(
+        self, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with connect(server) as backend, server.client() as client:
+            put(backend, KEY, {"f": b"1"})
+            ask_all = Server.ask_all
+            asked: list[object] = []
+
+            def ask_and_change(server: Server, questions: Any) -> list[Any]:
+                asked.append(questions)
+                if len(asked) == 2:
+                    client.delete("Thing:x")
+                    client.rpush("Thing:x", "1", "2")
+                return ask_all(server, questions)
+
+            monkeypatch.setattr(Server, "ask_all", ask_and_change)
+            assert backend.describe([KEY]) == [Description("sequence", 2)]
 
     def test_a_set_combined_with_what_is_none_names_both(self, server: RunningServer) -> None:
         with connect(server) as backend:

@@ -107,6 +107,17 @@ def test_what_concerns_several_roots_is_one_round_trip_a_node(backend: Backend, 
         assert asked(call) == (3 if backend.url.startswith("redis+cluster:") else 1)
 
 
+def test_describing_a_page_of_keys_is_two_round_trips_a_node(backend: Backend, asked: Callable[..., int]) -> None:
+    keys = [Key(f"Thing:{number}", child) for number in range(100) for child in (None, "list", "set", "absent")]
+    for root, *_ in keys[::4]:
+        put(backend, Key(root), {"f": b"1"})
+        put(backend, Key(root, "list"), [b"1"])
+        put(backend, Key(root, "set"), {"a"})
+    assert [found and found.size for found in backend.describe(keys)] == [1, 1, 1, None] * 100
+    assert asked(lambda: backend.describe(keys)) == (6 if backend.url.startswith("redis+cluster:") else 2)
+    assert asked(lambda: backend.describe([])) == 0
+
+
 def test_listing_keys_is_one_round_trip_a_page_and_on_a_cluster_two_more_a_node(
     backend: Backend, asked: Callable[..., int]
 ) -> None:

@@ -151,6 +151,19 @@ def test_keys_are_listed_from_an_index_and_no_further_than_the_prefix(backend: S
     assert list(plans(backend, path, listing)) == ["SEARCH objects", index]
 
 
+def test_a_page_of_keys_is_described_in_one_transaction_and_by_one_row_each(backend: SQLiteBackend, path: Path) -> None:
+    keys = [Key(f"Thing:{number}") for number in range(50)]
+    for key in keys:
+        backend.sequence(key).replace([b"x"] * 100)
+    executed: list[str] = []
+    connection(backend).set_trace_callback(executed.append)
+    assert [found and found.size for found in backend.describe(keys)] == [100] * len(keys)
+    connection(backend).set_trace_callback(None)
+    assert executed.count("BEGIN") == 1
+    assert sum(statement.startswith("SELECT") for statement in executed) == len(keys)
+    assert not [step for step in plans(backend, path, lambda: backend.describe(keys)) if step.startswith("SCAN")]
+
+
 def test_a_million_items_are_deleted_by_a_statement_a_table(backend: SQLiteBackend) -> None:
     backend.sequence(KEY).replace([b"x"] * 10_000)
     executed: list[str] = []

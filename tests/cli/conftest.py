@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from persistent_collections import configure, get_codec, register_codec
 from persistent_collections.cli.app import app
 from persistent_collections.codecs.bcrypt import BcryptCodec
+from tests.conftest import STORES, Start
 
 MODELS = ("--models", "tests.cli.models")
 
@@ -27,18 +29,11 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     configure({})
 
 
-@pytest.fixture(params=["json", "sqlite", "memory", "fakeredis", "server"])
-def url(request: pytest.FixtureRequest, tmp_path: Any, start: Any) -> str:
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> str:
     """Give the URL of an empty store of each kind; an in-process one with a name, by which a command finds it again."""
-    from_start = {"server": lambda: str(start("server").url)}
-    named = {
-        "json": f"json:{tmp_path}/data?fsync=off",
-        "sqlite": f"sqlite:{tmp_path}/data.db?synchronous=OFF",
-        "memory": f"memory:{tmp_path.name}",
-        "fakeredis": f"fakeredis://{tmp_path.name.replace('_', '-')}",
-    }
-    kind = request.param
-    return from_start[kind]() if kind in from_start else named[kind]
+    named = {"memory": f"memory:{tmp_path.name}", "fakeredis": f"fakeredis://{tmp_path.name.replace('_', '-')}"}
+    return named.get(request.param) or STORES[request.param](tmp_path, start)
 
 
 @pytest.fixture

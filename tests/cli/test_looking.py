@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.connection import AbstractConnection
 
 from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet, connect
+from persistent_collections.backends.base import Key
+from persistent_collections.backends.sqlite.database import Database
 from tests.cli.conftest import MODELS, Objects, Run
 from tests.cli.models import Sailor
+from tests.servers import RunningServer
 
 ODD = ["..", "a/b\\c", "a b", "*[x]?", "é😀", "CON", "x" * 300, "-l"]
 HASH = "$2b$12$" + "abcdefghijklmnopqrstu./" * 2 + "1234567"
@@ -206,3 +211,81 @@ def test_a_key_that_the_store_cannot_read_does_not_hide_the_others(tmp_path: Any
     told = run("--url", url, "ls", status=1)
     assert "unreadable" in told
     assert "PersistentDict:b" in told
+
+
+@pytest.mark.parametrize("url", ["server", "cluster"], indirect=True)
+def test_ls_asks_a_bounded_number_of_times_a_page(
+    url: str, store: Backend, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        Sailor(f"{number}", backend=store, name="Ann", crew=[Sailor.ref("bob", backend=store)], ports={"Oslo"})
+    Sailor.ref("1", backend=store).expire(1000)
+    sent: list[object] = []
+    send = AbstractConnection.send_packed_command
+
+    def counted(connection: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+        sent.append(connection)
+        send(connection, command, *args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py's own has no types
+
+    store.keys("")  # opens the connections
+    assert store.exist([[Key(f"Sailor:{number}")] for number in range(100)])
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    assert len(objects("--url", url, *MODELS, "ls")) == 300
+    assert len(sent) == (9 + 6 if url.startswith("redis+cluster:") else 1 + 2)
+
+
+def test_ls_on_sqlite_reads_twice_a_page(tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:{tmp_path}/data.db?synchronous=OFF"
+    for number in range(100):
+        PersistentList(f"{number}", [1, 2], backend=url)
+    readings: list[Database] = []
+    reading = Database.reading
+
+    def counted(database: Database) -> Any:
+        readings.append(database)
+        return reading(database)
+
+    monkeypatch.setattr(Database, "reading", counted)
+    assert {row["size"] for row in objects("--url", url, "ls")} == {2}
+    assert len(readings) == 2
+
+
+def test_what_other_programs_keep_in_a_server_hides_no_key(server: RunningServer, run: Run) -> None:
+    PersistentDict("a", {"x": 1}, backend=server.url)
+    with server.client() as client:
+        client.set("PersistentDict:theirs", "text", ex=1000)
+        client.zadd("PersistentList:theirs", {"member": 1})
+    told = run("--url", server.url, "ls", status=1)
+    lines = [line.split() for line in told.splitlines()[1:-1]]
+    assert sorted((line[0], line[-1]) for line in lines) == [
+        ("dict", "PersistentDict:a"),
+        ("unreadable", "PersistentDict:theirs"),
+        ("unreadable", "PersistentList:theirs"),
+    ]
+    assert "what 2 of the keys hold cannot be read" in told
+
+
+def test_a_key_that_holds_another_shape_than_its_class_declares_is_shown_as_it_is(
+    url: str, store: Backend, objects: Objects
+) -> None:
+    ann = Sailor("ann", backend=store, name="Ann")
+    store.mapping(Key(ann.key, "crew")).set_many({"f": b'"x"'})
+    rows = {row["key"]: row["type"] for row in objects("--url", url, *MODELS, "ls")}
+    assert rows == {"Sailor:ann": "record", "Sailor:ann:crew": "dict"}
+    assert objects("--url", url, *MODELS, "show", "Sailor:ann:crew") == [{"field": "f", "value": "x"}]
+    [_, row] = objects("--url", url, *MODELS, "show", "Sailor:ann")
+    assert row == {"field": "crew", "child": "Sailor:ann:crew", "type": "dict", "size": 1}
+
+
+def test_a_child_that_cannot_be_read_hides_nothing_of_its_record(tmp_path: Path, run: Run, objects: Objects) -> None:
+    url = f"json:{tmp_path}/data"
+    Sailor("ann", backend=url, name="Ann", ports={"Oslo"})
+    (tmp_path / "data" / "Sailor" / "ann" / "ports.json").write_text("[", "utf-8")
+    told = run("--url", url, *MODELS, "show", "Sailor:ann")
+    assert "Ann" in told
+    assert "unreadable: Sailor:ann:ports" in told
+    assert objects("--url", url, *MODELS, "show", "Sailor:ann")[1] == {
+        "field": "ports",
+        "child": "Sailor:ann:ports",
+        "type": "unreadable",
+    }

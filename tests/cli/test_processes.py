@@ -77,8 +77,8 @@ def test_on_a_terminal_long_values_are_folded_and_no_color_is_heeded(
     assert sum(line.count("x" * 10) > 0 for line in lines) > 3
 
 
-def on_terminal(folder: Path, *arguments: str, **environment: str) -> str:
-    """Return what a command writes to a terminal."""
+def on_terminal(folder: Path, *arguments: str, typed: str = "", **environment: str) -> str:
+    """Return what a command writes to a terminal, at which something is typed."""
     ours, theirs = pty.openpty()
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     with subprocess.Popen(
@@ -90,6 +90,7 @@ def on_terminal(folder: Path, *arguments: str, **environment: str) -> str:
         stderr=theirs,
     ) as running:
         os.close(theirs)
+        os.write(ours, typed.encode())
         told = b""
         try:
             while piece := os.read(ours, 65536):

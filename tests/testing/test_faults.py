@@ -37,7 +37,7 @@ from tests.servers import RunningServer
 from tests.test_imports import BLOCK
 
 READS = {
-    *("exists", "exist", "get_many", "snapshot", "shape", "keys", "ttl", "strangers"),
+    *("describe", "exists", "exist", "get_many", "snapshot", "shape", "keys", "ttl", "strangers"),
     *("get", "get_all", "contains", "size", "pages", "get_slice", "find", "count", "combine"),
 }
 

@@ -12,6 +12,7 @@ from persistent_collections.backends.base import (
     PAGE_SIZE,
     Backend,
     Change,
+    Description,
     Entry,
     Key,
     MemberStore,
@@ -27,7 +28,7 @@ from persistent_collections.backends.redis.places import Place, place_of
 from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.redis.server import Question
-from persistent_collections.backends.redis.snapshots import read_entries, shape_named
+from persistent_collections.backends.redis.snapshots import read_descriptions, read_entries, shape_named
 from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, read_url
 from persistent_collections.backends.urls import Option, StoreURL
 
@@ -117,6 +118,10 @@ class RedisBackend(Backend):
         """Return what each of ``keys`` holds, None if nothing, all at one moment. Cost: two round trips."""
         return read_entries(self._server, keys) if keys else []
 
+    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
+        """Return what each of ``keys`` holds, None if nothing. Cost: two round trips, on a cluster two a node."""
+        return read_descriptions(self._server, keys)
+
     def shape(self, key: Key) -> Shape | None:
         """Say what ``key`` holds, None if nothing.
 
@@ -127,7 +132,7 @@ class RedisBackend(Backend):
 
     def keys(self, prefix: str) -> Iterator[Key]:
         seen: set[bytes] = set()
-        for page in self._server.scan_names(Subject(prefix), self._matching(prefix)):
+        for page in self._server.scan_names(Subject(prefix, is_listing=True), self._matching(prefix)):
             new = set(page) - seen  # SCAN repeats
             seen |= new
             keys = map(self._server.names.read, new)
@@ -136,7 +141,7 @@ class RedisBackend(Backend):
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
         starts = tuple(start for name in type_names for start in self._server.names.starts(f"{name}:"))
         seen: set[bytes] = set()
-        for page in self._server.scan_names(Subject(""), self._matching("")):
+        for page in self._server.scan_names(Subject("", is_listing=True), self._matching("")):
             new = {name for name in page if name.startswith(starts)} - seen
             seen |= new
             for name in sorted(new):

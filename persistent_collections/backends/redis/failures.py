@@ -21,12 +21,19 @@ class Subject(NamedTuple):
     """What a command is about, for its error message.
 
     Attributes:
-        name: The key worked on, or what else stands for it.
+        name: The key worked on, or what the keys begin with that are listed.
         shape: What it should hold, None where any shape will do.
+        is_listing: Whether keys are listed.
     """
 
     name: str
     shape: Shape | None = None
+    is_listing: bool = False
+
+    def __str__(self) -> str:
+        if not self.is_listing:
+            return repr(self.name)
+        return f"listing the keys that begin with {self.name!r}" if self.name else "listing the keys"
 
 
 class Failure(Exception):  # noqa: N818 - never leaves this package
@@ -120,11 +127,11 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
         if _UNTRUSTED in text:
             remedy = "let 'ssl_ca_certs' name the authority that certifies it, and the URL the host it is certified as"
         explained = BackendUnavailable(
-            f"{subject.name!r}: the server at {server} cannot be reached ({text}); nothing was done; {remedy}"
+            f"{subject}: the server at {server} cannot be reached ({text}); nothing was done; {remedy}"
         )
     else:
         explained = OutcomeUnknown(
-            f"{subject.name!r}: the server at {server} did not answer ({text}); "
+            f"{subject}: the server at {server} did not answer ({text}); "
             "the operation may or may not have been done: read the object before repeating it"
         )
     explained.__cause__ = None if repeats_arguments else error
@@ -135,14 +142,14 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
     shape = "set" if subject.shape == "members" else subject.shape
-    return WrongShapeError(f"{subject.name!r} does not hold a {shape}; open it as what it is, or choose another id")
+    return WrongShapeError(f"{subject} does not hold a {shape}; open it as what it is, or choose another id")
 
 
 def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
     if reason == _WRONG_TYPE:
         return wrong_shape(subject)
     refusal = _REFUSALS.get(reason, _OTHER)
-    return refusal.kind(f"{subject.name!r}: the server at {server} refused: {text}; {refusal.remedy}")
+    return refusal.kind(f"{subject}: the server at {server} refused: {text}; {refusal.remedy}")
 
 
 def _reason(error: RedisError) -> str:

@@ -1,14 +1,17 @@
-"""All that several keys hold, at one moment."""
+"""All that several keys hold, at one moment, and what many hold, without their contents."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from persistent_collections.backends.base import Content, Entry, Key, Shape
+from persistent_collections.backends.base import Content, Description, Entry, Key, Shape
 from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.mapping import RedisMapping
+from persistent_collections.backends.redis.members import RedisMembers
 from persistent_collections.backends.redis.node import Command
+from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.redis.server import Server
 from persistent_collections.backends.redis.texts import decode_all, fields_of
 from persistent_collections.errors import CorruptDataError, WrongShapeError
@@ -18,6 +21,11 @@ _SHAPES: Final[dict[bytes, Shape | None]] = {
     b"list": "sequence",
     b"set": "members",
     b"none": None,
+}
+_COUNT: Final = {
+    b"hash": RedisMapping.size_command,
+    b"list": RedisSequence.size_command,
+    b"set": RedisMembers.size_command,
 }
 
 
@@ -54,6 +62,34 @@ def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
         if shapes == expected:
             return [_entry(key, shape, left_ms, replies) for key, (shape, left_ms) in zip(keys, told, strict=True)]
         expected = shapes
+
+
+def read_descriptions(server: Server, keys: Sequence[Key]) -> list[Description | None]:
+    """Return what each of ``keys`` holds, without its content, None if nothing.
+
+    The commands that count differ by shape, so the first round trip asks for the shapes; both are made again if one has
+    changed in between.
+    """
+    named = [(Subject(str(key)), server.names.spell(key)) for key in keys]
+    while True:
+        told = server.ask_all([(subject, (command, name)) for subject, name in named for command in ("TYPE", "PTTL")])
+        counted = zip(named, told[::2], strict=True)
+        counting = [
+            (subject, (_COUNT[type_name], name)) for (subject, name), type_name in counted if type_name in _COUNT
+        ]
+        try:
+            sizes = iter(server.ask_all(counting))
+        except WrongShapeError:
+            continue
+        return [_description(type_name, left, sizes) for type_name, left in zip(told[::2], told[1::2], strict=True)]
+
+
+def _description(type_name: bytes, left_ms: int, sizes: Iterator[int]) -> Description | None:
+    ttl_s = None if left_ms < 0 else left_ms / 1000
+    if type_name not in _SHAPES:
+        return Description(None, ttl_s=ttl_s)
+    size = next(sizes) if type_name in _COUNT else 0
+    return Description(_SHAPES[type_name], size, ttl_s) if size else None
 
 
 def _read_all(name: bytes, shape: Shape) -> Command:

@@ -2,6 +2,7 @@
 
 from persistent_collections.testing.backends.changes import ChangeTests
 from persistent_collections.testing.backends.deadlines import DeadlineTests
+from persistent_collections.testing.backends.descriptions import DescriptionTests
 from persistent_collections.testing.backends.lifecycle import LifecycleTests
 from persistent_collections.testing.backends.mappings import MappingTests
 from persistent_collections.testing.backends.members import MemberTests
@@ -21,6 +22,7 @@ class BackendSuite(
     ChangeTests,
     DeadlineTests,
     SnapshotTests,
+    DescriptionTests,
     LifecycleTests,
     WalkTests,
 ):

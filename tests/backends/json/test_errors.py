@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.base import (
+    Change,
+    Content,
+    Delete,
+    Description,
+    Key,
+    Replace,
+    SetDeadline,
+    SetFields,
+)
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.layout import STORE
@@ -346,3 +355,8 @@ def test_a_file_someone_has_open_is_tried_again_where_the_system_refuses(tmp_pat
     backend.mapping(KEY).set_many({"f": b"1"})
     assert backend.mapping(KEY).pop("f") == b"1"
     assert files.refusals > 2
+
+
+def test_a_file_that_cannot_be_read_is_described_and_hides_no_other(backend: JSONBackend, root: Path) -> None:
+    (root / "User" / "luke.json").write_text("{", "utf-8")
+    assert backend.describe([KEY, CHILD, Key("User:han")]) == [Description(None), Description("sequence", 1), None]

@@ -1,0 +1,110 @@
+"""What a mistake is told as: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from persistent_collections import PersistentDict, PersistentList
+from persistent_collections.cli.app import app
+from tests.cli.conftest import MODELS, Run
+from tests.cli.models import Sailor
+from tests.cli.test_processes import folder, on_terminal
+
+__all__ = ["folder"]
+
+AWAY = "redis://127.0.0.1:1/0?retry_for_s=0"
+STORE = ("--url", "memory:mistakes", *MODELS)
+
+
+@pytest.fixture(autouse=True)
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Sailor("ann", backend="memory:mistakes", name="Ann", crew=[Sailor.ref("ann", backend="memory:mistakes")])
+    PersistentList("l", [1, 2], backend="memory:mistakes")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("ls",), "listing the keys: the server at 127.0.0.1:1 cannot be reached"),
+        (("ls", "Sailor:a"), "listing the keys that begin with 'Sailor:a': the server at 127.0.0.1:1 cannot be"),
+        (("check",), "listing the keys: the server at 127.0.0.1:1"),
+        (("export", "x"), "listing the keys: the server at 127.0.0.1:1"),
+        (("show", "Sailor:ann"), "'Sailor:ann': the server at 127.0.0.1:1"),
+        (("watch", "Sailor:ann"), "'Sailor:ann': the server at 127.0.0.1:1"),
+        (("delete", "Sailor:ann", "-y"), "'Sailor:ann': the server at 127.0.0.1:1"),
+    ],
+)
+def test_an_unreachable_server_is_named_with_what_was_being_done(
+    arguments: tuple[str, ...], told: str, run: Run
+) -> None:
+    assert run("--url", AWAY, *MODELS, *arguments, status=3).startswith(f"persistent-collections: {told}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        ((*STORE, "get", "PersistentList:l", "-1"), 2, "No such option: -1; a negative index goes after --"),
+        ((*STORE, "ls", "--url", "memory:"), 2, "No such option: --url; it goes before the command"),
+        (
+            (*STORE, "get", "PersistentDict:no", "a"),
+            1,
+            "nothing is stored under 'PersistentDict:no' in memory:mistakes",
+        ),
+        ((*STORE, "set", "Sailor:ann:crew", "0", "Bob"), 2, "'Bob' is no key; one is spelt TYPE:ID"),
+        ((*STORE, "set", "PersistentList:l", "0", "x"), 2, "VALUE is not JSON (JSON is malformed"),
+        (
+            (*STORE, "copy", "./data", "memory:"),
+            2,
+            "'./data' is neither a URL, such as 'json:./data', nor the name of a",
+        ),
+        ((*STORE, "copy", "memory:mistakes", "data"), 2, "--config FILE tells the names"),
+        (("--backend", "cache", "ls"), 2, "(known: default); --config FILE tells the names"),
+        (
+            ("--models", "./models.py", "ls"),
+            2,
+            "--models takes the name of a module, such as myapp.models, not './models",
+        ),
+        (("--models", "", "ls"), 2, "--models takes the name of a module"),
+        (("--models", "no.such", "ls"), 2, "; it was looked for in {folder} and where Python finds modules"),
+        (("--url", "redis://127.0.0.1:port", "ls"), 2, "is spelt 'redis://user:password@host:port/db'"),
+        (("--url", "localhost:6379", "ls"), 2, "no store is registered for 'localhost' URLs. Known are"),
+        (("--url", "redsi://x", "ls"), 2, "no store is registered for 'redsi' URLs; did you mean 'redis'?"),
+        ((*STORE, "export", "no/such/file.jsonl"), 3, ": no/such/file.jsonl: No such file or directory"),
+        ((*STORE, "import", "missing.jsonl"), 3, ": missing.jsonl: No such file or directory"),
+        ((*STORE, "import", "text.jsonl"), 3, "since it was written, or this is no file that export wrote"),
+        ((*STORE, "import", "empty.jsonl"), 3, "cut off here, or this is no file that export wrote"),
+    ],
+)
+def test_a_mistake_is_told_with_what_to_do(
+    arguments: tuple[str, ...], status: int, told: str, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "text.jsonl").write_text("some text\n", "utf-8")
+    (tmp_path / "empty.jsonl").touch()
+    assert told.format(folder=tmp_path) in run(*arguments, status=status)
+
+
+def test_where_nothing_is_listed_it_is_told_which_store_was_looked_into(tmp_path: Path) -> None:
+    url = f"json:{tmp_path}/mistyped"
+    for arguments, told in (((), "nothing"), (("User",), "no key that starts with 'User'")):
+        done = CliRunner().invoke(app, ["--url", url, "ls", *arguments])
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert done.stderr == f"persistent-collections: {told} is stored in json://{tmp_path}/mistyped\n"
+
+
+@pytest.mark.parametrize("field", ["name", "password"])
+def test_nothing_on_standard_input_is_no_value(field: str, run: Run) -> None:
+    before = Sailor.ref("ann", backend="memory:mistakes").to_dict()
+    assert "there is no VALUE" in run(*STORE, "set", "Sailor:ann", field, given="", status=2)
+    assert Sailor.ref("ann", backend="memory:mistakes").to_dict() == before
+    run(*STORE, "set", "Sailor:ann", "name", given="\n")
+    assert Sailor.ref("ann", backend="memory:mistakes").name == ""
+
+
+def test_at_a_terminal_it_is_told_that_a_value_is_waited_for(folder: Path) -> None:
+    told = on_terminal(folder, "set", "PersistentDict:settings", "theme", typed='"dark"\n\x04')
+    assert "VALUE is what is typed now" in told
+    assert PersistentDict("settings", backend=f"sqlite:{folder}/app.db")["theme"] == "dark"
