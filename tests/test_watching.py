@@ -48,7 +48,7 @@ class Rower(Record):
     rivals: PersistentSet[Rower] = child()
 
 
-class Shelf(PersistentDict[str, int]):
+class Larder(PersistentDict[str, int]):
     """A dict of which there are many."""
 
 
@@ -257,8 +257,8 @@ def test_what_is_asked_for_now_and_then_is_no_habit(rowers: list[Rower], monkeyp
 
 
 def test_neither_is_what_no_method_does_at_once(rowers: list[Rower]) -> None:
-    shelves = [Shelf(str(number), {"a": 1}) for number in range(COUNT)]
-    assert sum(shelf["a"] for shelf in Shelf.all()) == COUNT
+    shelves = [Larder(str(number), {"a": 1}) for number in range(COUNT)]
+    assert sum(shelf["a"] for shelf in Larder.all()) == COUNT
     for rower in Rower.all():
         rower.name = "another"
         rower.mates.append(rower)

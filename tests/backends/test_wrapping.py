@@ -31,10 +31,10 @@ from tests.servers import RunningServer
 R = TypeVar("R")
 
 
-class Sailor(Record):
+class Bosun(Record):
     name: str
-    captain: Sailor | None = None
-    mates: PersistentList[Sailor] = child()
+    captain: Bosun | None = None
+    mates: PersistentList[Bosun] = child()
 
 
 class CountingBackend(WrappedBackend):
@@ -96,9 +96,9 @@ def test_what_is_observed_is_the_same_store(plain: str) -> None:
     observed = connect(plain, spans=True)
     assert observed == connect(plain) == connect(plain, warnings=True)
     assert len({observed, connect(plain)}) == 1
-    luke = Sailor("luke", name="Luke", backend=observed)
-    assert Sailor.load("luke", backend=plain) == luke
-    Sailor("han", name="Han", captain=luke, mates=[luke], backend=plain)
+    luke = Bosun("luke", name="Luke", backend=observed)
+    assert Bosun.load("luke", backend=plain) == luke
+    Bosun("han", name="Han", captain=luke, mates=[luke], backend=plain)
     assert PersistentSet("a", {"x"}, backend=observed) | PersistentSet("b", {"y"}, backend=plain) == {"x", "y"}
     observed.close()
     assert luke.name == "Luke"
@@ -107,7 +107,7 @@ def test_what_is_observed_is_the_same_store(plain: str) -> None:
 def test_all_that_is_reached_goes_the_same_way() -> None:
     counting = CountingBackend(MemoryBackend())
     with use_backend(counting):
-        luke = Sailor("luke", name="Luke", mates=[])
+        luke = Bosun("luke", name="Luke", mates=[])
         luke.update(captain=luke)
         luke.mates.append(luke)
     [mate] = luke.mates
@@ -115,12 +115,12 @@ def test_all_that_is_reached_goes_the_same_way() -> None:
     captain: Any = mate.captain
     assert captain.captain.mates[0].name == "Luke"
     assert [(each.shape, each.name, each.collection) for each in counting.operations] == [
-        ("mapping", "get", "Sailor"),
-        ("mapping", "get", "Sailor"),
-        ("sequence", "get", "Sailor.mates"),
-        ("mapping", "get", "Sailor"),
+        ("mapping", "get", "Bosun"),
+        ("mapping", "get", "Bosun"),
+        ("sequence", "get", "Bosun.mates"),
+        ("mapping", "get", "Bosun"),
     ]
-    assert all(found._choice is counting for found in Sailor.all(backend=counting))
+    assert all(found._choice is counting for found in Bosun.all(backend=counting))
 
 
 def test_the_keys_are_found_within_operations_a_page_at_a_time() -> None:
@@ -146,11 +146,11 @@ def test_the_keys_are_found_within_operations_a_page_at_a_time() -> None:
 @pytest.mark.parametrize("option", ["spans", "warnings"])
 def test_a_handle_is_unpickled_to_the_same_wrapper(plain: str, option: str) -> None:
     observed = connect(plain, **{option: True})
-    luke = Sailor("luke", name="Luke", mates=[], backend=observed)
+    luke = Bosun("luke", name="Luke", mates=[], backend=observed)
     if observed.in_process:
         with pytest.raises(ConfigurationError, match="give it a name"):
             pickle.dumps(luke)
-        configure({"backends": {"sailors": observed}})
+        configure({"backends": {"bosuns": observed}})
     for found in (pickle.loads(pickle.dumps(luke)), pickle.loads(pickle.dumps(luke.mates))._origin.owner):
         assert config.resolve(found._choice) is observed
         assert found.name == "Luke"
