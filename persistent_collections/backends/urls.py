@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from persistent_collections.errors import ConfigurationError
+from persistent_collections.spelling import suggestion
 
 if TYPE_CHECKING:
     from persistent_collections.backends.base import Backend
@@ -119,8 +119,7 @@ class StoreURL:
             ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
         """
         for name in self.options.keys() - declared.keys():
-            near = get_close_matches(name, declared, n=1, cutoff=0.0)
-            hint = f"; did you mean {near[0]!r}?" if near else ", which takes none"
+            hint = f"; {suggestion(name, declared)}" if declared else ", which takes none"
             raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}{hint}")
         return {name: declared[name].read(name, value) for name, value in self.options.items()}
 
@@ -180,14 +179,15 @@ def find_backend(scheme: str) -> type[Backend]:
             target = point.value
             break
         else:
-            near = get_close_matches(scheme, _schemes, n=1, cutoff=0.0)[0]
             raise ConfigurationError(
-                f"no store is registered for {scheme!r} URLs; did you mean {near!r}? "
-                f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
+                f"no store is registered for {scheme!r} URLs (register_backend adds one); "
+                f"{suggestion(scheme, _schemes)}"
             )
     module, _, name = target.partition(":")
     try:
         found: type[Backend] = getattr(import_module(module), name)
+    except ConfigurationError:  # an extra of ours that is not installed says so itself
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "

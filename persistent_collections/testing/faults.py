@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from functools import cache, partial
 from inspect import isfunction
 from itertools import chain
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -181,6 +182,9 @@ class FaultyBackend(Backend):
     @property
     def identity(self) -> Hashable:
         return self._backend.identity
+
+    def file(self, key: Key) -> Path | None:
+        return self._backend.file(key)
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
         handle: MappingStore = _forwarding(MappingStore)(self, key, self._backend.mapping(key, kin))
