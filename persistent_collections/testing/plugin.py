@@ -18,7 +18,7 @@ from persistent_collections.backends.base import Backend, Delete, Key
 from persistent_collections.backends.paths import url_of
 from persistent_collections.backends.urls import StoreURL, find_backend
 from persistent_collections.config import connect, stand_ins
-from persistent_collections.errors import ConfigurationError
+from persistent_collections.errors import BackendError, ConfigurationError
 
 ROUNDS: Final = 4
 """The least that bcrypt takes, at which a password is hashed in a millisecond."""
@@ -51,6 +51,29 @@ def pytest_configure(config: pytest.Config) -> None:
             _check(url)
         except ConfigurationError as error:
             raise pytest.UsageError(f"--persistent-backend: {error}") from error
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop where the server that the option names cannot be used: once, before xdist starts its workers.
+
+    Cost: 1 round trip.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    config = session.config
+    text = config.getoption(_NAME)
+    if text is None or hasattr(config, "workerinput") or config.getoption("collectonly"):
+        return
+    url = StoreURL.parse(text)
+    kind = find_backend(url.scheme)
+    if url.scheme in _FILES or kind.in_process:
+        return
+    try:
+        with kind.from_url(url) as backend:
+            backend.exists([Key(_NAME)])
+    except BackendError as error:
+        raise pytest.UsageError(f"--persistent-backend: {error}") from error
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
