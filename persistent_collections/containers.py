@@ -223,14 +223,13 @@ class NamedCodec(Generic[S]):
             raise self._located(error, where, "of") from error.__cause__
         return encoded
 
-    def encode_all(self, values: Collection[Any], places: Iterable[object] = ()) -> Collection[S]:
+    def encode_all(self, values: Collection[Any], places: Iterable[object] = ()) -> Any:
         """Return what :meth:`encode` gives for each of ``values``, which stand at ``places`` in what was given."""
         try:
-            encoded: Collection[S] = self.bare.encode_all(values)
+            return self.bare.encode_all(values)
         except EncodeError as error:
             where = self._first_refused(self.bare.encode, values, places)
             raise self._located(error, where, "given to") from error.__cause__
-        return encoded
 
     def decode(self, stored: S, where: object = None) -> Any:
         """Return the value of what is stored in the part at ``where``."""
@@ -240,7 +239,7 @@ class NamedCodec(Generic[S]):
             raise self._located(error, where, "of") from error.__cause__
 
     def decode_all(self, stored: Iterable[S], places: Iterable[object] = ()) -> Iterator[Any]:
-        """Yield what :meth:`decode` gives for each of ``stored``, which lie at ``places``, no iterator if that is told."""
+        """Yield what :meth:`decode` gives for each of ``stored``; no iterator where ``places`` say where they lie."""
         try:
             yield from self.bare.decode_all(stored)
         except DecodeError as error:
@@ -253,7 +252,7 @@ class NamedCodec(Generic[S]):
 
     @staticmethod
     def _first_refused(code: Callable[[Any], object], items: Iterable[Any], places: Iterable[object]) -> object:
-        """Return the place of the first item that cannot be encoded or decoded, found by trying once more."""
+        """Return the place of the first item that cannot be encoded or decoded, found by trying all once more."""
         for item, place in zip(items, places, strict=False):
             try:
                 code(item)

@@ -88,7 +88,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def _content(self, bound: _Bound, items: Any) -> list[bytes]:
         values = list(plain(items))
-        return bound.codec.encode_all(values, range(len(values)))
+        encoded: list[bytes] = bound.codec.encode_all(values, range(len(values)))
+        return encoded
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...

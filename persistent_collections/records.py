@@ -279,7 +279,7 @@ class Record(_Declared, abstract=True):
         if name == "id":
             return UnknownFieldError(f"the id of {self.key!r} is fixed; store a record with another id instead")
         value = getattr(type(self), str(name), None)
-        if value is not None and not hasattr(Record, str(name)) and not hasattr(value, "__get__"):
+        if value is not None and not hasattr(value, "__get__") and not hasattr(Record, str(name)):  # no method
             hint = f"; annotate it in the class: {name}: {type(value).__name__} = …"
         elif self._declarations:
             hint = f"; {suggestion(str(name), self._declarations)}"
@@ -315,7 +315,7 @@ class Record(_Declared, abstract=True):
             try:
                 data = bound.fields[name].encode(value)
             except TypeError as error:
-                raise self._located(name, error) from error.__cause__
+                raise self._located(name, error) from error
             self._wrote()
             bound.store.set_many({field.stored: data})
 
@@ -426,7 +426,7 @@ class Record(_Declared, abstract=True):
         try:
             return bound_field.decode(data)
         except DecodeError as error:
-            raise self._located(bound_field.field.name, error) from error.__cause__
+            raise self._located(bound_field.field.name, error) from error
 
     def _require(self, bound: _Bound) -> None:
         """Raise ``ObjectNotFound`` if nothing is stored of the record."""
@@ -485,7 +485,7 @@ class Record(_Declared, abstract=True):
             except TypeError as error:
                 if field.child and isinstance(error, EncodeError):
                     raise  # it names the child
-                raise self._located(name, error) from error.__cause__
+                raise self._located(name, error) from error
         return items, children
 
     def _changes(self, items: dict[str, bytes | None], children: Sequence[Replace]) -> list[Change]:

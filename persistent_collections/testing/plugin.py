@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture ``persistent_backend``, its option and its marker.
 
 pytest loads it wherever the package is installed. No store's module is imported and nothing is opened before a test
-asks for the fixture.
+asks for the fixture, but that a server named by the option is asked once whether it can be used.
 """
 
 from __future__ import annotations
