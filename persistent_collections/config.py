@@ -180,6 +180,11 @@ def resolve(choice: Choice) -> Backend:
     try:
         return _named[choice]
     except KeyError:
+        if "/" in choice or "\\" in choice:
+            raise ConfigurationError(
+                f"{choice!r} is no configured name, and a store's URL starts with its scheme: "
+                f"'json:{choice}' or 'sqlite:{choice}'"
+            ) from None
         known = ", ".join(map(repr, sorted(_named))) or "none"
         raise ConfigurationError(
             f"no backend named {choice!r} is configured (known: {known}); see configure()"
@@ -211,7 +216,11 @@ def _read(source: object) -> dict[str, Backend]:
         source = _read_toml(source)
     if not isinstance(source, Mapping):
         shown = repr(source) if isinstance(source, str) else type(source).__name__
-        raise ConfigurationError(f"configure() takes a URL, a mapping or a pathlib.Path to a TOML file, not {shown}")
+        remedy = '; give {"backends": {"default": backend}}' if isinstance(source, Backend) else ""
+        raise ConfigurationError(
+            f"configure() takes a URL (such as 'json:./data'), a mapping or a pathlib.Path to a TOML file, "
+            f"not {shown}{remedy}"
+        )
     unknown = source.keys() - {"backends"}
     if unknown:
         raise ConfigurationError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar, cast, get_args, get_origin
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, Generic, NamedTuple, Self, TypeVar, get_args, get_origin
 
 from persistent_collections.annotations import default_of
 from persistent_collections.backends.base import Backend, Content, Key, Replace
@@ -13,11 +13,11 @@ from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.registry import get_codec, known_codecs
 from persistent_collections.config import BackendSource
 from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
-from persistent_collections.objects import CodecSource, PersistentObject, generation, references
+from persistent_collections.objects import CodecSource, PersistentObject, generation, located, references
 
 _NOTHING: Final = ()
 
-C = TypeVar("C", Codec, KeyCodec)
+S = TypeVar("S", bytes, str)
 
 
 class Origin(NamedTuple):
@@ -83,6 +83,13 @@ class PersistentCollection(PersistentObject, abstract=True):
         child._origin = origin
         return child
 
+    @classmethod
+    def _remedy(cls) -> str:
+        return (
+            "; collections are nested by reference alone: declare a plain list, dict or set there, "
+            "or a record whose child it is"
+        )
+
     @abstractmethod
     def copy(self) -> Any:
         """Return all of it as a plain built-in. Cost: 1 round trip, O(n)."""
@@ -96,6 +103,20 @@ class PersistentCollection(PersistentObject, abstract=True):
     @abstractmethod
     def _content(self, bound: Any, items: Any) -> Content:
         """Return ``items`` encoded for the store of ``bound``, as content of this shape."""
+
+    def _whole(self, backend: Backend, items: Any) -> Content:
+        """Return ``items``, given as all that a child holds, encoded for ``backend``.
+
+        Raises:
+            EncodeError: They are one value that Python can iterate over, which is not what was meant.
+        """
+        one = isinstance(items, str | bytes | bytearray | PersistentObject)
+        if one and not isinstance(items, PersistentCollection):
+            kind = "dict" if isinstance(self, Mapping) else "list"
+            raise EncodeError(
+                f"{self.key!r}: expected a {kind} of items, not {type(items).__name__}; put it in a {kind}"
+            )
+        return self._content(self._on(backend), items)
 
     def _store(self, bound: Any) -> Any:
         """Return the store of ``bound`` for a write, which what is read through this handle has to know of."""
@@ -118,6 +139,10 @@ class PersistentCollection(PersistentObject, abstract=True):
             return type(self._origin.owner)._evaluated(parameter, self._origin.declarer)
         return self._evaluated(parameter, self._unbound)
 
+    def _named(self, codec: Codec | KeyCodec, backend: Backend) -> NamedCodec[Any]:
+        """Return ``codec``, its errors naming the object and, where that is told, the part they are about."""
+        return NamedCodec(codec, self._part, self._key, backend)
+
     def _value_codec(self, backend: Backend) -> Codec:
         """Return the codec of values, whose type is the last parameter, bound to ``backend``."""
         origin = self._origin
@@ -128,7 +153,7 @@ class PersistentCollection(PersistentObject, abstract=True):
             codec = bound_codec(backend, self._declared(-1), sources, in_schema=bool(origin and origin.bare))
             if known:
                 backend.memo[known] = codec
-        return named(codec, self.key)
+        return codec
 
     def _state(self) -> dict[str, Any]:
         return {"_codec": self._codec if self._codec is None else portable_codec(self._codec)}
@@ -171,45 +196,69 @@ def chosen_codec(declared: Any, sources: Iterable[CodecSource | None], *, in_sch
     return get_codec(source) if isinstance(source, str) else source
 
 
-def named(codec: C, key: str) -> C:
-    """Return ``codec``, its errors naming the object whose values, or whose keys, it encodes."""
-    return cast("C", _Named(codec, key))
+class NamedCodec(Generic[S]):
+    """The codec of the values or the keys of one object, whose errors say what they are about.
 
+    Args:
+        codec: Does the work; ``bare`` to those who name what it is about themselves.
+        part: What errors call a part of the object.
+        key: The object's.
+        backend: Its store.
+    """
 
-class _Named:
-    """A codec of one object."""
+    __slots__ = ("_backend", "_key", "_part", "bare", "canonical")
 
-    def __init__(self, codec: Codec | KeyCodec, key: str) -> None:
-        self._codec: Any = codec
+    def __init__(self, codec: Codec | KeyCodec, part: str, key: Key, backend: Backend) -> None:
+        self.bare: Any = codec
+        self.canonical: bool = getattr(codec, "canonical", False)
+        self._part = part
         self._key = key
-        self.canonical = getattr(codec, "canonical", False)
+        self._backend = backend
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: Any, where: object = None) -> S:
+        """Return the stored form of ``value``, which goes to the part at ``where``."""
         try:
-            return self._codec.encode(value)
+            encoded: S = self.bare.encode(value)
         except EncodeError as error:
-            raise EncodeError(f"{self._key!r}: {error}") from error.__cause__
-
-    def encode_all(self, values: Iterable[Any]) -> list[Any]:
-        """Return what :meth:`encode` gives for each of ``values``."""
-        try:
-            encoded: list[Any] = self._codec.encode_all(values)
-        except EncodeError as error:
-            raise EncodeError(f"{self._key!r}: {error}") from error.__cause__
+            raise self._located(error, where, "of") from error.__cause__
         return encoded
 
-    def decode(self, stored: Any) -> Any:
+    def encode_all(self, values: Collection[Any], places: Iterable[object] = ()) -> Any:
+        """Return what :meth:`encode` gives for each of ``values``, which stand at ``places`` in what was given."""
         try:
-            return self._codec.decode(stored)
-        except DecodeError as error:
-            raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
+            return self.bare.encode_all(values)
+        except EncodeError as error:
+            where = self._first_refused(self.bare.encode, values, places)
+            raise self._located(error, where, "given to") from error.__cause__
 
-    def decode_all(self, stored: Iterable[Any]) -> Iterator[Any]:
-        """Yield what :meth:`decode` gives for each of ``stored``."""
+    def decode(self, stored: S, where: object = None) -> Any:
+        """Return the value of what is stored in the part at ``where``."""
         try:
-            yield from self._codec.decode_all(stored)
+            return self.bare.decode(stored)
         except DecodeError as error:
-            raise DecodeError(f"{self._key!r}: {error}") from error.__cause__
+            raise self._located(error, where, "of") from error.__cause__
+
+    def decode_all(self, stored: Iterable[S], places: Iterable[object] = ()) -> Iterator[Any]:
+        """Yield what :meth:`decode` gives for each of ``stored``; no iterator where ``places`` say where they lie."""
+        try:
+            yield from self.bare.decode_all(stored)
+        except DecodeError as error:
+            where = self._first_refused(self.bare.decode, stored, places)
+            raise self._located(error, where, "of") from error.__cause__
+
+    def _located(self, error: EncodeError | DecodeError, where: object, relation: str) -> EncodeError | DecodeError:
+        part = "" if where is None else f"{self._part} {where!r} {relation} "
+        return located(error, part, self._key, self._backend)
+
+    @staticmethod
+    def _first_refused(code: Callable[[Any], object], items: Iterable[Any], places: Iterable[object]) -> object:
+        """Return the place of the first item that cannot be encoded or decoded, found by trying all once more."""
+        for item, place in zip(items, places, strict=False):
+            try:
+                code(item)
+            except (EncodeError, DecodeError):
+                return place
+        return None
 
 
 def portable_codec(codec: CodecSource) -> str:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from persistent_collections.backends.base import MappingStore
 from persistent_collections.codecs.base import Codec
-from persistent_collections.objects import attempts
+from persistent_collections.errors import DecodeError, EncodeError
+from persistent_collections.objects import PersistentObject, attempts
 
 
 class Counter(NamedTuple):
@@ -21,7 +22,7 @@ class Counter(NamedTuple):
     """
 
     key: object
-    owner: object
+    owner: PersistentObject
     store: MappingStore
     field: str
     codec: Codec
@@ -45,18 +46,21 @@ def increment(counter: Counter, by: Any) -> Any:
     """
     store, field, codec = counter.store, counter.field, counter.codec
     counts = counter.declared in (Any, int) and type(counter.zero) is int
-    if counts and type(by) is int and codec.encode(by) == b"%d" % by:
-        total = store.increment(field, by, counter.zero)
-        if total is not None:
-            return total
-    _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
-    for _ in attempts(counter.name):
-        data = store.get(field)
-        value = counter.zero if data is None else codec.decode(data)
-        _require_number(value, f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
-        total_data = codec.encode(value + by)
-        if store.compare_and_set(field, data, total_data):
-            return codec.decode(total_data)
+    try:
+        if counts and type(by) is int and codec.encode(by) == b"%d" % by:
+            total = store.increment(field, by, counter.zero)
+            if total is not None:
+                return total
+        _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
+        for _ in attempts(counter.name):
+            data = store.get(field)
+            value = counter.zero if data is None else codec.decode(data)
+            _require_number(value, f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
+            total_data = codec.encode(value + by)
+            if store.compare_and_set(field, data, total_data):
+                return codec.decode(total_data)
+    except (EncodeError, DecodeError) as error:
+        raise counter.owner._located(counter.key, error) from error.__cause__
     raise AssertionError("attempts() ends by raising")
 
 

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, overloa
 from typing_extensions import TypeVar
 
 from persistent_collections.backends.base import Backend, MappingStore
-from persistent_collections.codecs.base import Codec, KeyCodec
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import PersistentCollection, named, plain
+from persistent_collections.containers import NamedCodec, PersistentCollection, plain
 from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError
 from persistent_collections.nested import Place, editing, hold, hold_all, wrote_back
@@ -44,8 +43,8 @@ _SET_METHODS: Final = (
 class _Bound(NamedTuple):
     backend: Backend
     store: MappingStore
-    keys: KeyCodec
-    values: Codec
+    keys: NamedCodec[str]
+    values: NamedCodec[bytes]
     declared: Any
 
 
@@ -72,6 +71,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     Raises:
         EncodeError: A key or value cannot be stored exactly as it is; nothing was written.
     """
+
+    _part = "key"
 
     if TYPE_CHECKING:
 
@@ -113,19 +114,18 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         return cls(id, items, backend=backend)
 
     def _bind(self, backend: Backend) -> _Bound:
-        values = self._value_codec(backend)
         return _Bound(
             backend,
             backend.mapping(self._key, self._kin()),
-            named(key_codec(self._declared(0), references(backend)), self.key),
-            values,
+            self._named(key_codec(self._declared(0), references(backend)), backend),
+            self._named(self._value_codec(backend), backend),
             self._declared(1),
         )
 
     def _content(self, bound: _Bound, items: Any) -> dict[str, bytes]:
         pairs: dict[Any, Any] = {}
         pairs.update(plain(items))
-        return dict(zip(bound.keys.encode_all(pairs), bound.values.encode_all(pairs.values()), strict=True))
+        return dict(zip(bound.keys.encode_all(pairs), bound.values.encode_all(pairs.values(), pairs), strict=True))
 
     def __getitem__(self, key: K) -> V:
         bound: _Bound = self._now()
@@ -144,7 +144,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
         if not wrote_back(value, self, field):
-            self._store(bound).set_many({field: bound.values.encode(value)})
+            self._store(bound).set_many({field: bound.values.encode(value, field)})
 
     def __delitem__(self, key: K) -> None:
         bound: _Bound = self._now()
@@ -195,7 +195,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """Return all of it as a plain ``dict``. Cost: 1 round trip, O(n)."""
         bound: _Bound = self._now()
         stored = bound.store.get_all()
-        return dict(zip(bound.keys.decode_all(stored), bound.values.decode_all(stored.values()), strict=True))
+        keys, values = bound.keys.decode_all(stored), bound.values.decode_all(stored.values(), stored)
+        return dict(zip(keys, values, strict=True))
 
     def clear(self) -> None:
         """Mean what ``dict.clear`` does."""
@@ -213,7 +214,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
     def setdefault(self, key: K, default: Any = None, /) -> Any:
         """Mean what ``dict.setdefault`` does, decided in the store."""
         bound: _Bound = self._now()
-        field, data = bound.keys.encode(key), bound.values.encode(default)
+        field = bound.keys.encode(key)
+        data = bound.values.encode(default, field)
         found = self._store(bound).add(field, data)
         return self._held(bound, field, data if found is None else found)
 
@@ -242,7 +244,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def _popped(self, bound: _Bound, field: str, data: bytes) -> tuple[K, V]:
         try:
-            return bound.keys.decode(field), bound.values.decode(data)
+            return bound.keys.decode(field), bound.values.decode(data, field)
         except DecodeError:
             bound.store.add(field, data)  # what cannot be given is not for us to delete
             raise
@@ -257,7 +259,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         """
         bound: _Bound = self._now()
         field = bound.keys.encode(key)
-        return increment(Counter(key, self, self._store(bound), field, bound.values, bound.declared), by)
+        return increment(Counter(key, self, self._store(bound), field, bound.values.bare, bound.declared), by)
 
     @contextmanager
     def edit(self, key: K) -> Iterator[V]:
@@ -275,15 +277,15 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
         data = bound.store.get(field)
         if data is None:
             raise KeyError(key)
-        with editing(self._place(bound, field, data), bound.values.decode(data)) as value:
+        with editing(self._place(bound, field, data), bound.values.decode(data, field)) as value:
             yield value
 
     def _place(self, bound: _Bound, field: str, data: bytes) -> Place:
-        return Place(self, bound.backend, field, bound.values, data, compare_and_set=bound.store.compare_and_set)
+        return Place(self, bound.backend, field, bound.values.bare, data, compare_and_set=bound.store.compare_and_set)
 
     def _held(self, bound: _Bound, field: str, data: bytes) -> Any:
         """Return the value of ``data``, its lists, dicts and sets writing back."""
-        return hold(bound.values.decode(data), lambda: self._place(bound, field, data))
+        return hold(bound.values.decode(data, field), lambda: self._place(bound, field, data))
 
     def _held_items(self, *, reverse: bool = False) -> Iterator[tuple[K, V]]:
         bound: _Bound = self._now()
@@ -292,8 +294,9 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V]):
 
     def _held_page(self, bound: _Bound, page: Sequence[tuple[str, bytes]]) -> Iterator[tuple[K, V]]:
         """Return the items of a page of fields and their bytes, lists, dicts and sets writing back."""
-        keys = bound.keys.decode_all(field for field, _ in page)
-        values = bound.values.decode_all(data for _, data in page)
+        fields = [field for field, _ in page]
+        keys = bound.keys.decode_all(fields)
+        values = bound.values.decode_all([data for _, data in page], fields)
         return zip(keys, hold_all(values, lambda n: self._place(bound, *page[n])), strict=True)
 
     def _reversed(self, bound: _Bound) -> Iterator[tuple[str, bytes]]:

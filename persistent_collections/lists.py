@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
@@ -14,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, Support
 from typing_extensions import TypeVar
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend, SequenceStore
-from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import PersistentCollection, plain
+from persistent_collections.containers import NamedCodec, PersistentCollection, plain
 from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.fetching import rows
 from persistent_collections.nested import Place, editing, hold, hold_all, wrote_back
@@ -28,7 +28,7 @@ T = TypeVar("T", default=Any)
 class _Bound(NamedTuple):
     backend: Backend
     store: SequenceStore
-    codec: Codec
+    codec: NamedCodec[bytes]
 
 
 class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
@@ -53,6 +53,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     Raises:
         EncodeError: An item cannot be stored exactly as it is; nothing was written.
     """
+
+    _part = "item"
 
     if TYPE_CHECKING:
 
@@ -80,10 +82,14 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         def __set__(self, record: object, items: Iterable[T], /) -> None: ...
 
     def _bind(self, backend: Backend) -> _Bound:
-        return _Bound(backend, backend.sequence(self._key, self._kin()), self._value_codec(backend))
+        return _Bound(
+            backend, backend.sequence(self._key, self._kin()), self._named(self._value_codec(backend), backend)
+        )
 
     def _content(self, bound: _Bound, items: Any) -> list[bytes]:
-        return list(map(bound.codec.encode, plain(items)))
+        values = list(plain(items))
+        encoded: list[bytes] = bound.codec.encode_all(values, range(len(values)))
+        return encoded
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
@@ -92,7 +98,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def __getitem__(self, index: Any) -> Any:
         bound: _Bound = self._now()
         if isinstance(index, slice):
-            return list(map(bound.codec.decode, bound.store.get_slice(_clamped(index))))
+            where = _clamped(index)
+            return list(bound.codec.decode_all(bound.store.get_slice(where), _indices(bound, where)))
         position = _position(index)
         data = bound.store.get(position)
         if data is None:
@@ -109,7 +116,9 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             self._set_slice(bound, _clamped(index), value)
             return
         position = _position(index)
-        if not wrote_back(value, self, position) and not self._store(bound).set(position, bound.codec.encode(value)):
+        if not wrote_back(value, self, position) and not self._store(bound).set(
+            position, bound.codec.encode(value, position)
+        ):
             raise IndexError("list assignment index out of range")
 
     def _set_slice(self, bound: _Bound, where: slice, values: Any) -> None:
@@ -161,7 +170,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
             if step < 0:
                 page = [] if is_last else page[::-1]
             place = partial(self._place_in, bound, page, index, step)
-            for value in hold_all(bound.codec.decode_all(page), place):
+            for value in hold_all(bound.codec.decode_all(page, itertools.count(index, step)), place):
                 yield value
                 index += step
                 if written is not writes.get(get_ident()):
@@ -197,33 +206,28 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
 
     def append(self, value: T, /) -> None:
         """Mean what ``list.append`` does."""
-        self._push(self._now(), [value])
+        bound: _Bound = self._now()
+        self._store(bound).push_right([bound.codec.encode(value)])
 
     rpush = append
 
     def lpush(self, value: T, /) -> None:
         """Put an item before the first."""
         bound: _Bound = self._now()
-        self._store(bound).push_left(self._content(bound, [value]))
+        self._store(bound).push_left([bound.codec.encode(value)])
 
     def insert(self, index: SupportsIndex, value: T, /) -> None:
         """Mean what ``list.insert`` does."""
         bound: _Bound = self._now()
         position = _checked(index)
-        (data,) = self._content(bound, [value])
-        self._store(bound).insert(position, data)
+        self._store(bound).insert(position, bound.codec.encode(value))
 
     def extend(self, values: Iterable[T], /) -> None:
         """Mean what ``list.extend`` does, in one step."""
         bound: _Bound = self._now()
         if self._is_same(values):
             self._store(bound).repeat(2)
-        else:
-            self._push(bound, values)
-
-    def _push(self, bound: _Bound, values: Iterable[T]) -> None:
-        items = self._content(bound, values)
-        if items:
+        elif items := self._content(bound, values):
             self._store(bound).push_right(items)
 
     def pop(self, index: SupportsIndex = -1, /) -> T:
@@ -234,7 +238,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         if data is None:
             raise IndexError("pop from empty list" if position in (0, -1) else "pop index out of range")
         try:
-            value: T = bound.codec.decode(data)
+            value: T = bound.codec.decode(data, position)
         except DecodeError:
             self._put_back(bound, position, data)
             raise
@@ -275,7 +279,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
     def _remove_equal(self, bound: _Bound, value: Any) -> None:
         for _ in attempts(self.key):
             items = bound.store.get_slice(slice(None))
-            decoded = map(bound.codec.decode, items)
+            decoded = bound.codec.decode_all(items, range(len(items)))
             index = next((index for index, item in enumerate(decoded) if item == value), None)
             if index is None:
                 raise ValueError("list.remove(x): x not in list")
@@ -321,7 +325,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         for _ in attempts(self.key):
             written = self._last_write()
             items = bound.store.get_slice(slice(None))
-            values = list(map(bound.codec.decode, items))
+            values = list(bound.codec.decode_all(items, range(len(items))))
             weights = values if key is None else list(map(key, values))
             order = sorted(range(len(items)), key=weights.__getitem__, reverse=reverse)
             if written is not self._last_write():
@@ -345,15 +349,15 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         data = bound.store.get(position)
         if data is None:
             raise IndexError("list index out of range")
-        with editing(self._place(bound, position, data), bound.codec.decode(data)) as value:
+        with editing(self._place(bound, position, data), bound.codec.decode(data, position)) as value:
             yield value
 
     def _place(self, bound: _Bound, position: int, data: bytes) -> Place:
-        return Place(self, bound.backend, position, bound.codec, data, compare_and_set=bound.store.compare_and_set)
+        return Place(self, bound.backend, position, bound.codec.bare, data, compare_and_set=bound.store.compare_and_set)
 
     def _held(self, bound: _Bound, position: int, data: bytes) -> Any:
         """Return the item of ``data``, its lists, dicts and sets writing back."""
-        return hold(bound.codec.decode(data), lambda: self._place(bound, position, data))
+        return hold(bound.codec.decode(data, position), lambda: self._place(bound, position, data))
 
     def _place_in(self, bound: _Bound, page: Sequence[bytes], first: int, step: int, number: int) -> Place:
         """Return the place of an item of a page whose first is at ``first``."""
@@ -443,11 +447,17 @@ def _clamped(where: slice) -> slice:
     return slice(start, stop, step)
 
 
-def _comparable(codec: Codec, value: object) -> bytes | None:
+def _indices(bound: _Bound, where: slice) -> Iterator[int]:
+    """Yield the indices a slice selects; the size is asked for with the first of them, and so only for an error."""
+    yield from range(bound.store.size())[where]
+
+
+def _comparable(codec: NamedCodec[bytes], value: object) -> bytes | None:
     """Return bytes that all items equal to ``value`` have and no others, None if there are none such."""
     if not codec.canonical:
         return None
     try:
-        return codec.encode(value)
+        data: bytes = codec.bare.encode(value)
     except EncodeError:
         return None
+    return data

@@ -20,7 +20,7 @@ from uuid import UUID
 from persistent_collections.backends.base import Backend
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.types import encode_as
-from persistent_collections.errors import ConflictError
+from persistent_collections.errors import ConflictError, EncodeError
 from persistent_collections.objects import PersistentObject
 
 N = TypeVar("N", bound="type[Nested]")
@@ -39,7 +39,7 @@ class Place:
     Args:
         owner: The handle it was read through; told of each write.
         backend: The store it was read from.
-        where: The field or index in the store.
+        where: The field or index.
         codec: Encodes the whole value.
         data: The bytes it was read as, None if nothing is stored and it is an unset field's default.
         compare_and_set: Writes to ``where`` if the store still holds what is expected there.
@@ -80,7 +80,10 @@ class Place:
         Raises:
             ConflictError: The stored value changed since it was read; it stays.
         """
-        data = self._codec.encode(self.root)
+        try:
+            data = self._codec.encode(self.root)
+        except EncodeError as error:
+            raise self.owner._located(self.where, error) from error.__cause__
         if data == (self._default if self._data is None else self._data):
             return
         if not self._compare_and_set(self.where, self._data, data):

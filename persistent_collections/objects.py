@@ -68,6 +68,9 @@ class PersistentObject(ABC):
     _parameters: ClassVar[tuple[Any, ...]] = ()
     _unbound: ClassVar[type[PersistentObject]]
     _module: ClassVar[Mapping[str, Any]] = {}
+    _part: ClassVar[str] = ""
+    """What errors call a part of the object."""
+
     _class_choice: ClassVar[Choice] = None
     _class_codec: ClassVar[CodecSource | None] = None
 
@@ -281,6 +284,15 @@ class PersistentObject(ABC):
         del backend, names
         raise TypeError(f"{self.key!r} is no record, and has no fields to fetch")
 
+    def _located(self, where: object, error: TypeError | DecodeError) -> EncodeError | DecodeError:
+        """Return what a codec says of the part at ``where`` as an error that names it."""
+        return located(error, f"{self._part} {where!r} of ", self._key, self._now().backend)
+
+    @classmethod
+    def _remedy(cls) -> str:
+        """Return how to give an object of this class where something else was given, as the end of a sentence."""
+        return f"; {cls.__name__}.ref(id) gives one"
+
     def _wrote(self) -> None:
         """Take note that this thread writes through this handle."""
         self._writes[get_ident()] = object()
@@ -378,7 +390,9 @@ def references(backend: Backend) -> References:
             raise DecodeError(f"a stored reference is to a {name!r}; import the module that defines this class")
         return cls._handle(unquoted, backend)
 
-    found: References = backend.memo.setdefault("references", References(PersistentObject, to_key, from_key, narrowed))
+    found: References = backend.memo.setdefault(
+        "references", References(PersistentObject, to_key, from_key, narrowed, remedy)
+    )
     return found
 
 
@@ -389,6 +403,28 @@ def narrowed(value: Any, kind: type[PersistentObject]) -> Any:
     known = value._parameters if isinstance(value, kind._unbound) else None
     unknown = type(value) is kind._unbound
     return kind._handle(value._id, value._choice) if unknown or known == kind._parameters else None
+
+
+def remedy(kind: type[PersistentObject]) -> str:
+    """Return how to give an object of ``kind``, as the end of an error's sentence."""
+    return kind._remedy()
+
+
+def located(error: TypeError | DecodeError, part: str, key: Key, backend: Backend) -> EncodeError | DecodeError:
+    """Return what a codec says as an error that names the object, and where it lies if that can be corrected by hand.
+
+    Args:
+        error: What the codec raised.
+        part: The part of the object it is about, followed by ``of`` or the like; empty for the object itself.
+        key: The object's.
+        backend: Its store.
+    """
+    name = f"{part}{str(key)!r}"
+    if not isinstance(error, DecodeError):
+        return EncodeError(f"{name}: {error}")
+    file = backend.file(key)
+    by_hand = "; the file may be corrected by hand"
+    return DecodeError(f"{name} in {file}: {error}{by_hand}" if file else f"{name}: {error}")
 
 
 def attempts(what: str) -> Iterator[None]:
@@ -465,7 +501,7 @@ def _register(cls: type[PersistentObject]) -> None:
     ):
         raise TypeError(
             f"{namesake.__module__}.{namesake.__qualname__} and {cls.__module__}.{cls.__qualname__} both claim the "
-            f"type name {cls.type_name!r}; give one another: class {cls.__name__}(…, name=…)"
+            f"type name {cls.type_name!r}; give one of them another name: class {cls.__name__}(…, name=…)"
         )
     _classes[cls.type_name] = cls
     if namesake is not None:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
-from difflib import get_close_matches
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
@@ -23,6 +22,7 @@ from persistent_collections.fetching import Reader, rows
 from persistent_collections.nested import Place, editing, hold, wrote_back
 from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random
 from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
+from persistent_collections.spelling import suggestion
 
 T = TypeVar("T")
 
@@ -150,6 +150,7 @@ class Record(_Declared, abstract=True):
         EncodeError: A value is not of the declared type; nothing was written.
     """
 
+    _part = "field"
     _declarations: ClassVar[Mapping[str, Declaration]] = {}
     _compiled: ClassVar[_Schema | None] = None
 
@@ -229,7 +230,12 @@ class Record(_Declared, abstract=True):
         bound: _Bound = record._now()
         changes = record._changes(*record._encoded(bound, values))
         if not any(map(_stores, changes)):
-            raise ValueError(f"{record.key!r} cannot be created without a value; a record is what is stored of it")
+            remedy = (
+                f"give a field, such as {next(iter(cls._declarations))}=…" if cls._declarations else "declare a field"
+            )
+            raise ValueError(
+                f"{record.key!r} cannot be created without a value, as a record is what is stored of it; {remedy}"
+            )
         changed = {change.key for change in changes}
         absent: list[Change] = [Delete(key) for key in record._family() if key not in changed]
         required = [replace(change, must_be_absent=True) for change in [*absent, *changes]]
@@ -272,8 +278,13 @@ class Record(_Declared, abstract=True):
     def _unknown(self, name: object) -> UnknownFieldError:
         if name == "id":
             return UnknownFieldError(f"the id of {self.key!r} is fixed; store a record with another id instead")
-        near = get_close_matches(str(name), self._declarations, n=1, cutoff=0.0)
-        hint = f"; did you mean {near[0]!r}?" if near else ", which declares none"
+        value = getattr(type(self), str(name), None)
+        if value is not None and not hasattr(value, "__get__") and not hasattr(Record, str(name)):  # no method
+            hint = f"; annotate it in the class: {name}: {type(value).__name__} = …"
+        elif self._declarations:
+            hint = f"; {suggestion(str(name), self._declarations)}"
+        else:
+            hint = ", which declares none"
         return UnknownFieldError(f"no field {name!r} in {type(self).__name__}{hint}")
 
     def _child(self, field: Field, kind: type[PersistentCollection]) -> PersistentCollection:
@@ -299,12 +310,12 @@ class Record(_Declared, abstract=True):
         field = self._field(name)
         if field.child:
             self._write({name: value})
-        elif not wrote_back(value, self, field.stored):
+        elif not wrote_back(value, self, name):
             bound: _Bound = self._now()
             try:
                 data = bound.fields[name].encode(value)
             except TypeError as error:
-                raise self._refused(name, error) from error
+                raise self._located(name, error) from error
             self._wrote()
             bound.store.set_many({field.stored: data})
 
@@ -415,7 +426,7 @@ class Record(_Declared, abstract=True):
         try:
             return bound_field.decode(data)
         except DecodeError as error:
-            raise DecodeError(f"field {bound_field.field.name!r} of {self.key!r}: {error}") from error
+            raise self._located(bound_field.field.name, error) from error
 
     def _require(self, bound: _Bound) -> None:
         """Raise ``ObjectNotFound`` if nothing is stored of the record."""
@@ -423,13 +434,14 @@ class Record(_Declared, abstract=True):
             raise self._not_found(bound.backend)
 
     def _place(self, bound: _Bound, bound_field: _BoundField, data: bytes | None) -> Place:
-        def compare_and_set(field: str, expected: bytes | None, data: bytes) -> bool:
+        field, codec, _ = bound_field
+
+        def compare_and_set(_: str, expected: bytes | None, data: bytes) -> bool:
             there = expected is not None or bound.backend.exists(self._family())
-            return there and bound.store.compare_and_set(field, expected, data)
+            return there and bound.store.compare_and_set(field.stored, expected, data)
 
         default = bound_field.encode(bound_field.decode(None)) if data is None else None
-        where, codec = bound_field.field.stored, bound_field.codec
-        return Place(self, bound.backend, where, codec, data, compare_and_set=compare_and_set, default=default)
+        return Place(self, bound.backend, field.name, codec, data, compare_and_set=compare_and_set, default=default)
 
     def _read_all(self) -> Iterator[tuple[str, Any]]:
         """Yield name and value of every field, all values read in one step."""
@@ -469,15 +481,12 @@ class Record(_Declared, abstract=True):
                 if not field.child:
                     items[field.stored] = bound.fields[name].encode(value)
                 elif not (collection := self._child(field, field.child))._is_same(value):
-                    content = collection._content(collection._on(bound.backend), value)
-                    children.append(Replace(collection._key, content))
+                    children.append(Replace(collection._key, collection._whole(bound.backend, value)))
             except TypeError as error:
-                raise self._refused(name, error) from error
+                if field.child and isinstance(error, EncodeError):
+                    raise  # it names the child
+                raise self._located(name, error) from error
         return items, children
-
-    def _refused(self, name: str, error: TypeError) -> EncodeError:
-        """Return ``error`` with the field it is about."""
-        return EncodeError(f"field {name!r} of {self.key!r}: {error}")
 
     def _changes(self, items: dict[str, bytes | None], children: Sequence[Replace]) -> list[Change]:
         """Return the changes that store ``items`` and ``children``."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, Union, get_args, get_origin
 
-from persistent_collections.annotations import evaluate, type_variables
+from persistent_collections.annotations import evaluate, shown, type_variables
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.registry import get_codec
@@ -133,7 +133,7 @@ def require_distinct(cls: type, fields: Sequence[Field]) -> None:
     stored = [field.stored for field in fields]
     if len(set(stored)) < len(stored):
         twice = next(name for name in stored if stored.count(name) > 1)
-        raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one another name by stored_as()")
+        raise TypeError(f"{cls.__name__} stores two fields as {twice!r}; give one of them another name by stored_as()")
 
 
 def compiled(cls: type[PersistentObject], declaration: Declaration, source: CodecSource | None) -> Field:
@@ -148,6 +148,20 @@ def compiled(cls: type[PersistentObject], declaration: Declaration, source: Code
         NameError: Its annotation names what is not defined (yet).
         TypeError: Its annotation or default cannot be kept exactly.
     """
+    owner, name = declaration.owner, declaration.name
+    try:
+        return _compiled(cls, declaration, source)
+    except TypeError as error:
+        raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
+    except NameError as error:
+        raise NameError(
+            f"field {name!r} of {cls.__name__}: {error}; define or import it where {owner.__name__} is declared, "
+            "before its first use",
+            name=error.name,
+        ) from error
+
+
+def _compiled(cls: type[PersistentObject], declaration: Declaration, source: CodecSource | None) -> Field:
     owner, name, annotation, default = declaration
     declared = cls._evaluated(annotation, owner)
     bare = not type_variables((evaluate(annotation, owner, names_in_module(owner)),))
@@ -160,14 +174,11 @@ def compiled(cls: type[PersistentObject], declaration: Declaration, source: Code
     if marks:
         declared = Annotated[(get_args(declared)[0], *others)] if others else get_args(declared)[0]
     zero = _none if default is None else _zero(declared)
-    try:
-        field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero, owner, bare), source)
-        if is_child(field.declared):
-            _check_child(field, cls)
-        else:
-            _check(field)
-    except TypeError as error:
-        raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
+    field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero, owner, bare), source)
+    if is_child(field.declared):
+        _check_child(field, cls)
+    else:
+        _check(field)
     return field
 
 
@@ -191,8 +202,8 @@ def _settled(field: Field, source: CodecSource | None) -> Field:
         return field
     if optional and not field.unset_is_none:
         raise TypeError(
-            "a text cannot tell None from a default that is not None; "
-            "choose a codec for it: Annotated[…, codec('json')]"
+            "None is stored as unset, and unset reads as the default, which is not None; "
+            f"drop the default, or declare Annotated[{shown(inner)} | None, codec('json')], which stores None as such"
         )
     return replace(field, declared=inner)
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self, overloa
 from typing_extensions import TypeVar
 
 from persistent_collections.backends.base import Backend, MemberStore, SetOperation
-from persistent_collections.codecs.base import KeyCodec
 from persistent_collections.codecs.keys import key_codec
 from persistent_collections.config import BackendSource
-from persistent_collections.containers import PersistentCollection, named, plain
+from persistent_collections.containers import NamedCodec, PersistentCollection, plain
 from persistent_collections.errors import DecodeError
 from persistent_collections.fetching import rows
 from persistent_collections.objects import references
@@ -26,7 +25,7 @@ T = TypeVar("T", default=str)
 class _Bound(NamedTuple):
     backend: Backend
     store: MemberStore
-    keys: KeyCodec
+    keys: NamedCodec[str]
 
 
 class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
@@ -50,6 +49,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         EncodeError: A member cannot be stored exactly as it is; nothing was written.
     """
 
+    _part = "member"
+
     if TYPE_CHECKING:
 
         @overload
@@ -67,8 +68,8 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
             super().__init__(id, items, backend=backend)
 
     def _bind(self, backend: Backend) -> _Bound:
-        keys = key_codec(self._declared(0), references(backend))
-        return _Bound(backend, backend.members(self._key, self._kin()), named(keys, self.key))
+        keys = key_codec(self._declared(0), references(backend), "member")
+        return _Bound(backend, backend.members(self._key, self._kin()), self._named(keys, backend))
 
     def _content(self, bound: _Bound, items: Any) -> set[str]:
         texts = bound.keys.encode_all(set(plain(items)))
@@ -198,7 +199,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T]):
         bound: _Bound = self._now()
         keys = [other._key for other in others if isinstance(other, PersistentSet) and self._is_sibling(bound, other)]
         if keys and len(keys) == len(others):
-            return set(map(bound.keys.decode, bound.store.combine(operation, keys)))
+            return set(bound.keys.decode_all(bound.store.combine(operation, keys)))
         combined: set[Any] = getattr(self.copy(), operation)(*map(plain, others))
         return combined
 

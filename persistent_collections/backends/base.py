@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from persistent_collections.backends.forks import late
@@ -430,6 +431,11 @@ class Backend(ABC):
     @abstractmethod
     def ttl(self, keys: Sequence[Key]) -> float | None:
         """Return the seconds the first of ``keys`` that is there has left, None without a deadline or without any."""
+
+    def file(self, key: Key) -> Path | None:
+        """Return the file that holds ``key`` alone and may be edited by hand, for errors to name; None if none does."""
+        del key
+        return None
 
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield what lies among this store's data and is no key, each as its name and what is wrong with it.

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from persistent_collections.errors import ConfigurationError
+from persistent_collections.spelling import suggestion
 
 if TYPE_CHECKING:
     from persistent_collections.backends.base import Backend
@@ -158,8 +158,9 @@ class StoreURL:
         known = {**dict.fromkeys(OBSERVERS, SWITCH), **declared}
         for name in self.options.keys() - known.keys():
             places = [place for secret in _secrets(declared) for place in _places(secret)]
-            [near] = get_close_matches(name, [*known, *places], n=1, cutoff=0.0)
-            raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}; did you mean {near!r}?")
+            raise ConfigurationError(
+                f"unknown option {name!r} for {self.scheme!r}; {suggestion(name, [*known, *places])}"
+            )
         read = {name: known[name].read(name, value) for name, value in self.options.items()}
         return {name: value for name, value in read.items() if name in declared}
 
@@ -240,14 +241,14 @@ def find_backend(scheme: str) -> type[Backend]:
             target = point.value
             break
         else:
-            near = get_close_matches(scheme, _schemes, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigurationError(
-                f"no store is registered for {scheme!r} URLs{hint} "
-                f"Known are {', '.join(sorted(_schemes))}, and more by register_backend"
+                f"no store is registered for {scheme!r} URLs (register_backend adds one); "
+                f"{suggestion(scheme, _schemes)}"
             )
     try:
         found: type[Backend] = _imported(target)
+    except ConfigurationError:  # an extra of ours that is not installed says so itself
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
             f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "

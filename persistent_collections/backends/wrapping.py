@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cache, partial
 from inspect import isfunction
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from persistent_collections.backends.base import (
@@ -85,6 +86,9 @@ class WrappedBackend(Backend):
     @property
     def identity(self) -> Hashable:
         return self.wrapped.identity
+
+    def file(self, key: Key) -> Path | None:
+        return self.wrapped.file(key)
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
         handle: MappingStore = _forwarding(MappingStore)(self, key, "mapping", self.wrapped.mapping(key, kin))

@@ -14,6 +14,11 @@ def _instance(value: Any, kind: type) -> Any:
     return value if isinstance(value, kind) else None
 
 
+def _no_remedy(kind: type) -> str:
+    del kind
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """How the codecs of one store turn persistent objects into keys and back.
@@ -26,12 +31,14 @@ class References:
             class. No I/O.
         narrowed: Gives an object as one of a declared class, which may know more of its type parameters than the key
             tells; None where it is none of that class.
+        remedy: Says how to give an object of a declared class, as the end of an error's sentence.
     """
 
     kind: type
     to_key: Callable[[Any], str]
     from_key: Callable[[str], Any]
     narrowed: Callable[[Any, type], Any] = _instance
+    remedy: Callable[[type], str] = _no_remedy
 
 
 class Codec(ABC):

@@ -32,6 +32,10 @@ class InstanceShape(Shape):
             raise self.mismatch(value, at)
         return value if at.way == "store" else found
 
+    @override
+    def remedy(self, value: Any) -> str:
+        return super().remedy(value) or self._references.remedy(self._kind)
+
 
 class ClassShape(Shape):
     """Instances of exactly one class."""

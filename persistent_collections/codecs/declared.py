@@ -76,7 +76,7 @@ def checked(shape: Shape, value: Any) -> Any:
     try:
         return shape.walk(value, Place("store"))
     except MismatchError as error:
-        raise EncodeError(f"{error}, as declared") from None
+        raise EncodeError(str(error)) from None
     except RecursionError:
         raise EncodeError("value: nested too deeply for what is left of the call stack") from None
 
@@ -90,7 +90,7 @@ def rebuilt(shape: Shape, stored: Any) -> Any:
     try:
         return shape.walk(stored, Place("load"))
     except MismatchError as error:
-        raise DecodeError(f"{error}, as declared") from None
+        raise DecodeError(str(error)) from None
     except RecursionError:
         raise DecodeError("nested too deeply for what is left of the call stack") from None
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from persistent_collections.codecs.base import Codec, Format, References
-from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.hints import looks_like, reason
 from persistent_collections.codecs.lowering import to_json
 from persistent_collections.codecs.standard import from_base64, to_base64
 from persistent_collections.errors import DecodeError
@@ -64,8 +64,7 @@ class _AsJSONString(Codec):
         try:
             encoded = from_json_text(data, self._codec.format)
         except (ValueError, msgspec.MsgspecError) as error:
-            kind = "JSON string" if self._codec.format == "text" else "JSON string of base64"
-            raise DecodeError(
-                f"not the {kind} of the codec {self.name!r} ({type(error).__name__}){looks_like(data, self.name)}"
-            ) from None
+            is_text = self._codec.format == "text"  # what else is in a JSON store always looks like JSON
+            kind, hint = ("JSON string", "") if is_text else ("JSON string of base64", looks_like(data, self.name))
+            raise DecodeError(f"not the {kind} of the codec {self.name!r} ({reason(error)}){hint}") from None
         return self._codec.decode(encoded)

@@ -42,6 +42,11 @@ _LOOKS: Final[tuple[tuple[str, Callable[[bytes], object]], ...]] = (
 )
 
 
+def reason(error: Exception) -> str:
+    """Return what a parser found wrong, never what it found: msgspec's own texts alone name but types and positions."""
+    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+
+
 def looks_like(data: bytes, codec: str) -> str:
     """Return the end of an error's sentence: which other codec than ``codec`` may have written ``data``, if any."""
     name = next((name for name, matches in _LOOKS if matches(data)), None) if data else None

@@ -13,7 +13,7 @@ import msgspec
 
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared import DeclaredCodec
-from persistent_collections.codecs.hints import looks_like
+from persistent_collections.codecs.hints import looks_like, reason
 from persistent_collections.codecs.lowering import MAX_DIGITS, is_plain, lift, lower, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
@@ -69,18 +69,13 @@ class JSONCodec(DeclaredCodec):
         except msgspec.ValidationError:
             parse = _parse_in_range  # a number is out of the range of that parser, but perhaps not of Python's
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DecodeError(f"not the JSON of this codec ({_reason(error)}){looks_like(data, self.name)}") from None
+            raise DecodeError(f"not the JSON of this codec ({reason(error)}){looks_like(data, self.name)}") from None
         return lift(_read_carefully(data, parse), self._references)
 
 
 def _reads_everywhere(text: str) -> bool:
     """Say whether no integer in ``text`` is longer than Python reads by default, whatever this process is set to."""
     return len(text) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
-
-
-def _reason(error: Exception) -> str:
-    """Return what a parser found wrong, never what it found: only msgspec's own texts name positions alone."""
-    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
 
 
 def _read_carefully(data: bytes, parse: Callable[[str], Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from persistent_collections.codecs.base import KeyCodec, References
 from persistent_collections.codecs.declared import shape_of
@@ -13,7 +13,7 @@ from persistent_collections.codecs.lowering import checked_text, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
 
-def key_codec(declared: Any, references: References | None = None) -> KeyCodec:
+def key_codec(declared: Any, references: References | None = None, what: Literal["key", "member"] = "key") -> KeyCodec:
     """Return the codec of dict keys, or set members, of a declared type.
 
     Shape: ``str`` as it is; a number, a UUID, a date, an Enum's name and the like as their text; a tuple as a JSON
@@ -24,18 +24,21 @@ def key_codec(declared: Any, references: References | None = None) -> KeyCodec:
         TypeError: Keys of that type are not hashable, or cannot be kept.
     """
     if declared is str:
-        return _TextKeys()
-    return _DeclaredKeys(form_of(shape_of(declared, references), references))
+        return _TextKeys(what)
+    return _DeclaredKeys(form_of(shape_of(declared, references), references), what)
 
 
 class _TextKeys(KeyCodec):
+    def __init__(self, what: str) -> None:
+        self._what = what
+
     def encode(self, key: Any) -> str:
         if type(key) is not str:
             hash(key)
             kind = type(key).__name__
+            declaration = f"PersistentDict[{kind}, V]" if self._what == "key" else f"PersistentSet[{kind}]"
             raise EncodeError(
-                f"a key of type {kind} where keys are str; "
-                f"declare their type, as PersistentDict[{kind}, V] or PersistentSet[{kind}]"
+                f"a {self._what} of type {kind} where {self._what}s are str; declare their type, as {declaration}"
             )
         return key if key.isascii() else checked_text(key, ())
 
@@ -51,8 +54,9 @@ class _TextKeys(KeyCodec):
 
 
 class _DeclaredKeys(KeyCodec):
-    def __init__(self, form: KeyForm) -> None:
+    def __init__(self, form: KeyForm, what: str) -> None:
         self._form = form
+        self._what = what
 
     def encode(self, key: Any) -> str:
         hash(key)
@@ -60,10 +64,10 @@ class _DeclaredKeys(KeyCodec):
             plain = self._form.plain(key)
             return plain if self._form.is_text else to_json(plain)
         except EncodeError as error:
-            raise EncodeError(f"a key of type {type(key).__name__} is refused: {error}") from None
+            raise EncodeError(f"a {self._what} of type {type(key).__name__} is refused: {error}") from None
         except (ValueError, RecursionError) as error:
             raise EncodeError(
-                f"this process cannot write a key of type {type(key).__name__} ({type(error).__name__})"
+                f"this process cannot write a {self._what} of type {type(key).__name__} ({type(error).__name__})"
             ) from None
 
     def decode(self, text: str) -> Any:
@@ -72,5 +76,7 @@ class _DeclaredKeys(KeyCodec):
             if self.encode(key) == text:
                 return key
         except Exception as error:  # noqa: BLE001 - a registered function may raise anything
-            raise DecodeError(f"a key is stored that this codec does not write ({type(error).__name__})") from None
-        raise DecodeError("a key is stored in another form than this codec writes")
+            raise DecodeError(
+                f"a {self._what} is stored that this codec does not write ({type(error).__name__})"
+            ) from None
+        raise DecodeError(f"a {self._what} is stored in another form than this codec writes")

@@ -31,11 +31,12 @@ class ReferenceCodec(Codec):
     def encode(self, value: Any) -> bytes:
         if self._references is None:
             raise EncodeError("value: the codec 'reference' works inside a collection or a record alone")
+        checked(self._shape, value)
         if not isinstance(value, self._references.kind):
             raise EncodeError(
                 f"value: the codec 'reference' keeps persistent objects, not {type(value).__name__}; choose 'json'"
             )
-        return self._references.to_key(checked(self._shape, value)).encode()
+        return self._references.to_key(value).encode()
 
     def decode(self, data: bytes) -> Any:
         if self._references is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Final
 
 from persistent_collections.codecs.base import Codec
 from persistent_collections.errors import ConfigurationError
+from persistent_collections.spelling import suggestion
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.codecs"
 """The group in which a package names its codecs: ``name = "module:codec"``, a Codec or what gives one when called."""
@@ -59,9 +59,9 @@ def _load(name: str) -> Codec:
         return _made(name, getattr(import_module(f"persistent_collections.codecs.{module}"), made))
     points = {point.value: point for point in entry_points(group=ENTRY_POINT_GROUP, name=name)}
     if not points:
-        known = known_codecs()
-        near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise ConfigurationError(f"no codec is called {name!r}; did you mean {near!r}? Known are {', '.join(known)}")
+        raise ConfigurationError(
+            f"no codec is called {name!r} (register_codec adds one); {suggestion(name, known_codecs())}"
+        )
     if len(points) > 1:
         raise ConfigurationError(
             f"the codec {name!r} is in two packages, as {' and '.join(points)}; register_codec one"

@@ -19,6 +19,7 @@ from persistent_collections.codecs.classes import same
 from persistent_collections.codecs.constraints import Constraint
 from persistent_collections.codecs.lowering import KEYS, Path, show
 from persistent_collections.codecs.types import builtin_type
+from persistent_collections.spelling import listed
 
 
 class Place(NamedTuple):
@@ -34,8 +35,8 @@ class Place(NamedTuple):
 class MismatchError(Exception):
     """A value is not of the declared type; the codec says it as an error of its own."""
 
-    def __init__(self, at: Place, problem: str) -> None:
-        super().__init__(f"{show(at.path)}: {problem}")
+    def __init__(self, at: Place, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{show(at.path)}: {problem}, as declared{remedy}")
         self.depth = len(at.path)
 
 
@@ -67,7 +68,14 @@ class Shape(ABC):
         return self.passed.issuperset(map(type, values))
 
     def mismatch(self, value: Any, at: Place) -> MismatchError:
-        return MismatchError(at, f"expected {self.expected}, not {shown(type(value))}")
+        found = "None" if value is None else shown(type(value))
+        return MismatchError(at, f"expected {self.expected}, not {found}", self.remedy(value))
+
+    def remedy(self, value: Any) -> str:
+        """Return what to do about a value that is not of this shape, as the end of a sentence, if that is known."""
+        if value is not None:
+            return ""
+        return f"; declare it {self.expected if self.expected.isidentifier() else '…'} | None to allow None"
 
 
 class AnyShape(Shape):
@@ -118,12 +126,14 @@ class LiteralShape(Shape):
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = {(type(value), value) for value in values}
-        self.expected = "one of the declared literals"
+        self.expected = f"one of {listed(values)}"
         self.stored = frozenset(map(type, values))
 
     def walk(self, value: Any, at: Place) -> Any:
-        if type(value) not in self.stored or (type(value), value) not in self._values:
+        if type(value) not in self.stored:
             raise self.mismatch(value, at)
+        if (type(value), value) not in self._values:
+            raise MismatchError(at, f"expected {self.expected}, not another {type(value).__name__}")
         return value
 
 
@@ -206,6 +216,10 @@ class UnionShape(Shape):
         if fitting:
             return fitting[0]
         raise closest
+
+    @override
+    def remedy(self, value: Any) -> str:
+        return next(filter(None, (member.remedy(value) for member in self.members)), "")
 
 
 class ConstrainedShape(Shape):

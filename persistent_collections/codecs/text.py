@@ -21,9 +21,10 @@ class TextCodec(Codec):
     format = "text"
     canonical = True
 
-    def __init__(self, declared: Any = str) -> None:
-        self._shape = None if declared in (str, Any) else shape_of(declared, None)
-        if self._shape and not (self._shape.stored and self._shape.stored <= _STORED and not self._shape.opaque):
+    def __init__(self, declared: Any = Any) -> None:
+        self._shape = shape_of(declared, None)
+        self._is_narrow = declared not in (str, Any)
+        if self._is_narrow and (not self._shape.stored or self._shape.stored - _STORED or self._shape.opaque):
             raise TypeError(f"the codec 'str' keeps str alone, not {declared}; choose the codec 'json'")
 
     def bind(self, declared: Any, references: References | None) -> Codec:
@@ -32,10 +33,11 @@ class TextCodec(Codec):
 
     def encode(self, value: Any) -> bytes:
         if type(value) is not str:
+            checked(self._shape, value)
             raise EncodeError(
                 f"value: the codec 'str' keeps str alone, not {type(value).__name__}; choose the codec 'json'"
             )
-        if self._shape is not None:
+        if self._is_narrow:
             checked(self._shape, value)
         return value.encode() if value.isascii() else checked_text(value, ()).encode()
 
@@ -44,4 +46,4 @@ class TextCodec(Codec):
             value = data.decode()
         except UnicodeDecodeError as error:
             raise DecodeError(f"not UTF-8 at byte {error.start}{looks_like(data, self.name)}") from None
-        return value if self._shape is None else rebuilt(self._shape, value)
+        return rebuilt(self._shape, value) if self._is_narrow else value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator, MappingView
 from enum import Enum, Flag
 from operator import attrgetter
-from types import MethodType
+from threading import Lock, RLock
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeVar
 
 from persistent_collections.codecs.base import References
@@ -19,6 +20,8 @@ REFERENCE_TAG: Final = "ref"
 """The tag of a persistent object, stored as its key."""
 
 _PLAIN_TYPES: Final = frozenset({type(None), bool, int, float, str, list, dict})
+_CODE: Final = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+_IN_USE: Final = (Iterator, Coroutine, MappingView, type(Lock()), type(RLock()))  # an open file is an Iterator, too
 _get_name: Final = attrgetter("_name_")
 _get_value: Final = attrgetter("_value_")
 _STANDARD: Final = frozenset(STANDARD_FORMS)
@@ -111,7 +114,7 @@ def tagged(value: Any, references: References | None) -> tuple[str, Any]:
     if form is None:
         if references is not None and isinstance(value, references.kind):
             return REFERENCE_TAG, references.to_key(value)
-        raise EncodeError(f"{type(value).__name__} {_remedy(value)}")
+        raise EncodeError(_refusal(value))
     try:
         return form.tag, form.encode(value)
     except EncodeError as error:
@@ -164,12 +167,23 @@ def _derived_coders(kind: type[Any]) -> tuple[Callable[[Any], Any], Callable[[An
     raise TypeError(f"give encode and decode: {kind.__qualname__} is neither an Enum nor a class of fields")
 
 
-def _remedy(value: Any) -> str:
+def _refusal(value: Any) -> str:
     kind = type(value)
+    if isinstance(value, _CODE):
+        what = "class" if isinstance(value, type) else kind.__name__
+        return f"a {what} is part of the program and cannot be stored; store a name that the program looks it up by"
     name, tag = kind.__qualname__, kind.__name__.lower()
     if isinstance(value, Enum) or fields_of(kind) is not None:
-        return f"is not registered; register_type({name}, {tag!r}) lets every codec hold it"
+        return f"{kind.__name__} is not registered; register_type({name}, {tag!r}) lets every codec hold it"
+    if isinstance(value, _IN_USE):
+        return f"{kind.__name__} lives in this process alone and cannot be stored; store what it gives, such as a list"
     base = next((base for base in kind.__mro__[1:] if base in _PLAIN_TYPES or base in _by_type), None)
     if base is not None:
-        return f"would come back as a plain {base.__name__}; convert it to one, or register_type({name}, {tag!r}, …)"
-    return f"is not held by this codec; register_type({name}, {tag!r}, encode, decode) lets every codec hold it"
+        return (
+            f"{kind.__name__} would come back as a plain {base.__name__}; convert it to one, "
+            f"or register_type({name}, {tag!r}, …)"
+        )
+    return (
+        f"{kind.__name__} is not held by this codec; "
+        f"register_type({name}, {tag!r}, encode, decode) lets every codec hold it"
+    )

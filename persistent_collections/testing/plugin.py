@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture ``persistent_backend``, its option and its marker.
 
 pytest loads it wherever the package is installed. No store's module is imported and nothing is opened before a test
-asks for the fixture.
+asks for the fixture, but that a server named by the option is asked once whether it can be used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from persistent_collections.backends.paths import url_of
 from persistent_collections.backends.urls import StoreURL, find_backend
 from persistent_collections.backends.wrapping import observed
 from persistent_collections.config import connect, stand_ins
-from persistent_collections.errors import ConfigurationError
+from persistent_collections.errors import BackendError, ConfigurationError
 
 ROUNDS: Final = 4
 """The least that bcrypt takes, at which a password is hashed in a millisecond."""
@@ -52,6 +52,28 @@ def pytest_configure(config: pytest.Config) -> None:
             _check(url)
         except ConfigurationError as error:
             raise pytest.UsageError(f"--persistent-backend: {error}") from error
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop where the server that the option names cannot be used: once, before xdist starts its workers.
+
+    Cost: 1 round trip.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    config = session.config
+    text = config.getoption(_NAME)
+    if text is None or hasattr(config, "workerinput") or config.getoption("collectonly"):
+        return
+    try:
+        url = StoreURL.parse(text)
+        kind = find_backend(url.scheme)
+        if url.scheme not in _FILES and not kind.in_process:
+            with kind.from_url(url.with_secrets(kind.options)) as backend:
+                backend.exists([Key(_NAME)])
+    except (BackendError, ConfigurationError) as error:
+        raise pytest.UsageError(f"--persistent-backend: {error}") from error
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -216,9 +216,10 @@ def test_data_of_another_codec_is_said_to_look_like_it(name: str, data: bytes, l
 @pytest.mark.parametrize(
     ("codec", "data", "message"),
     [
-        (fit(get_codec("str"), "json"), b"1", "not the JSON string of the codec 'str'.*looks like .* 'json'"),
+        (fit(get_codec("str"), "json"), b"1", r"not the JSON string of the codec 'str' \(Expected `str`, got `int`\)$"),
         (fit(get_codec("str"), "json"), b'"a', "not the JSON string"),
         (fit(get_codec("str"), "json"), b'"\\ud800"', "not the JSON string"),
+        (fit(get_codec("msgpack"), "json"), b"[1]", "not the JSON string of base64.*looks like .* 'json'"),
         (fit(get_codec("msgpack"), "json"), b'"!"', "not the JSON string of base64"),
         (fit(get_codec("msgpack"), "json"), b'"YR=="', "not the JSON string of base64"),
         (fit(get_codec("msgpack"), "json"), b'"wQ=="', "not the MessagePack"),

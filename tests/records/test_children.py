@@ -107,7 +107,7 @@ def test_assigning_a_child_to_itself_reads_nothing(server: Any) -> None:
 @pytest.mark.parametrize("wrong", [["luke"], [3], [None], [PersistentDict.ref("x")], "luke", None, 3])
 def test_items_of_a_child_are_checked_and_the_old_ones_stay(store: Backend, wrong: Any) -> None:
     leia = Person("leia", friends=[Person.ref("luke")])
-    with pytest.raises(EncodeError, match="field 'friends' of 'Person:leia'"):
+    with pytest.raises(EncodeError, match=r"^(item 0 given to |field 'friends' of )?'Person:leia"):
         leia["friends"] = wrong
     with pytest.raises(TypeError):
         leia["friends"].extend(wrong)

@@ -192,7 +192,7 @@ def test_only_module_level_classes_of_different_modules_may_not_share_a_name() -
     done = subprocess.run([sys.executable, "-c", TWO_MODULES], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "['name', 'email']",
-        "one.User and two.User both claim the type name 'User'; give one another: class User(…, name=…)",
+        "one.User and two.User both claim the type name 'User'; give one of them another name: class User(…, name=…)",
         "['size']",
     ]
 

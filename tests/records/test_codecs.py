@@ -169,7 +169,10 @@ def test_constraints_are_checked_and_leave_a_text_bare(memory: Backend) -> None:
 
 
 def test_an_optional_text_with_a_default_needs_a_codec(memory: Backend) -> None:
-    with pytest.raises(TypeError, match=r"field 'name' of Doubtful: .*choose a codec"):
+    with pytest.raises(
+        TypeError,
+        match=r"field 'name' of Doubtful: None is stored as unset.*drop .*declare Annotated\[str \| None, ",
+    ):
 
         class Doubtful(Record):
             name: str | None = "someone"
@@ -231,7 +234,7 @@ def test_a_class_that_could_not_be_made_is_not_known(memory: Backend) -> None:
 
 
 def test_an_unknown_codec_is_named_when_the_class_is_made() -> None:
-    with pytest.raises(ConfigurationError, match="no codec is called 'msgpak'; did you mean 'msgpack'"):
+    with pytest.raises(ConfigurationError, match=r"no codec is called 'msgpak' .*; did you mean 'msgpack'"):
 
         class Misspelt(Record):
             a: Annotated[int, codec("msgpak")]

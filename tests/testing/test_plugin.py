@@ -340,7 +340,7 @@ def test_passwords_cost_four_rounds_and_are_up_to_date_within_the_test_alone(pyt
     ("url", "told"),
     [
         ("rediss", "a store's URL starts with its scheme"),
-        ("redsi://localhost", "no store is registered for 'redsi' URLs; did you mean"),
+        ("redsi://localhost", "no store is registered for 'redsi' URLs (register_backend adds one); did you mean"),
         ("redis://localhost?prefx=a", "unknown option 'prefx' for 'redis'; did you mean 'prefix'?"),
         ("json:./data?fsnyc=off", "unknown option 'fsnyc' for 'json'; did you mean 'fsync'?"),
         ("broken:", "the store for 'broken' URLs, 'nowhere:Backend', cannot be imported: No module named 'nowhere'"),
@@ -375,6 +375,34 @@ def test_a_url_that_is_wrong_is_told_once_by_the_option_and_by_the_marker(
     done = pytester.runpytest_inprocess("-q")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines([f"*persistent_backend: {told.replace('[', '[[]')}*"])
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_server_that_cannot_be_reached_is_told_once_before_any_test(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_it(persistent_backend, number): ...
+    """)
+    url = "redis://:s3cret@localhost:1?retry_for_s=0"
+    done = pytester.runpytest_subprocess("-q", "--persistent-backend", url, *options)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "test_it" not in done.stdout.str()
+    told = [line for line in [*done.outlines, *done.errlines] if "localhost:1" in line]
+    assert len(told) == 1
+    assert told[0].startswith("ERROR: --persistent-backend: ")
+    assert "s3cret" not in done.stdout.str() + done.stderr.str()
+
+
+def test_a_server_is_asked_only_by_those_who_run_tests_on_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): ...")
+    url = "redis://localhost:1?retry_for_s=0"
+    assert pytester.runpytest_inprocess("-q", "--persistent-backend", url, "--collect-only").ret == pytest.ExitCode.OK
+    assert pytester.runpytest_inprocess("-q", "--persistent-backend", "json:./nowhere").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "nowhere").exists()
 
 
 def test_a_password_in_a_wrong_url_is_not_shown(pytester: pytest.Pytester) -> None:

@@ -107,6 +107,9 @@ class JSONBackend(SimpleBackend):
     def keys(self, prefix: str) -> Iterator[Key]:
         return (listed.key for listed in self._listed(prefix) if listed.certain or self._is_there(listed.key))
 
+    def file(self, key: Key) -> Path:
+        return self._store.layout.place(key).data
+
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
         del type_names
         with translated(self._path):
@@ -123,8 +126,7 @@ class JSONBackend(SimpleBackend):
             return None
         members = set(texts)
         if len(members) != len(texts):
-            path = self._store.layout.place(key).data
-            raise corrupt(path, " holds an array with a repeated item, which is no set")
+            raise corrupt(self.file(key), " holds an array with a repeated item, which is no set")
         return cast("C", members)
 
     def close(self) -> None:
