@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from persistent_collections.cli import carrying, changing, checks, looking, settings
+from persistent_collections.cli import carrying, changing, checks, looking, settings, shell, watching
 from persistent_collections.cli.failing import Commands, Exit
 from persistent_collections.cli.session import Session
 
@@ -48,12 +48,14 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "ls": looking.ls,
     "show": looking.show,
     "get": looking.get,
+    "watch": watching.watch,
     "set": changing.set_,
     "delete": changing.delete,
     "copy": carrying.copy,
     "export": carrying.export,
     "import": carrying.import_,
     "check": checks.check,
+    "shell": shell.shell,
     "config": settings.config,
     "backends": settings.backends,
     "codecs": settings.codecs,

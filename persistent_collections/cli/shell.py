@@ -1,0 +1,78 @@
+"""``shell``: Python with the store and the application's classes at hand."""
+
+from __future__ import annotations
+
+import code
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
+from platform import python_version
+from types import ModuleType
+
+import typer
+
+import persistent_collections
+from persistent_collections.cli.failing import Exit
+from persistent_collections.cli.session import Session
+from persistent_collections.cli.texts import clean
+from persistent_collections.config import configure, named_backends
+from persistent_collections.objects import classes
+
+
+def shell(context: typer.Context) -> None:
+    """Start Python with the store configured; what comes from standard input where that is no terminal is run."""
+    session: Session = context.obj
+    configure({"backends": {**named_backends(), "default": session.store}})
+    public = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}
+    known = {cls.__name__: cls for cls in classes.values()}
+    # A module, since a class that is made at the prompt looks for the names in its annotations in its module.
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    vars(module).update({**public, **known, "store": session.store})
+    banner = _banner(session, known.keys() - public.keys())
+    if not sys.stdin.isatty():
+        _run(sys.stdin.buffer.read(), module)
+        return
+    try:
+        ipython = import_module("IPython")
+    except ImportError:
+        _start_python(banner, module)
+    else:
+        _start_ipython(ipython, banner, module)
+
+
+def _banner(session: Session, names: Iterable[str]) -> str:
+    told = f"store is {clean(session.store.url)}, and what is opened without a backend lies there."
+    if names:
+        told += f"\nOf --models: {', '.join(sorted(names))}."
+    return told
+
+
+def _run(source: bytes, module: ModuleType) -> None:
+    """Run a script, and tell an error of it as Python does.
+
+    Raises:
+        Exit: There was one.
+    """
+    try:
+        exec(compile(source, "<stdin>", "exec"), vars(module))  # noqa: S102 - what a shell is for
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the script's
+        own = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(error.with_traceback(own))
+        raise typer.Exit(Exit.FOUND) from None
+
+
+def _start_ipython(ipython: ModuleType, banner: str, module: ModuleType) -> None:
+    config = import_module("traitlets.config").Config()
+    config.HistoryManager.hist_file = ":memory:"  # what is typed may be a password
+    config.TerminalInteractiveShell.banner2 = f"{banner}\n"
+    ipython.start_ipython(argv=[], config=config, user_module=module, user_ns=vars(module))
+
+
+def _start_python(banner: str, module: ModuleType) -> None:
+    with suppress(ImportError):  # on Windows
+        import_module("readline")  # lines can be edited and called back; none is written to a file
+    code.interact(f"Python {python_version()}\n{banner}", local=vars(module), exitmsg="")

@@ -1,0 +1,194 @@
+"""``watch``: what a key holds, and each change of it."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile, zip_longest
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
+
+import typer
+
+from persistent_collections.backends.base import Content, Description, Entry, Key, Shape
+from persistent_collections.backends.simple import SHAPES
+from persistent_collections.cli.failing import UsageError, tell
+from persistent_collections.cli.looking import JSONOption, KeyArgument, deadline_facts, place_row, print_object
+from persistent_collections.cli.printing import write
+from persistent_collections.cli.reading import Reading
+from persistent_collections.cli.session import Session, key_of
+from persistent_collections.cli.texts import as_json, cell
+from persistent_collections.errors import BackendError, CorruptDataError
+from persistent_collections.moving.objects import is_close, left_s
+
+Seen: TypeAlias = Mapping[Key, Entry | None]
+"""What each key held at one moment."""
+
+_LONGEST_S: Final = 86400
+_WIDTH: Final = len("deadline")
+
+
+class _Difference(NamedTuple):
+    """A place where two contents differ.
+
+    Attributes:
+        place: A field, an index or a member.
+        was: What it held, None where it was not there; a member holds nothing.
+        becomes: What it holds now.
+    """
+
+    place: str | int
+    was: bytes | None
+    becomes: bytes | None
+
+    @property
+    def change(self) -> str:
+        return "added" if self.was is None else "removed" if self.becomes is None else "changed"
+
+
+def watch(
+    context: typer.Context,
+    key: KeyArgument,
+    *,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 1.0,
+    json: JSONOption = False,
+) -> None:
+    """Show what a key holds, as show does, and then each change of it and its children, until Ctrl-C.
+
+    Each look reads all that the object holds, at one moment.
+    """
+    session: Session = context.obj
+    place = key_of(key)
+    if not 0 < interval <= _LONGEST_S:
+        raise UsageError(f"--interval takes seconds, more than 0 and up to {_LONGEST_S}, not {interval}")
+    reading = Reading(session.store, session.known)
+    keys = [place] if place.child is not None else session.known.family(place.root)
+    seen: Seen = reading.snapshot(keys)
+    if any(seen.values()):
+        _print_all(reading, seen, json=json)
+    else:
+        tell(f"nothing is stored under {str(place)!r} in {session.store.url} yet")
+    sys.stdout.flush()
+    for found in _looks(reading, keys, interval):
+        for row in changes(reading, seen, found):
+            write(as_json(row) if json else _line(row))
+        sys.stdout.flush()
+        seen = {key: _as_told(seen[key], entry) for key, entry in found.items()}
+
+
+def _looks(reading: Reading, keys: Sequence[Key], interval_s: float) -> Iterator[Seen]:
+    """Yield what ``keys`` hold, time after time; that it cannot be read is told once, and that it can be again."""
+    is_lost = False
+    while True:
+        _wait(interval_s)
+        try:
+            found = reading.snapshot(keys)
+        except (BackendError, CorruptDataError) as error:
+            if not is_lost:
+                tell(f"{error}; still watching")
+            is_lost = True
+            continue
+        if is_lost:
+            tell(f"{str(keys[0])!r} can be read again")
+        is_lost = False
+        yield found
+
+
+def changes(reading: Reading, before: Seen, after: Seen) -> Iterator[dict[str, Any]]:
+    """Yield what has changed between two moments, key by key and place by place."""
+    for key, new in after.items():
+        old = before[key]
+        if old and not (new and type(new.content) is type(old.content)):
+            yield {"change": "deleted", "key": str(key)}
+            old = None
+        if new is None:
+            continue
+        if old is None:
+            yield {"change": "created", "key": str(key)}
+        for difference in _differences(old.content if old else type(new.content)(), new.content):
+            change = {"change": difference.change, "key": str(key)}
+            yield change | _place(reading, key, SHAPES[type(new.content)], difference)
+        if not is_close(old and old.deadline, new.deadline):
+            ttl_s = left_s(new)
+            facts = {"deadline": None, "ttl_s": None} if ttl_s is None else deadline_facts(max(ttl_s, 0.0))
+            yield {"change": "deadline", "key": str(key), **facts}
+
+
+def _place(reading: Reading, key: Key, shape: Shape, difference: _Difference) -> dict[str, Any]:
+    """Return a place with what it holds, or held, and where that has changed both."""
+    place, was, becomes = difference
+    if shape == "members":
+        return place_row(shape, None, place)
+    name = reading.named(key, place) if isinstance(place, str) else place
+    values = [reading.value(key, place, data) for data in (was, becomes) if data is not None]
+    row = place_row(shape, name, values[-1])
+    return row if len(values) == 1 else row | {"old": values[0]}
+
+
+def _differences(old: Content, new: Content) -> Iterator[_Difference]:
+    """Yield the places where two contents of one shape differ.
+
+    Between what two lists begin and end with in common, they are compared index by index: that takes linear time, and
+    tells a single operation as what it was.
+    """
+    if isinstance(old, list) and isinstance(new, list):
+        start = _common(old, new)
+        end = _common(old[start:][::-1], new[start:][::-1])
+        pairs = zip_longest(old[start : len(old) - end], new[start : len(new) - end])
+        yield from (_Difference(index, *pair) for index, pair in enumerate(pairs, start) if pair[0] != pair[1])
+    elif isinstance(old, dict) and isinstance(new, dict):
+        changed = (name for name in {**old, **new} if old.get(name) != new.get(name))
+        yield from (_Difference(name, old.get(name), new.get(name)) for name in changed)
+    elif isinstance(old, set) and isinstance(new, set):
+        yield from (_Difference(member, b"", None) for member in sorted(old - new))
+        yield from (_Difference(member, None, b"") for member in sorted(new - old))
+
+
+def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
+    """Return how many items two lists begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+
+
+def _as_told(old: Entry | None, new: Entry | None) -> Entry | None:
+    """Return ``new``, with the deadline that was told where its own is no other, so that small steps add up."""
+    return new._replace(deadline=old.deadline) if old and new and is_close(old.deadline, new.deadline) else new
+
+
+def _print_all(reading: Reading, seen: Seen, *, json: bool) -> None:
+    (key, own), *others = seen.items()
+    children = {
+        child: entry and Description(SHAPES[type(entry.content)], len(entry.content)) for child, entry in others
+    }
+    shape, places = (SHAPES[type(own.content)], reading.places(key, own.content)) if own else (None, ())
+    print_object(reading, shape, places, children, json=json)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Return a change as a line of text."""
+    cells = [
+        row["change"].ljust(_WIDTH),
+        *(cell(row[name]) for name in ("key", "field", "index", "member") if name in row),
+    ]
+    if "value" in row:
+        cells.append(" -> ".join(as_json(row[name]) for name in ("old", "value") if name in row))
+    if "deadline" in row:
+        cells.append(row["deadline"] or "none")
+    return "  ".join(cells)
+
+
+def _wait(seconds: float) -> None:
+    """Wait, as long as somebody may read what comes: the end of a pipe shows itself only to who asks for it.
+
+    Raises:
+        BrokenPipeError: Nobody does any more.
+
+    Source: Linux ``poll(2)``, ``POLLERR``.
+    """
+    if not hasattr(select, "poll"):  # on Windows
+        time.sleep(seconds)
+        return
+    waiting = select.poll()
+    waiting.register(sys.stdout, 0)
+    if waiting.poll(seconds * 1000):
+        raise BrokenPipeError
