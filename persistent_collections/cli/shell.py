@@ -32,7 +32,7 @@ def shell(context: typer.Context) -> None:
     vars(module).update({**public, **known, "store": session.store})
     banner = _banner(session, known.keys() - public.keys())
     if not sys.stdin.isatty():
-        _run(sys.stdin.read(), module)
+        _run(sys.stdin.buffer.read(), module)
         return
     try:
         ipython = import_module("IPython")
@@ -49,7 +49,7 @@ def _banner(session: Session, names: Iterable[str]) -> str:
     return told
 
 
-def _run(source: str, module: ModuleType) -> None:
+def _run(source: bytes, module: ModuleType) -> None:
     """Run a script, and tell an error of it as Python does.
 
     Raises:

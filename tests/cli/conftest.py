@@ -40,7 +40,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> str:
 def run() -> Run:
     """Give what runs a command in this process and returns what it wrote, on both streams where it failed."""
 
-    def run(*arguments: str, status: int = 0, given: str | None = None) -> str:
+    def run(*arguments: str, status: int = 0, given: str | bytes | None = None) -> str:
         done = CliRunner().invoke(app, arguments, input=given, prog_name="persistent-collections")
         assert done.exit_code == status, (done.output, done.exception)
         return done.stdout if status == 0 else done.output

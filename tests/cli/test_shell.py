@@ -64,9 +64,12 @@ print(first.others[0].key)
         ("Sailor.load('nobody')", 1, 'File "<stdin>", line 1, in <module>'),
         ("\n1 / 0", 1, 'File "<stdin>", line 2, in <module>'),
         ("x = (", 1, "SyntaxError"),
+        (b"'\xff'", 1, "SyntaxError"),
     ],
 )
-def test_a_script_ends_with_the_code_it_gives_or_with_one(script: str, status: int, told: str, run: Run) -> None:
+def test_a_script_ends_with_the_code_it_gives_or_with_one(
+    script: str | bytes, status: int, told: str, run: Run
+) -> None:
     output = run("--url", "memory:", *MODELS, "shell", given=script, status=status)
     assert told in output
     assert output.startswith("Traceback") == (status == 1 and "Error" not in told)
