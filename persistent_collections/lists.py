@@ -87,7 +87,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T]):
         )
 
     def _content(self, bound: _Bound, items: Any) -> list[bytes]:
-        values = list(plain(items))
+        values = list(itertools.chain(plain(items)))  # which has no length hint for list() to believe
         encoded: list[bytes] = bound.codec.encode_all(values, range(len(values)))
         return encoded
 

@@ -28,6 +28,7 @@ from persistent_collections import (
     use_backend,
 )
 from persistent_collections.spelling import suggestion
+from persistent_collections.testing import FaultyBackend
 
 
 class Keeper(Record):
@@ -296,6 +297,13 @@ def test_what_was_spoilt_by_hand_is_told_with_its_file(folder: Path) -> None:
     }
     for use, message in uses.items():
         assert told(use, DecodeError) == message
+
+
+def test_a_store_that_is_wrapped_names_the_file_too(tmp_path: Path) -> None:
+    faulty = FaultyBackend(connect(f"json:{tmp_path}"))
+    PersistentDict("d", {"a": "x"}, backend=faulty)
+    message = told(PersistentDict[str, int]("d", backend=faulty).copy, DecodeError)
+    assert message.startswith(f"key 'a' of 'PersistentDict:d' in {tmp_path / 'PersistentDict/d.json'}: ")
 
 
 def test_a_default_beside_none_says_which_declaration_holds_both() -> None:

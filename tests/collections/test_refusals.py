@@ -205,11 +205,12 @@ def test_a_value_of_another_type_than_declared_is_refused_and_changes_nothing(ba
 
 def test_what_was_stored_by_another_declaration_is_refused_by_name_and_stays(backend: Backend) -> None:
     PersistentList("l", ["secret"], backend=backend)
-    PersistentDict("d", {"secret": "secret"}, backend=backend)
+    PersistentDict("d of values", {"name": "secret"}, backend=backend)
+    PersistentDict("d of keys", {"secret": "secret"}, backend=backend)
     numbers, mapping, keyed = (
         PersistentList[int]("l", backend=backend),
-        PersistentDict[str, int]("d", backend=backend),
-        PersistentDict[int, str]("d", backend=backend),
+        PersistentDict[str, int]("d of values", backend=backend),
+        PersistentDict[int, str]("d of keys", backend=backend),
     )
     for statement in each("it[0]\nit[:]\nlist(it)\nit.sort()\nit.copy()\nit == []\nit.edit(0).__enter__()"):
         with pytest.raises(DecodeError, match="PersistentList:l") as raised:
@@ -221,7 +222,8 @@ def test_what_was_stored_by_another_declaration_is_refused_by_name_and_stays(bac
                 eval(statement, {"it": it})
             assert "secret" not in str(raised.value)
     assert PersistentList("l", backend=backend) == ["secret"]
-    assert PersistentDict("d", backend=backend) == {"secret": "secret"}
+    assert PersistentDict("d of values", backend=backend) == {"name": "secret"}
+    assert PersistentDict("d of keys", backend=backend) == {"secret": "secret"}
 
 
 def test_every_refusal_is_one_of_this_packages_errors_and_the_built_ins(backend: Backend) -> None:

@@ -205,7 +205,7 @@ def test_what_reads_and_what_writes_is_told_apart(interface: type) -> None:
         MemberStore: faulty.members(Key("X:x")),
     }
     handle = handles[interface]
-    others = {"mapping", "sequence", "members", "close", "from_url", "file"}
+    others = {"mapping", "sequence", "members", "file", "close", "from_url"}
     for name, method in inspect.getmembers(interface, inspect.isfunction):
         if name.startswith("_") or name in others:
             continue
