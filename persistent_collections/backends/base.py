@@ -49,6 +49,18 @@ class Key(NamedTuple):
         return self.root if self.child is None else f"{self.root}:{self.child}"
 
 
+class ForeignDataError(CorruptDataError):
+    """A key holds what no store of this package writes, so that another program put it there.
+
+    Attributes:
+        key: The key.
+    """
+
+    def __init__(self, key: Key, what: str) -> None:
+        super().__init__(f"{str(key)!r} holds a {what}, which another program put there")
+        self.key = key
+
+
 class Entry(NamedTuple):
     """What one key holds.
 
@@ -396,11 +408,19 @@ class Backend(ABC):
 
     @abstractmethod
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment."""
+        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment.
+
+        Raises:
+            ForeignDataError: One holds what another program put there.
+        """
 
     @abstractmethod
     def shape(self, key: Key) -> Shape | None:
-        """Say what ``key`` holds, None if nothing."""
+        """Say what ``key`` holds, None if nothing.
+
+        Raises:
+            ForeignDataError: Another program put it there.
+        """
 
     def describe(self, keys: Sequence[Key]) -> list[Description | None]:
         """Return what each of some keys, of any roots, holds, None if nothing, each a moment of its own.

@@ -105,7 +105,7 @@ def on_terminal(folder: Path, *arguments: str, typed: str = "", **environment: s
 def test_a_bar_shows_the_progress_on_a_terminal(folder: Path) -> None:
     told = on_terminal(folder, "export", "out.jsonl", TERM="xterm-256color")
     assert "2/2" in told
-    assert "exported 2: out.jsonl" in told
+    assert "exported 2, foreign 0: out.jsonl" in told
 
 
 @pytest.mark.parametrize("module", ["typer", "rich"])

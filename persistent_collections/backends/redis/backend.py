@@ -126,7 +126,7 @@ class RedisBackend(Backend):
         """Say what ``key`` holds, None if nothing.
 
         Raises:
-            CorruptDataError: It holds a type that this package does not write.
+            ForeignDataError: It holds a type that this package does not write.
         """
         return shape_named(self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True), key)
 
