@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from persistent_collections.backends.forks import late
@@ -366,6 +367,11 @@ class Backend(ABC):
         """
         raise ConfigurationError(f"{cls.__name__} cannot be made from a URL such as {url.scheme}:")
 
+    @classmethod
+    def options_in(cls, url: StoreURL) -> Mapping[str, object]:
+        """Return what a URL says of the options, in its query or elsewhere, by name; not read as their types."""
+        return url.options
+
     @property
     @abstractmethod
     def url(self) -> str:
@@ -375,6 +381,11 @@ class Backend(ABC):
     def identity(self) -> Hashable:
         """What two backends of the same store have in common; by default only the backend itself."""
         return id(self)
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory the store lies in, made at its first write; None if it lies in neither."""
+        return None
 
     @abstractmethod
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:

@@ -19,11 +19,11 @@ from persistent_collections.backends.base import Backend
 from persistent_collections.cli.failing import tell
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import write
-from persistent_collections.cli.session import Session, store_called
+from persistent_collections.cli.session import Session, require_there, store_called
 from persistent_collections.cli.texts import as_json, clean, some
 from persistent_collections.objects import classes
 
-PrefixOption = Annotated[str, typer.Option(help="Only objects whose key starts with it.")]
+PrefixOption = Annotated[str, typer.Option(metavar="PREFIX", help="Only objects whose key starts with it.")]
 OnConflictOption = Annotated[
     Literal["error", "skip", "replace"], typer.Option(help="About an object that is there and differs.")
 ]
@@ -44,6 +44,7 @@ def copy(
     """Copy every object from one store to another, and read it back."""
     session: Session = context.obj
     source, target = store_called(src), store_called(dst)
+    require_there(source)
     undeclared = Counter[str]()
     with _progress("copy", lambda: _count(source, prefix), undeclared) as told:
         moved = moving.copy(source, target, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told)
@@ -63,6 +64,7 @@ def export(
 ) -> None:
     """Write every object to a file of JSON Lines."""
     session: Session = context.obj
+    session.require_store()
     out: str | IO[bytes] = sys.stdout.buffer if file == STREAM else file
     undeclared = Counter[str]()
     with _progress("export", lambda: _count(session.store, prefix), undeclared) as told:
@@ -80,7 +82,10 @@ def import_(
     on_conflict: OnConflictOption = "error",
     json: JSONOption = False,
 ) -> None:
-    """Put every object of a file that export wrote into the store, and read it back."""
+    """Put every object of an exported file into the store.
+
+    Each is read back, as by copy.
+    """
     session: Session = context.obj
     source: str | IO[bytes] = sys.stdin.buffer if file == STREAM else file
     undeclared = Counter[str]()

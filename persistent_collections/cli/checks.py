@@ -36,8 +36,12 @@ def check(
     yes: YesOption = False,
     json: JSONOption = False,
 ) -> None:
-    """Say what is wrong in the store; the exit code is 1 where something is and was not deleted."""
+    """Say what is wrong in the store.
+
+    The exit code is 1 where something is and was not deleted.
+    """
     session: Session = context.obj
+    session.require_store()
     kinds = [kind for kind in get_args(Repairable) if kind in (repair or ())]
     if unknown := {*(repair or ())} - {*kinds}:
         raise UsageError(f"--repair {min(unknown)}: what can be repaired is {', '.join(get_args(Repairable))}")

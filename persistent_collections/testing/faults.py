@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from functools import cache, partial
 from inspect import isfunction
 from itertools import chain
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -182,6 +183,10 @@ class FaultyBackend(Backend):
     @property
     def identity(self) -> Hashable:
         return self._backend.identity
+
+    @property
+    def path(self) -> Path | None:
+        return self._backend.path
 
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
         handle: MappingStore = _forwarding(MappingStore)(self, key, self._backend.mapping(key, kin))
