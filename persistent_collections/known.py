@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import partial
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from types import ModuleType
 from typing import Final, TypeAlias
 
 from persistent_collections.backends.base import Key, Shape
@@ -18,8 +21,11 @@ from persistent_collections.schema import Field
 from persistent_collections.sets import PersistentSet
 
 CodecNames: TypeAlias = CodecSource | Mapping[str, CodecSource] | None
-"""How values are written of which no class says it: a codec for all of them, or codecs by the key of an object
-(``"PersistentDict:settings"``), by its type (``"PersistentList:*"``) and for the rest (``"*"``)."""
+"""How the values of collections are written of which no class says it: a codec for all of them, or codecs by the key of
+an object (``"PersistentDict:settings"``), by its type (``"PersistentList:*"``) and for the rest (``"*"``).
+
+Of a type that no class has which is known it says nothing: a field of a record, or an item of its child, may be stored
+as bare text, and its class alone tells."""
 
 Example: TypeAlias = Record | PersistentCollection
 
@@ -70,7 +76,12 @@ class Known:
         return self._fields[cls]
 
     def example(self, key: Key) -> Example | None:
-        """Return a handle, of whatever id, of the class that declares what ``key`` holds, None if none is known."""
+        """Return a handle that tells what ``key`` holds, None if none is known.
+
+        It is the one that a module gives a name, or else one of whatever id of the class that declares the key.
+        """
+        if key.child is None and key.root in self._named_in_modules:
+            return self._named_in_modules[key.root]
         kind = (_type_name(key.root), key.child)
         if kind not in self._examples:
             self._examples[kind] = self._example(key)
@@ -84,22 +95,29 @@ class Known:
     def codecs(self, key: Key) -> Callable[[str | int], Codec | None]:
         """Return what gives the codec, bound to no type, of the value at a place in what ``key`` holds.
 
-        A record's schema says it; for other collections what the caller names by key or type, the class, the URL of
-        the store, and last what the caller names for the rest. None where none of these does: a collection that is
-        opened without a choice is written with ``json``, but the store does not tell that it was opened so.
+        A record's schema says it; for other collections what the caller names by key or type, the handle in a module,
+        the class, the URL of the store, and last what the caller names for the rest. None where none of these does: a
+        collection that is opened without a choice is written with ``json``, but the store does not tell that it was
+        opened so.
         """
         example = self.example(key)
         if isinstance(example, Record):
-            return partial(self._codec_of_field, key, type(example))
-        codec = (
-            self._codec_of_items(key, example) if isinstance(example, PersistentCollection) else self._named_for(key)
-        )
+            return partial(self._codec_of_field, type(example))
+        codec = self._codec_of_items(key, example) if example is not None else None
         return lambda _: codec
 
-    def _codec_of_field(self, key: Key, cls: type[Record], stored: str | int) -> Codec | None:
+    @cached_property
+    def _named_in_modules(self) -> Mapping[str, PersistentCollection]:
+        """The collections that modules give names, by key."""
+        found = defaultdict(list)
+        for handle in _handles_in_modules():
+            found[handle.key].append(handle)
+        return {key: handles[0] for key, handles in found.items() if _agree(handles)}
+
+    def _codec_of_field(self, cls: type[Record], stored: str | int) -> Codec | None:
         field = self.fields(cls).get(str(stored))
         if field is None or field.child:
-            return self._named_for(key)
+            return None
         return chosen_codec(field.declared, [field.codec, self._store_codec], in_schema=field.bare)
 
     def _codec_of_items(self, key: Key, example: PersistentCollection) -> Codec | None:
@@ -107,14 +125,10 @@ class Known:
         if origin:
             sources = [origin.codec, of_class, self._store_codec]
             return chosen_codec(example._declared(-1), sources, in_schema=origin.bare)
-        found = self._named_by_name(key) or of_class or self._store_codec or self._named.get("*")
+        named = self._named.get(key.root) or self._named.get(f"{_type_name(key.root)}:*")
+        rest = "json" if key.root in self._named_in_modules else self._named.get("*")
+        found = named or example._codec or of_class or self._store_codec or rest
         return None if found is None else _codec(found)
-
-    def _named_for(self, key: Key) -> Codec | None:
-        return self._named_by_name(key) or self._named.get("*")
-
-    def _named_by_name(self, key: Key) -> Codec | None:
-        return self._named.get(key.root) or self._named.get(f"{_type_name(key.root)}:*")
 
     def _example(self, key: Key) -> Example | None:
         cls = self.class_of(key.root)
@@ -123,6 +137,24 @@ class Known:
             field = self.fields(type(handle)).get(key.child) if isinstance(handle, Record) else None
             handle = handle[field.name] if isinstance(handle, Record) and field and field.child else None
         return handle if isinstance(handle, Example) else None
+
+
+def _handles_in_modules() -> Iterator[PersistentCollection]:
+    """Yield the collections that imported modules give names.
+
+    One that is bound to a store does not say how another's values are written.
+    """
+    for module in list(sys.modules.values()):
+        if issubclass(type(module), ModuleType):
+            names = object.__getattribute__(module, "__dict__")  # asked for as usual, a lazy module is loaded
+            for value in list(names.values()):
+                if PersistentCollection in type(value).__mro__ and value._choice is None and value._origin is None:
+                    yield value
+
+
+def _agree(handles: Sequence[PersistentCollection]) -> bool:
+    """Say whether handles of one object, by which it may have been written, are of one type and codec."""
+    return all((type(one), one._codec) == (type(handles[0]), handles[0]._codec) for one in handles)
 
 
 def _codec(source: CodecSource) -> Codec:

@@ -19,6 +19,8 @@ import pytest
 
 import persistent_collections
 from persistent_collections import PersistentDict, PersistentList, PersistentSet, Record, configure
+from persistent_collections.backends.redis.urls import OPTIONS
+from persistent_collections.backends.urls import OBSERVERS, find_backend
 from tests.test_round_trips import public
 
 ROOT = Path(__file__).parent.parent
@@ -105,6 +107,25 @@ def test_the_page_of_methods_names_every_one(kind: type) -> None:
     page = (ROOT / "docs" / "methods.md").read_text("utf-8")
     words = set(re.findall(r"\w+", "".join(CODE.findall(page))))
     assert {name for name in public(kind) if not name.startswith("_")} <= words
+
+
+def test_the_table_of_options_names_every_one_of_each_store() -> None:
+    page = (ROOT / "docs" / "choose-a-store.md").read_text("utf-8").partition("| store | options |")[2]
+    rows = re.findall(r"^\| (\S.*?) \| (.*) \|$", page, re.MULTILINE)
+    told = {name: {*re.findall(r"`(\w+)`", listed)} for name, listed in rows if name != "---"}
+    redis = {scheme: {*options} for scheme, options in OPTIONS.items()}
+    for name in ("json", "sqlite", "fakeredis", "memory"):
+        own = told.get(f"`{name}:`", set()) - {"on", "off"}
+        assert own | told["all"] == {*find_backend(name).options, *OBSERVERS}
+    for scheme, options in redis.items():
+        assert {*options, *OBSERVERS} == (
+            told["all"]
+            | told["`redis:` and kin"]
+            | (set() if "cluster" in scheme else told["… but a cluster"])
+            | (set() if scheme == "unix" else told["… but `unix:`"])
+            | (told["`rediss:`, `valkeys:`, `rediss+…`"] if scheme.startswith(("rediss", "valkeys")) else set())
+            | (told["`redis+sentinel:`, `rediss+sentinel:`"] if "sentinel" in scheme else set())
+        ), scheme
 
 
 @pytest.mark.slow

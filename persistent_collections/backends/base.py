@@ -50,6 +50,18 @@ class Key(NamedTuple):
         return self.root if self.child is None else f"{self.root}:{self.child}"
 
 
+class ForeignDataError(CorruptDataError):
+    """A key holds what no store of this package writes, so that another program put it there.
+
+    Attributes:
+        key: The key.
+    """
+
+    def __init__(self, key: Key, what: str) -> None:
+        super().__init__(f"{str(key)!r} holds a {what}, which another program put there")
+        self.key = key
+
+
 class Entry(NamedTuple):
     """What one key holds.
 
@@ -355,6 +367,11 @@ class Backend(ABC):
         """
         raise ConfigurationError(f"{cls.__name__} cannot be made from a URL such as {url.scheme}:")
 
+    @classmethod
+    def options_in(cls, url: StoreURL) -> Mapping[str, object]:
+        """Return what a URL says of the options, in its query or elsewhere, by name; not read as their types."""
+        return url.options
+
     @property
     @abstractmethod
     def url(self) -> str:
@@ -364,6 +381,11 @@ class Backend(ABC):
     def identity(self) -> Hashable:
         """What two backends of the same store have in common; by default only the backend itself."""
         return id(self)
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory the store lies in, made at its first write; None if it lies in neither."""
+        return None
 
     @abstractmethod
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
@@ -397,11 +419,19 @@ class Backend(ABC):
 
     @abstractmethod
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment."""
+        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment.
+
+        Raises:
+            ForeignDataError: One holds what another program put there.
+        """
 
     @abstractmethod
     def shape(self, key: Key) -> Shape | None:
-        """Say what ``key`` holds, None if nothing."""
+        """Say what ``key`` holds, None if nothing.
+
+        Raises:
+            ForeignDataError: Another program put it there.
+        """
 
     def describe(self, keys: Sequence[Key]) -> list[Description | None]:
         """Return what each of some keys, of any roots, holds, None if nothing, each a moment of its own.

@@ -87,6 +87,10 @@ class WrappedBackend(Backend):
     def identity(self) -> Hashable:
         return self.wrapped.identity
 
+    @property
+    def path(self) -> Path | None:
+        return self.wrapped.path
+
     def file(self, key: Key) -> Path | None:
         return self.wrapped.file(key)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
-from persistent_collections.backends.base import Backend, Content, Delete, Key, Shape
+from persistent_collections.backends.base import Backend, Content, Delete, ForeignDataError, Key, Shape
 from persistent_collections.checking.findings import Problem
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.keys import key_codec
@@ -59,16 +59,25 @@ class Examiner:
         try:
             shape = self._known.shape(key) or self._backend.shape(key)
             content = _READERS[shape](self._backend, key) if shape else None
+        except ForeignDataError as error:
+            yield Problem("foreign", None, str(error))
         except CorruptDataError as error:
             yield Problem("unreadable", None, str(error))
         except WrongShapeError as error:
-            yield Problem("wrong_shape", None, str(error), partial(self._delete, key))
+            yield self._of_wrong_shape(key, str(error))
         else:
             example = self._known.example(key)
             if example is None:
                 yield self._undeclared(key)
             elif content:
                 yield from self._inside(key, example, content)
+
+    def _of_wrong_shape(self, key: Key, message: str) -> Problem:
+        try:
+            self._backend.shape(key)
+        except ForeignDataError as error:
+            return Problem("foreign", None, str(error))
+        return Problem("wrong_shape", None, message, partial(self._delete, key))
 
     def _undeclared(self, key: Key) -> Problem:
         delete = partial(self._delete, key)

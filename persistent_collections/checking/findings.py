@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 Repairable: TypeAlias = Literal["undecodable", "dangling", "stray_field", "stray_child", "unknown_type", "wrong_shape"]
-Kind: TypeAlias = Repairable | Literal["unreadable", "misnamed"]
+Kind: TypeAlias = Repairable | Literal["foreign", "unreadable", "misnamed"]
 """The kinds of findings:
 
 - ``undecodable``: a value, dict key or set member that its codec does not read;
@@ -16,6 +16,7 @@ Kind: TypeAlias = Repairable | Literal["unreadable", "misnamed"]
 - ``stray_child``: a child collection that no class declares;
 - ``unknown_type``: a key of a type that no known class has;
 - ``wrong_shape``: a list, say, where the class declares a dict;
+- ``foreign``: a key that holds what no store of this package writes, such as a string in Redis;
 - ``unreadable``: a key whose content the store itself cannot make out, such as a file that is no JSON;
 - ``misnamed``: a file or a name in the store that is spelt as no key is.
 """
@@ -30,14 +31,14 @@ class Finding:
         key: The key it lies under, or the name that is no key's.
         place: The field or index, None for all of what the key holds and for a member of a set.
         message: What is wrong, without any stored value.
-        repaired: Whether it was deleted.
+        deleted: Whether what was found was deleted.
     """
 
     kind: Kind
     key: str
     place: str | int | None
     message: str
-    repaired: bool = False
+    deleted: bool = False
 
 
 class Problem(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,6 +13,7 @@ import typer
 
 from persistent_collections.cli import carrying, changing, checks, looking, settings, shell, watching
 from persistent_collections.cli.failing import Commands, Exit
+from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session
 
 app: Final = typer.Typer(
@@ -25,19 +27,36 @@ app: Final = typer.Typer(
 )
 
 
+def _tell_version(*, asked: bool) -> None:
+    if asked:
+        write(f"persistent-collections {metadata.version('persistent-collections')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _globals(
     context: typer.Context,
     *,
-    url: Annotated[str | None, typer.Option(help="The store; else the configured one.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of named backends.")] = None,
-    backend: Annotated[str | None, typer.Option(help="The name of a configured backend.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The store; else the configured one.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file of named backends.")] = None,
+    backend: Annotated[str | None, typer.Option(metavar="NAME", help="The name of a configured backend.")] = None,
     models: Annotated[
-        list[str] | None, typer.Option(help="A module that defines the application's classes, such as myapp.models.")
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE",
+            help="A module that defines the application's classes, such as myapp.models; may be given several times.",
+        ),
     ] = None,
     codec: Annotated[
-        list[str] | None, typer.Option(help="How values are written of which no class says it: NAME, or KEY=NAME.")
+        list[str] | None,
+        typer.Option(
+            metavar="[KEY=]NAME",
+            help="How the values of collections are written of which no class says it; may be given several times.",
+        ),
     ] = None,
+    version: Annotated[  # noqa: ARG001 - told before any command is run
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
 ) -> None:
     session = context.obj = Session(url, config, backend, models or [], codec or [])
     session.prepare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,15 +16,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from persistent_collections import moving
 from persistent_collections.backends.base import Backend
+from persistent_collections.cli.failing import tell
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import write
-from persistent_collections.cli.session import Session, store_called
-from persistent_collections.cli.texts import as_json, clean
+from persistent_collections.cli.session import Session, require_there, store_called
+from persistent_collections.cli.texts import as_json, clean, some
+from persistent_collections.objects import classes
 
-PrefixOption = Annotated[str, typer.Option(help="Only objects whose key starts with it.")]
+PrefixOption = Annotated[str, typer.Option(metavar="PREFIX", help="Only objects whose key starts with it.")]
 OnConflictOption = Annotated[
     Literal["error", "skip", "replace"], typer.Option(help="About an object that is there and differs.")
 ]
+_APART: Final = "--prefix chooses your own, and ?prefix= in the URL of your application sets them apart"
 STREAM: Final = "-"
 """The name of standard input or output."""
 
@@ -40,9 +44,12 @@ def copy(
     """Copy every object from one store to another, and read it back."""
     session: Session = context.obj
     source, target = store_called(src), store_called(dst)
-    with _progress("copy", lambda: _count(source, prefix)) as told:
+    require_there(source)
+    undeclared = Counter[str]()
+    with _progress("copy", lambda: _count(source, prefix), undeclared) as told:
         moved = moving.copy(source, target, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told)
     _summarise(asdict(moved), target.url, json=json)
+    _warn(session, moved.foreign, undeclared)
 
 
 def export(
@@ -57,11 +64,14 @@ def export(
 ) -> None:
     """Write every object to a file of JSON Lines."""
     session: Session = context.obj
+    session.require_store()
     out: str | IO[bytes] = sys.stdout.buffer if file == STREAM else file
-    with _progress("export", lambda: _count(session.store, prefix)) as told:
-        exported = moving.export(session.store, out, prefix=prefix, secrets=secrets, progress=told)
+    undeclared = Counter[str]()
+    with _progress("export", lambda: _count(session.store, prefix), undeclared) as told:
+        done = moving.export(session.store, out, prefix=prefix, secrets=secrets, progress=told)
     if file != STREAM:
-        _summarise({"exported": exported}, file, json=json)
+        _summarise(asdict(done), file, json=json)
+    _warn(session, done.foreign, undeclared)
 
 
 def import_(
@@ -72,28 +82,38 @@ def import_(
     on_conflict: OnConflictOption = "error",
     json: JSONOption = False,
 ) -> None:
-    """Put every object of a file that export wrote into the store, and read it back."""
+    """Put every object of an exported file into the store.
+
+    Each is read back, as by copy.
+    """
     session: Session = context.obj
     source: str | IO[bytes] = sys.stdin.buffer if file == STREAM else file
-    with _progress("import", lambda: None if file == STREAM else _count_lines(Path(file))) as told:
+    undeclared = Counter[str]()
+    with _progress("import", lambda: None if file == STREAM else _count_lines(Path(file)), undeclared) as told:
         moved = moving.import_(
             source, session.store, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told
         )
     _summarise(asdict(moved), session.store.url, json=json)
+    _warn(session, moved.foreign, undeclared)
 
 
 @contextmanager
-def _progress(what: str, count: Callable[[], int | None]) -> Iterator[moving.Progress | None]:
-    """Give what tells a progress bar on standard error of each object, None where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
+def _progress(what: str, count: Callable[[], int | None], undeclared: Counter[str]) -> Iterator[moving.Progress]:
+    """Give what is to be told of each object: for a progress bar on standard error, where that is a terminal.
+
+    Args:
+        what: Is done.
+        count: Gives the number of objects, None where it is not known.
+        undeclared: Counts the objects of which no class is known, by type.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=count())
+    is_seen = sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_seen) as progress:
+        task = progress.add_task(what, total=count() if is_seen else None)
 
         def told(done: int, key: str) -> None:
-            del key
+            type_name = key.partition(":")[0]
+            undeclared.update({type_name} - classes.keys())
             progress.update(task, completed=done)
 
         yield told
@@ -106,6 +126,21 @@ def _count(backend: Backend, prefix: str) -> int:
 def _count_lines(path: Path) -> int:
     with path.open("rb") as lines:
         return max(sum(1 for _ in lines) - 2, 0)  # the first and the last line are no objects
+
+
+def _warn(session: Session, foreign: int, undeclared: Counter[str]) -> None:
+    """Say what of another program's was left out, and what may be another program's and was taken along."""
+    if foreign:
+        tell(
+            f"another program put there what {foreign} of the keys hold, which were left out; check lists them. "
+            f"Its hashes, lists and sets look like yours: {_APART}"
+        )
+    if session.models and undeclared:
+        types = some([f"{name} {count}" for name, count in sorted(undeclared.items())])
+        tell(
+            f"{undeclared.total()} of the objects are of types that no module declares: {types}. "
+            f"If another program wrote them: {_APART}"
+        )
 
 
 def _summarise(outcomes: dict[str, Any], where: str, *, json: bool) -> None:

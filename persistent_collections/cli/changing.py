@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from persistent_collections.backends.base import Backend, Delete, Key
+from persistent_collections.cli import spelling
 from persistent_collections.cli.failing import NotThereError, UsageError, tell
 from persistent_collections.cli.looking import KeyArgument, index_of
 from persistent_collections.cli.printing import write
@@ -18,7 +19,7 @@ from persistent_collections.codecs.keys import key_codec
 from persistent_collections.codecs.registry import get_codec
 from persistent_collections.containers import PersistentCollection, text_codec
 from persistent_collections.dicts import PersistentDict
-from persistent_collections.errors import DecodeError
+from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.lists import PersistentList
 from persistent_collections.objects import PersistentObject, references
 from persistent_collections.records import Record
@@ -38,40 +39,34 @@ def set_(
     text: Annotated[bool, typer.Option("--text", help="VALUE is a text, whatever it looks like.")] = False,
     create: Annotated[bool, typer.Option("--create", help="Make the object if it does not exist.")] = False,
 ) -> None:
-    """Set one field of a record, one key of a dict, or one item of a list.
+    """Set a field of a record, a key of a dict or an item of a list.
 
-    VALUE is JSON, its tags as they are stored; where the field is declared str it is a text, and where it is declared a
-    record, a key.
+    VALUE is JSON, its tags as they are stored, or a plain word where one stands for a value of the declared type: a
+    text, a date or time, a Decimal, a UUID, a path, a member of an Enum, the key of a record.
     """
     session: Session = context.obj
     handle = _handle(session, key_of(key))
+    if not create:
+        session.require_store()
     if not (create or handle):
         raise NotThereError(f"{key!r} does not exist in {session.store.url}; --create makes it")
-    match handle:
-        case Record():
-            field = handle._field(place)
-            if field.child:
-                raise UsageError(f"{place!r} is a child of {key!r}; set a place in it: set {key}:{field.stored} …")
-            handle[place] = _value(value, field.declared, session.store, is_text=text)
-        case PersistentDict():
-            _require_its_codec(handle)
-            where = _meant(key_codec(handle._declared(0), references(session.store)).decode, place)
-            handle[where] = _value(value, handle._declared(-1), session.store, is_text=text)
-        case PersistentList():
-            index = index_of(place)
-            _require_its_codec(handle)
-            try:
-                handle[index] = _value(value, handle._declared(-1), session.store, is_text=text)
-            except IndexError:
-                raise NotThereError(f"{key!r} in {session.store.url} has no index {index}") from None
-        case _:
-            raise UsageError(f"{key!r} is a set, which has members and no places to set")
+    where, declared = _place(session, handle, place)
+    meant = _value(value, declared, session.store, is_text=text)
+    try:
+        handle[where] = meant  # type: ignore[index]  # a set was refused
+    except IndexError:
+        raise NotThereError(f"{key!r} in {session.store.url} has no index {where}") from None
+    except EncodeError as error:
+        raise UsageError(f"{error}{spelling.hint(declared, references(session.store))}") from None
+    if isinstance(meant, Record) and not meant:
+        tell(f"{meant.key!r}, which is referred to now, does not exist in {session.store.url}")
 
 
 def delete(context: typer.Context, key: KeyArgument, *, yes: YesOption = False) -> None:
     """Delete an object with its children, or one child; asks first."""
     session: Session = context.obj
     doomed = _doomed(session, key_of(key))
+    session.require_store()
     there = [str(part) for part, found in zip(doomed, session.store.describe(doomed), strict=True) if found]
     if not there:
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
@@ -109,18 +104,39 @@ def _doomed(session: Session, key: Key) -> list[Key]:
     return sorted({key, *found}, key=str)
 
 
+def _place(session: Session, handle: PersistentObject, place: str) -> tuple[Any, Any]:
+    """Return a place as the handle takes it, and the declared type of the values there."""
+    match handle:
+        case Record():
+            field = handle._field(place)
+            if field.child:
+                raise UsageError(
+                    f"{place!r} is a child of {handle.key!r}; set a place in it: set {handle.key}:{field.stored} …"
+                )
+            return place, field.declared
+        case PersistentDict():
+            _require_its_codec(handle)
+            decode = key_codec(handle._declared(0), references(session.store)).decode
+            return _meant(decode, place), handle._declared(-1)
+        case PersistentList():
+            index = index_of(place)
+            _require_its_codec(handle)
+            return index, handle._declared(-1)
+    raise UsageError(f"{handle.key!r} is a set, which has members and no places to set")
+
+
 def _handle(session: Session, key: Key) -> PersistentObject:
-    cls = session.known.class_of(key.root)
-    if cls is None:
+    example = session.known.example(Key(key.root))
+    if example is None:
         raise UsageError(
             f"no class of {str(key)!r} is known, so nothing says how its values are written; "
             "--models myapp.models imports the application's"
         )
-    handle = cls.ref(id_of(key) or "", backend=session.store)
+    handle = type(example).ref(id_of(key) or "", backend=session.store)
     if key.child is not None:
         field = session.known.fields(type(handle)).get(key.child) if isinstance(handle, Record) else None
         if field is None or not field.child:
-            raise UsageError(f"{cls.__name__} declares no child {key.child!r}")
+            raise UsageError(f"{type(example).__name__} declares no child {key.child!r}")
         child: PersistentObject = handle[field.name]  # type: ignore[index]  # a record, as a field was found
         return child
     if isinstance(handle, PersistentCollection):
@@ -140,28 +156,14 @@ def _require_its_codec(handle: Any) -> None:
 def _value(given: str | None, declared: Any, store: Backend, *, is_text: bool) -> Any:
     """Return the value that is meant by what is given on the command line."""
     text = _read(is_secret=declared is Password) if given is None else given
-    bare = text_codec(declared)
     if is_text or declared is Password:
         return text
-    if bare == "reference":
+    if text_codec(declared) == "reference":
         if text != "null":
             key_of(text)
         reference = get_codec("reference").bind(declared, references(store))
         return None if text == "null" else _meant(reference.decode, text.encode())
-    json = get_codec("json")
-    try:
-        value = json.bind(Any, references(store)).decode(text.encode())
-    except DecodeError as error:
-        if bare == "str":
-            return text
-        reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
-        raise UsageError(f"VALUE is {reason}; a text is written '\"text\"', or given with --text") from None
-    if bare == "str":
-        return value if isinstance(value, str) else text
-    try:
-        return json.bind(declared, references(store)).decode(text.encode())
-    except (DecodeError, TypeError):
-        return value  # which the object refuses, or takes, and says why
+    return spelling.value_of(text, declared, references(store))
 
 
 def _meant(decode: Callable[[T], Any], given: T) -> Any:

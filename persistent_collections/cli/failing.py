@@ -44,7 +44,8 @@ class NotThereError(Exception):
 _CLICK_USAGE_ERROR: Final[Any] = typer.BadParameter.__bases__[0]
 """The base of what typer raises for a command that is no command; typer has no name for it."""
 
-_OPTION: Final = re.compile(r"\b(secrets|on_conflict)='(\w+)'")
+_OPTION: Final = re.compile(r"\b(secrets|on_conflict|prefix)='([\w:]+)'")
+_IMPORT: Final = re.compile(r"import the module that [\w ]+")
 _CODEC: Final = re.compile(r"codec=\{'([^']*)': '(\w+)'\}")
 
 
@@ -82,7 +83,8 @@ def failed(error: Exception) -> typer.Exit:
     if isinstance(error, OSError) and error.filename:
         told = f"{error.filename}: {error.strerror}"
     message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", told)
-    tell(_CODEC.sub(r"--codec '\1=\2'", message))
+    message = _CODEC.sub(r"--codec '\1=\2', before the command", message)
+    tell(_IMPORT.sub(r"\g<0> (--models yourapp, before the command)", message))
     match error:
         case NotThereError() | ObjectNotFound():
             return typer.Exit(Exit.FOUND)

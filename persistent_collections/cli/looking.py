@@ -35,8 +35,9 @@ def ls(
     *,
     json: JSONOption = False,
 ) -> None:
-    """List the keys with their type, size and deadline, as they are found."""
+    """List the keys with type, size and deadline, as they are found."""
     session: Session = context.obj
+    session.require_store()
     unreadable: list[str] = []
     columns = {"type": "TYPE", "size": "SIZE", "deadline": "DEADLINE", "key": "KEY"}
     rows = _listed(session, prefix, unreadable)
@@ -50,9 +51,10 @@ def ls(
 
 
 def show(context: typer.Context, key: KeyArgument, *, json: JSONOption = False) -> None:
-    """Show all that a key holds: fields, items or members, and the children of a record."""
+    """Show all that a key holds, and the children of a record."""
     session: Session = context.obj
     place = key_of(key)
+    session.require_store()
     reading = Reading(session.store, session.known)
     shape = reading.shape(place)
     declared = session.known.family(place.root)[1:] if place.child is None else []
@@ -106,10 +108,14 @@ def get(
     *,
     json: JSONOption = False,
 ) -> None:
-    """Print one value: a text as it is, any other as JSON; without a place, all as one JSON text."""
+    """Print one value, or all that a key holds as one JSON text.
+
+    A value that is a text is printed as it is, any other as JSON.
+    """
     session: Session = context.obj
     reading = Reading(session.store, session.known)
     where = key_of(key)
+    session.require_store()
     if place is not None and (child := _declared_child(session, where, place)):
         where, place = child, None
     value = _all(session, reading, where) if place is None else _one(session, reading, where, place)

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from persistent_collections.backends.base import Backend, Key
-from persistent_collections.cli.failing import UsageError
+from persistent_collections.cli.failing import NotThereError, UsageError
 from persistent_collections.codecs.registry import get_codec
-from persistent_collections.config import choose, configure, connect, current_backend, named_backends, resolve
+from persistent_collections.config import VARIABLE, choose, configure, connect, current_backend, named_backends, resolve
 from persistent_collections.known import Known
 from persistent_collections.objects import unquote_id
 
@@ -61,6 +61,15 @@ class Session:
             raise UsageError("--backend takes the name of a configured backend; a URL goes to --url")
         return store_called(self.backend)
 
+    def require_store(self) -> None:
+        """Make sure that there is a store to read.
+
+        Raises:
+            NotThereError: There is none.
+        """
+        is_named = self.url is not None or self.backend is not None
+        require_there(self.store, "" if is_named else f"; --url, or the variable {VARIABLE}, names another")
+
     def close(self) -> None:
         """Close the store, if it was asked for."""
         if "store" in vars(self):
@@ -90,6 +99,16 @@ def store_called(given: str) -> Backend:
             f"{', '.join(sorted(named))}); --config FILE tells the names"
         )
     return resolve(choose(given))
+
+
+def require_there(store: Backend, hint: str = "") -> None:
+    """Make sure that a store that is to be read is there; one that has just been misspelt would read as empty.
+
+    Raises:
+        NotThereError: The file or directory it lies in does not exist.
+    """
+    if store.path is not None and not store.path.exists():
+        raise NotThereError(f"there is no store at {str(store.path)!r}{hint}")
 
 
 def key_of(text: str) -> Key:

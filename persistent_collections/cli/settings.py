@@ -31,7 +31,10 @@ def config(
     explain: Annotated[bool, typer.Option("--explain", help="Every setting, and where it comes from.")] = False,
     json: JSONOption = False,
 ) -> None:
-    """Show which store is used; with --explain every setting, its value and where it comes from."""
+    """Show which store is used.
+
+    With --explain it shows every setting, its value and where it comes from.
+    """
     session: Session = context.obj
     rows = list(_settings(session))
     columns = {"setting": "SETTING", "value": "VALUE", "source": "FROM"}
@@ -39,7 +42,10 @@ def config(
 
 
 def backends(*, json: JSONOption = False) -> None:
-    """List the stores by the schemes of their URLs, what any URL may ask for, and what to install for either."""
+    """List the stores by the schemes of their URLs, and what any URL may ask for.
+
+    For those that are not there it says what to install.
+    """
     points = {point.name: point.value for point in entry_points(group=urls.ENTRY_POINT_GROUP)}
     targets: dict[str, list[str]] = {}
     for scheme, target in {**points, **urls.schemes}.items():
@@ -50,7 +56,7 @@ def backends(*, json: JSONOption = False) -> None:
 
 
 def codecs(*, json: JSONOption = False) -> None:
-    """List the codecs, and what to install for those that are not there."""
+    """List the codecs, and what to install for others."""
     columns = {"name": "NAME", "format": "FORMAT", "status": "STATUS"}
     print_rows(({"name": name, **_codec(name)} for name in known_codecs()), columns, json=json)
 
@@ -80,7 +86,7 @@ def _settings(session: Session) -> Iterator[dict[str, Any]]:
             at = given.get(name)
             yield _setting(name, REDACTED if at else None, at or DEFAULT)
         else:
-            value = urls.StoreURL.parse(store.url).options.get(name)
+            value = store.options_in(urls.StoreURL.parse(store.url)).get(name)
             yield _setting(
                 name, _default(store, name) if value is None else value, DEFAULT if value is None else source
             )

@@ -22,7 +22,10 @@ from persistent_collections.objects import classes
 
 
 def shell(context: typer.Context) -> None:
-    """Start Python with the store configured; what comes from standard input where that is no terminal is run."""
+    """Start Python with the store configured.
+
+    Where standard input is no terminal, what comes from it is run.
+    """
     session: Session = context.obj
     configure({"backends": {**named_backends(), "default": session.store}})
     public = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}

@@ -6,9 +6,13 @@ import json
 import re
 import unicodedata
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any, Final
 
 from persistent_collections.codecs.hints import BCRYPT_FORM
+
+SHOWN: Final = 10
+"""How many names are told of many."""
 
 REDACTED: Final = "[redacted]"
 _HASH: Final = re.compile(BCRYPT_FORM)
@@ -35,6 +39,12 @@ def as_json(value: Any) -> str:
 def cell(value: Any) -> str:
     """Return a plain value as it stands in a table: a text as it is, nothing as nothing, else JSON."""
     return "" if value is None else clean(redacted(value)) if isinstance(value, str) else as_json(value)
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def redacted(value: Any) -> Any:

@@ -54,9 +54,9 @@ def watch(
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 1.0,
     json: JSONOption = False,
 ) -> None:
-    """Show what a key holds, as show does, and then each change of it and its children, until Ctrl-C.
+    """Show what a key holds, and then each change, until Ctrl-C.
 
-    Each look reads all that the object holds, at one moment.
+    Changes of a record's children are shown too. Each look reads all that the object holds, at one moment.
     """
     session: Session = context.obj
     place = key_of(key)

@@ -6,8 +6,8 @@ back. Values are not decoded. ``copy`` moves a password's hash as it is stored, 
 The names of all keys, and one object, are held in memory.
 """
 
-from persistent_collections.moving.copying import copy, export, import_
+from persistent_collections.moving.copying import Exported, copy, export, import_
 from persistent_collections.moving.receiving import Moved, OnConflict, Progress
 from persistent_collections.moving.secrets import Secrets
 
-__all__ = ["Moved", "OnConflict", "Progress", "Secrets", "copy", "export", "import_"]
+__all__ = ["Exported", "Moved", "OnConflict", "Progress", "Secrets", "copy", "export", "import_"]

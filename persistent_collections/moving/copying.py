@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TypeAlias
@@ -15,10 +16,24 @@ from persistent_collections.errors import ConfigurationError
 from persistent_collections.known import CodecNames, Known
 from persistent_collections.moving.lines import Header, LineReader, write_lines
 from persistent_collections.moving.media import translator
-from persistent_collections.moving.objects import StoredObject, read_all
+from persistent_collections.moving.objects import Source, StoredObject
 from persistent_collections.moving.receiving import Moved, OnConflict, Progress, Receiver
 from persistent_collections.moving.secrets import Secrets, settled
 from persistent_collections.objects import PersistentObject
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What became of a store that was exported.
+
+    Attributes:
+        exported: Objects that are in the file.
+        foreign: Keys that were left out, since another program put there what they hold.
+    """
+
+    exported: int = 0
+    foreign: int = 0
+
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 """A path, or a file that is open in binary mode."""
@@ -39,9 +54,14 @@ def copy(
     Each object is put in one step, its children and deadlines with it, and read back. One that is there already with
     the same content and deadline (to within 5 s) is left alone, so that a copy that was cut off is simply run again.
     Values stay the bytes they are; between JSON files and stores of bytes, where some are wrapped in a JSON string, the
-    codec of each has to be known: from its class, which is to be imported, or from ``codec``.
+    codec of each has to be known: from its class or, for a collection, from a handle in a module, which is to be
+    imported, or from ``codec``.
 
     Others may write to the source meanwhile: an object is read with its children at one moment, two objects are not.
+
+    What another program put into the source is left out where it is of a kind that no store here writes, such as a
+    string in Redis. A hash, a list or a set is taken for an object; ``prefix`` here, and ``?prefix=`` in the URL of the
+    source, keep to your own.
 
     Cost: a few round trips an object; the names of all keys, and one object, in memory.
 
@@ -51,8 +71,10 @@ def copy(
         prefix: Copy only objects whose key starts with it.
         on_conflict: About an object that is there and differs: ``"error"`` stops, what is copied before stays;
             ``"skip"`` keeps what is there; ``"replace"`` replaces it.
-        codec: How values are written of which no class says it: one codec for all, or codecs by key, by type and for
-            the rest: ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``.
+        codec: How the values of collections are written of which no class says it: one codec for all, or codecs by
+            key, by type and for the rest:
+            ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``. A record's class says
+            it of all that the record holds, so where it is not known, no codec that is named takes its place.
         classes: Classes to know beside those that have been imported.
         progress: Called after each object with the number of objects done and the key.
 
@@ -67,7 +89,8 @@ def copy(
     known = Known(classes, codec, origin.codec)
     receiver = Receiver(goal, known, prefix, on_conflict)
     translate = translator(origin.medium, goal.medium, known)
-    return receiver.receive(map(translate, read_all(origin, prefix, known)), progress)
+    objects = Source(origin, prefix, known)
+    return replace(receiver.receive(map(translate, objects.objects()), progress), foreign=objects.foreign)
 
 
 def export(
@@ -77,10 +100,11 @@ def export(
     prefix: str = "",
     secrets: Secrets | None = None,
     progress: Progress | None = None,
-) -> int:
-    """Write every object to a file of JSON Lines, one a line, and return how many there were.
+) -> Exported:
+    """Write every object to a file of JSON Lines, one a line.
 
-    A file that is named by its path can be read by its owner only, and takes its name once it is complete.
+    A file that is named by its path can be read by its owner only, and takes its name once it is complete. What another
+    program put into the source is left out as :func:`copy` says.
 
     Args:
         source: What ``backend=`` takes.
@@ -96,13 +120,14 @@ def export(
     """
     backend = resolve(choose(source))
     header = Header("persistent-collections", 1, backend.medium, backend.codec)
-    objects = settled(read_all(backend, prefix, Known((), None, backend.codec)), secrets)
+    source_objects = Source(backend, prefix, Known((), None, backend.codec))
+    objects = settled(source_objects.objects(), secrets)
     written = 0
     with _writing(file) as out:
         for line in write_lines(header, _told(objects, progress) if progress else objects):
             out.write(line)
             written += 1
-    return written - 2  # the first and the last line are no objects
+    return Exported(written - 2, source_objects.foreign)  # the first and the last line are no objects
 
 
 def import_(

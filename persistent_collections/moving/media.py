@@ -12,6 +12,7 @@ from persistent_collections.backends.json.text import parse, render
 from persistent_collections.backends.simple import SHAPES
 from persistent_collections.codecs.base import Codec, Format
 from persistent_collections.codecs.fit import from_json_text, to_json_text
+from persistent_collections.containers import PersistentCollection
 from persistent_collections.errors import (
     ConfigurationError,
     CorruptDataError,
@@ -72,26 +73,26 @@ def _translated(known: Known, rewrap: Rewrap, stored: StoredObject) -> StoredObj
 def _content(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Content:
     declared = known.shape(key)
     if isinstance(content, list) and rewrap is unwrap and declared in (None, "members"):
-        return _members(key, content, is_set=declared is not None)
+        return _members(known, key, content, is_set=declared is not None)
     if declared not in (None, SHAPES[type(content)]):
         raise WrongShapeError(
             f"{str(key)!r} holds a {SHAPES[type(content)]}, and its class declares a {declared}; "
             "move it away, or delete it"
         )
-    codecs = known.codecs(key)
+    format_at = partial(_format, known, key, known.codecs(key))
     match content:
         case dict():
-            return {field: _value(rewrap, key, field, data, codecs(field)) for field, data in content.items()}
+            return {field: _unwrapped(rewrap, key, field, data, format_at(field)) for field, data in content.items()}
         case list():
-            return [_value(rewrap, key, index, data, codecs(index)) for index, data in enumerate(content)]
+            return [_unwrapped(rewrap, key, index, data, format_at(index)) for index, data in enumerate(content)]
     return content
 
 
-def _members(key: Key, items: list[bytes], *, is_set: bool) -> set[str]:
+def _members(known: Known, key: Key, items: list[bytes], *, is_set: bool) -> set[str]:
     if not is_set:
         raise ConfigurationError(
             f"{str(key)!r} is a JSON array, and no class that is known tells whether of a list or a set; "
-            "import the module that defines its class"
+            f"{_remedy(known, key)}"
         )
     members = {_unwrapped(unwrap, key, index, data, "text").decode() for index, data in enumerate(items)}
     if len(members) != len(items):
@@ -99,13 +100,25 @@ def _members(key: Key, items: list[bytes], *, is_set: bool) -> set[str]:
     return members
 
 
-def _value(rewrap: Rewrap, key: Key, place: str | int, data: bytes, codec: Codec | None) -> bytes:
+def _format(known: Known, key: Key, codecs: Callable[[str | int], Codec | None], place: str | int) -> Format:
+    codec = codecs(place)
     if codec is None:
         raise ConfigurationError(
             f"{str(key)!r}: nothing tells how the value at {place!r} is encoded, and the other store holds it in "
-            f"another form; import the module that defines its class, or name the codec: codec={{{key.root!r}: 'json'}}"
+            f"another form; {_remedy(known, key)}"
         )
-    return _unwrapped(rewrap, key, place, data, codec.format)
+    return codec.format
+
+
+def _remedy(known: Known, key: Key) -> str:
+    """Return what makes known how the values under a key are encoded; of a record's, no name of a codec does."""
+    cls = known.class_of(key.root)
+    if cls is None:
+        return "import the module that defines its class"
+    if key.child is None and issubclass(cls, PersistentCollection):
+        return f"name its codec: codec={{{key.root!r}: 'json'}}, or import the module that gives it a name"
+    stray = "field" if key.child is None else "child"
+    return f"{cls.__name__} does not declare it: declare it again, or let check repair what is a stray_{stray}"
 
 
 def _unwrapped(rewrap: Rewrap, key: Key, place: str | int, data: bytes, format: Format) -> bytes:

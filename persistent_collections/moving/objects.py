@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from persistent_collections.backends.base import Backend, Entry, Key, Medium
+from persistent_collections.backends.base import Backend, Entry, ForeignDataError, Key, Medium
 from persistent_collections.known import Known
 
 TOLERANCE_S: Final = 5.0
@@ -42,17 +42,38 @@ def families(backend: Backend, prefix: str) -> dict[str, list[Key]]:
     return {root: sorted(found[root], key=str) for root in sorted(found)}
 
 
-def read_all(backend: Backend, prefix: str, known: Known) -> Iterator[StoredObject]:
-    """Yield each object whose root starts with ``prefix``, in order, its keys read at one moment.
+class Source:
+    """The store objects are read from.
 
-    What vanishes meanwhile is left out.
+    Args:
+        backend: The store.
+        prefix: What the roots of the objects start with.
+        known: Says which children an object may have.
+
+    Attributes:
+        foreign: How many keys were left out until now, since another program put there what they hold.
     """
-    for root, found in families(backend, prefix).items():
-        keys = sorted({*found, *known.family(root)}, key=str)
-        entries = zip(keys, backend.snapshot(keys), strict=True)
-        parts = {key: entry for key, entry in entries if entry}
-        if parts:
-            yield StoredObject(root, parts)
+
+    def __init__(self, backend: Backend, prefix: str, known: Known) -> None:
+        self._backend = backend
+        self._prefix = prefix
+        self._known = known
+        self.foreign = 0
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Yield each object, in order, its keys read at one moment. What vanishes meanwhile is left out."""
+        for root, found in families(self._backend, self._prefix).items():
+            parts = self._parts(sorted({*found, *self._known.family(root)}, key=str))
+            if parts:
+                yield StoredObject(root, parts)
+
+    def _parts(self, keys: list[Key]) -> dict[Key, Entry]:
+        try:
+            entries = self._backend.snapshot(keys)
+        except ForeignDataError as error:
+            self.foreign += 1
+            return self._parts([key for key in keys if key != error.key])
+        return {key: entry for key, entry in zip(keys, entries, strict=True) if entry}
 
 
 def holds(backend: Backend, expected: Mapping[Key, Entry | None]) -> bool:

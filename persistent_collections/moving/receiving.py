@@ -29,6 +29,7 @@ class Moved:
         skipped: Were there, differed, and were kept.
         equal: Were there already, with the same content and deadline.
         expired: Had a deadline that had passed.
+        foreign: Keys, not objects, that were left out, since another program put there what they hold.
     """
 
     copied: int = 0
@@ -36,6 +37,7 @@ class Moved:
     skipped: int = 0
     equal: int = 0
     expired: int = 0
+    foreign: int = 0
 
 
 Outcome: TypeAlias = Literal["copied", "replaced", "skipped", "equal", "expired"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -10,6 +12,7 @@ import pytest
 
 from persistent_collections import (
     Backend,
+    ConfigurationError,
     Password,
     PersistentDict,
     PersistentList,
@@ -64,8 +67,12 @@ def put(backend: Backend, key: Key, content: Content, format: str = "json") -> N
     backend.apply([Replace(key, held)])
 
 
+ALL_BUT_UNKNOWN: Any = sorted({*get_args(Repairable)} - {"unknown_type"})
+"""What can be repaired with no type named."""
+
+
 def short(findings: Any) -> list[tuple[str, str, str | int | None, bool]]:
-    return [(found.kind, found.key, found.place, found.repaired) for found in findings]
+    return [(found.kind, found.key, found.place, found.deleted) for found in findings]
 
 
 def fill(backend: Backend) -> None:
@@ -82,7 +89,7 @@ def test_a_store_with_nothing_wrong_gives_no_findings_and_repairing_changes_noth
     fill(backend)
     assert list(check(backend)) == []
     before = Pilot.load("luke", backend=backend).to_dict()
-    assert list(check(backend, repair=get_args(Repairable))) == []
+    assert list(check(backend, repair=ALL_BUT_UNKNOWN)) == []
     assert Pilot.load("luke", backend=backend).to_dict() == before
 
 
@@ -176,19 +183,22 @@ def spoil(backend: Backend) -> None:
 @pytest.mark.parametrize("kind", get_args(Repairable))
 def test_only_findings_of_the_kinds_asked_for_are_repaired(backend: Backend, kind: Repairable) -> None:
     spoil(backend)
-    found = list(check(backend))
-    repaired = list(check(backend, repair=[kind]))
+    prefix = "Unheard:" if kind == "unknown_type" else ""
+    found = list(check(backend, prefix=prefix))
+    others = {one.kind for one in check(backend)} - {kind}
+    repaired = list(check(backend, prefix=prefix, repair=[kind]))
     assert [(one.kind, one.key, one.place, one.message) for one in repaired] == [
         (one.kind, one.key, one.place, one.message) for one in found
     ]
-    assert {one.kind for one in repaired if one.repaired} == {kind}
-    assert all(one.repaired for one in repaired if one.kind == kind)
-    assert {one.kind for one in check(backend)} == {one.kind for one in found} - {kind}
+    assert {one.kind for one in repaired if one.deleted} == {kind}
+    assert all(one.deleted for one in repaired if one.kind == kind)
+    assert {one.kind for one in check(backend)} == others
 
 
 def test_a_store_is_sound_once_all_is_repaired_and_what_was_sound_is_still_there(backend: Backend) -> None:
     spoil(backend)
-    assert all(found.repaired for found in check(backend, repair=get_args(Repairable)))
+    assert all(found.deleted for found in check(backend, prefix="Unheard:", repair=["unknown_type"]))
+    assert all(found.deleted for found in check(backend, repair=ALL_BUT_UNKNOWN))
     assert list(check(backend)) == []
     luke = Pilot.load("luke", backend=backend)
     assert luke.wing is None
@@ -293,7 +303,7 @@ def test_files_that_do_not_parse_and_names_that_are_no_keys_are_found_and_left(t
     for name, text in spoilt.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    findings = list(check(store, repair=get_args(Repairable)))
+    findings = list(check(store, repair=ALL_BUT_UNKNOWN))
     assert {(found.kind, found.key) for found in findings if found.kind != "dangling"} == {
         ("unreadable", "Pilot:torn"),
         ("unreadable", "Pilot:luke:crew"),
@@ -322,7 +332,7 @@ def test_rows_of_sqlite_that_are_torn_or_named_as_no_key_is_are_found_and_left(t
         )
         before = list(db.iterdump())
     assert set(Pilot.ids(backend=store)) == {"luke", "han"}
-    findings = list(check(store, repair=get_args(Repairable)))
+    findings = list(check(store, repair=ALL_BUT_UNKNOWN))
     assert sorted((found.kind, found.key) for found in findings if found.kind != "dangling") == [
         ("misnamed", "Pilot"),
         ("misnamed", "Pilot::x"),
@@ -341,23 +351,89 @@ def test_redis_keys_of_known_types_that_no_key_is_spelt_as_are_found_and_left(se
     with server.client() as client:
         for name in [*spoilt, b"app:celery:x:y:z", b"Pilot:a:b:c"]:
             client.set(name, "s3cret")
-        client.set("app:Pilot:text", "s3cret")
         client.hset("app:Pilot:torn", b"\xff", b"s3cret")
-        findings = list(check(store, repair=get_args(Repairable)))
+        findings = list(check(store, repair=ALL_BUT_UNKNOWN))
         assert sorted((found.kind, found.key) for found in findings) == [
             ("misnamed", "app:Pilot:"),
             ("misnamed", "app:Pilot:100%"),
             ("misnamed", "app:Pilot:\\xff"),
             ("misnamed", "app:Pilot:a:b:c"),
             ("unreadable", "Pilot:torn"),
-            ("wrong_shape", "Pilot:text"),
         ]
         assert not [found for found in findings if "s3cret" in found.message]
         assert all(client.get(name) == b"s3cret" for name in spoilt)
 
 
+SHARED: dict[str, Callable[[Any, str], Any]] = {
+    "cache:1": lambda client, name: client.set(name, "x"),
+    "Pilot:text": lambda client, name: client.set(name, "x"),
+    "Pilot:luke:text": lambda client, name: client.set(name, "x"),
+    "scores:all": lambda client, name: client.zadd(name, {"x": 1}),
+    "events:all": lambda client, name: client.xadd(name, {"x": 1}),
+    "celery-task-meta:42": lambda client, name: client.hset(name, "x", "1"),
+    "bull:q:1": lambda client, name: client.rpush(name, "x"),
+    "django:queue": lambda client, name: client.sadd(name, "x"),
+    "shop:Book:1": lambda client, name: client.hset(name, "title", "x"),
+}
+"""What other programs put into a database, another application of this library among them."""
+STRANGE = {"cache:1", "Pilot:text", "Pilot:luke:text", "scores:all", "events:all"}
+"""Those that hold what no store here writes."""
+
+
+@pytest.mark.parametrize("prefix", ["", "celery", "shop"])
+def test_of_a_store_that_is_shared_no_object_of_an_unknown_type_is_deleted_unless_its_type_is_named(
+    server: RunningServer, prefix: str
+) -> None:
+    with server.client() as client:
+        for name, put_there in SHARED.items():
+            put_there(client, name)
+        with pytest.raises(ConfigurationError, match=r"another program's, and nothing was deleted: .* prefix='Old:'"):
+            check(server.url, prefix=prefix, repair=["dangling", "unknown_type"])
+        list(check(server.url, repair=ALL_BUT_UNKNOWN))
+        assert {name.decode() for name in client.scan_iter()} == {*SHARED}
+
+
+def test_only_objects_of_the_type_that_is_named_are_deleted(backend: Backend) -> None:
+    for root in ("Old:a", "Older:a", "Other:a"):
+        put(backend, Key(root), {"a": b"1"})
+        put(backend, Key(root, "child"), {"a": b"1"})
+    put(backend, Key("Pilot:a"), {"age": b"1"})
+    deleted = check(backend, prefix="Old:", repair=["unknown_type"])
+    assert [(found.key, found.deleted) for found in deleted] == [("Old:a", True), ("Old:a:child", True)]
+    assert {key.root for key in backend.keys("")} == {"Older:a", "Other:a", "Pilot:a"}
+
+
+def test_what_another_program_put_there_is_found_and_never_deleted_even_under_a_known_type(
+    server: RunningServer,
+) -> None:
+    with server.client() as client:
+        for name, put_there in SHARED.items():
+            put_there(client, name)
+        Pilot("luke", backend=server.url, name="Luke")
+        named = [*check(server.url, repair=ALL_BUT_UNKNOWN)]
+        for prefix in ("cache:", "scores:", "events:", "Pilot:"):
+            named += check(server.url, prefix=prefix, repair=get_args(Repairable))
+        foreign = [found for found in named if found.kind == "foreign"]
+        assert {found.key for found in foreign} == STRANGE
+        assert {"holds a string", "holds a zset", "holds a stream"} == {
+            re.search(r"holds a \w+", found.message)[0]  # type: ignore[index] # it does, or the test fails
+            for found in foreign
+        }
+        assert not [found for found in named if found.deleted]
+        assert client.exists(*SHARED) == len(SHARED)
+
+
+def test_a_handle_that_a_module_names_tells_the_types_of_what_it_holds(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "counts", PersistentDict[int, int]("counts"), raising=False)
+    put(backend, Key("PersistentDict:counts"), {"1": b"1", "x": b"1", "2": b'"x"'})
+    put(backend, Key("PersistentDict:others"), {"x": b'"x"'})
+    assert {found.place for found in check(backend)} == {"x", "2"}
+
+
 def test_a_finding_says_all_it_knows() -> None:
     assert repr(Finding("stray_field", "User:x", "age", "not declared")) == (
-        "Finding(kind='stray_field', key='User:x', place='age', message='not declared', repaired=False)"
+        "Finding(kind='stray_field', key='User:x', place='age', message='not declared', deleted=False)"
     )
     assert {*get_args(Repairable)} < {kind for part in get_args(Kind) for kind in (get_args(part) or [part])}

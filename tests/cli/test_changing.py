@@ -60,7 +60,7 @@ def test_set_hashes_a_password_that_comes_from_standard_input(ann: Sailor, run: 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("Sailor:ann", "age", "old"), "given with --text"),
+        (("Sailor:ann", "age", "old"), "field 'age' of 'Sailor:ann': value: expected int, not str"),
         (("Sailor:ann", "age", '"old"'), "age"),
         (("Sailor:ann", "age", "1.5"), "age"),
         (("Sailor:ann", "nmae", "x"), "did you mean 'name'"),

@@ -213,6 +213,18 @@ def test_a_key_that_the_store_cannot_read_does_not_hide_the_others(tmp_path: Any
     assert "PersistentDict:b" in told
 
 
+def test_a_file_of_another_shape_than_its_class_declares_does_not_hide_the_others(
+    tmp_path: Any, objects: Objects
+) -> None:
+    url = f"json:{tmp_path}/data"
+    Sailor("ann", backend=url, name="Ann")
+    (tmp_path / "data" / "Sailor" / "bob.json").write_text("[1]", "utf-8")
+    found = {row["key"]: row["type"] for row in objects("--url", url, *MODELS, "ls")}
+    assert found == {"Sailor:ann": "record", "Sailor:bob": "list"}
+    [finding] = objects("--url", url, *MODELS, "check", status=1)
+    assert (finding["kind"], finding["key"]) == ("wrong_shape", "Sailor:bob")
+
+
 @pytest.mark.parametrize("url", ["server", "cluster"], indirect=True)
 def test_ls_asks_a_bounded_number_of_times_a_page(
     url: str, store: Backend, objects: Objects, monkeypatch: pytest.MonkeyPatch

@@ -89,10 +89,55 @@ def test_a_mistake_is_told_with_what_to_do(
 
 def test_where_nothing_is_listed_it_is_told_which_store_was_looked_into(tmp_path: Path) -> None:
     url = f"json:{tmp_path}/mistyped"
+    (tmp_path / "mistyped").mkdir()
     for arguments, told in (((), "nothing"), (("User",), "no key that starts with 'User'")):
         done = CliRunner().invoke(app, ["--url", url, "ls", *arguments])
         assert (done.exit_code, done.stdout) == (0, "")
         assert done.stderr == f"persistent-collections: {told} is stored in json://{tmp_path}/mistyped\n"
+
+
+@pytest.mark.parametrize("scheme", ["json", "sqlite"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ls",),
+        ("show", "Sailor:ann"),
+        ("get", "Sailor:ann", "name"),
+        ("set", "Sailor:ann", "name", "Ann"),
+        ("delete", "Sailor:ann", "--yes"),
+        ("check",),
+        ("export", "all.jsonl"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_store_that_is_to_be_read_and_is_not_there_is_no_empty_one(
+    arguments: tuple[str, ...], scheme: str, tmp_path: Path, run: Run
+) -> None:
+    told = run("--url", f"{scheme}:./mistyped", *MODELS, *arguments, status=1)
+    assert told == f"persistent-collections: there is no store at '{tmp_path}/mistyped'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", ["json", "sqlite"])
+def test_nothing_is_copied_from_where_no_store_is(scheme: str, tmp_path: Path, run: Run) -> None:
+    told = run("copy", f"{scheme}:./mistyped", "sqlite:./x.db", status=1)
+    assert told == f"persistent-collections: there is no store at '{tmp_path}/mistyped'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_store_is_chosen_it_is_told_where_one_was_looked_for(tmp_path: Path, run: Run) -> None:
+    assert run("ls", status=1) == (
+        f"persistent-collections: there is no store at '{tmp_path}/persistent-data'; "
+        "--url, or the variable PERSISTENT_COLLECTIONS_URL, names another\n"
+    )
+
+
+def test_what_makes_a_store_needs_none(tmp_path: Path, run: Run) -> None:
+    run("--url", "json:./made", *MODELS, "set", "--create", "Sailor:ann", "name", "Ann")
+    run(*MODELS, "copy", "json:./made", "sqlite:./made.db")
+    run("--url", "json:./made", "export", "all.jsonl")
+    run("--url", "sqlite:./other.db", "import", "all.jsonl")
+    assert run("--url", "sqlite:./made.db", *MODELS, "get", "Sailor:ann", "name") == "Ann\n"
 
 
 @pytest.mark.parametrize("field", ["name", "password"])

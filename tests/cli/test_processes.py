@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from persistent_collections import PersistentDict, PersistentList, configure
+from persistent_collections.checking import Repairable
 from tests.test_imports import BLOCK
 
-COMMAND = [sys.executable, "-W", "error", "-m", "persistent_collections.cli"]
+COMMAND = [sys.executable, "-W", "error", "-m", "persistent_collections"]
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def on_terminal(folder: Path, *arguments: str, typed: str = "", **environment: s
 def test_a_bar_shows_the_progress_on_a_terminal(folder: Path) -> None:
     told = on_terminal(folder, "export", "out.jsonl", TERM="xterm-256color")
     assert "2/2" in told
-    assert "exported 2: out.jsonl" in told
+    assert "exported 2, foreign 0: out.jsonl" in told
 
 
 @pytest.mark.parametrize("module", ["typer", "rich"])
@@ -114,6 +118,24 @@ def test_without_the_extra_one_line_says_what_to_install(module: str, tmp_path: 
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "pip install 'persistent-collections[cli]'" in done.stderr
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"persistent-collections {metadata.version('persistent-collections')}\n"
+
+
+def test_the_list_of_commands_cuts_no_summary_off() -> None:
+    environment = {**os.environ, "COLUMNS": "80"}
+    told = subprocess.run([*COMMAND, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
+    assert "..." not in told.partition("Commands:")[2]
+    assert "--models MODULE" in told
+    assert not re.search("<(str|path|list)", told)
+
+
+def test_the_help_of_check_lists_what_can_be_repaired() -> None:
+    told = subprocess.run([*COMMAND, "check", "--help"], capture_output=True, text=True, check=True).stdout
+    assert {*get_args(Repairable)} <= {*re.findall(r"\w+", told)}
 
 
 def test_the_library_imports_neither_typer_nor_rich(tmp_path: Path) -> None:

@@ -89,6 +89,25 @@ def test_config_tells_the_variable_or_the_file_that_a_secret_comes_from(
 
 
 @pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://ann:hunter2@h/0?prefix=a:", {"db": 0, "username": "ann", "prefix": "a:"}),
+        ("redis://h/7", {"db": 7, "username": None}),
+        ("redis://h?db=3&username=a%40b", {"db": "3", "username": "a@b"}),
+        ("redis+sentinel://a%40b:hunter2@h:1/main/2", {"db": 2, "username": "a@b"}),
+        ("redis+cluster://ann@h:1", {"username": "ann"}),
+        ("unix://ann@/0", {"db": None, "username": "ann"}),
+        ("redis://h", {"db": None, "username": None}),
+    ],
+)
+def test_config_tells_what_stands_before_the_query_too(url: str, told: dict[str, Any], objects: Objects) -> None:
+    settings = explained(objects, "--url", url)
+    for name, value in told.items():
+        assert settings[name] == (value, "default" if value is None else "--url")
+    assert settings["password"][0] == ("[redacted]" if "hunter2" in url else None)
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--url", "redis://ann:hunter2@127.0.0.1:1/0?retry_for_s=0"),

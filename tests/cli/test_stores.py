@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from persistent_collections import PersistentDict, PersistentList, connect
+from persistent_collections.backends.base import Key
+from persistent_collections.cli import checks
+from persistent_collections.cli.app import app
 from tests.cli.conftest import MODELS, Objects, Run
 from tests.cli.models import Sailor
+from tests.servers import RunningServer
 
 
 @pytest.fixture
@@ -20,9 +25,9 @@ def source(tmp_path: Path) -> str:
 
 def test_copy_brings_everything_along_and_says_so(source: str, url: str, objects: Objects, run: Run) -> None:
     copy = (*MODELS, "--codec", "json", "copy", source, url)
-    assert run(*copy).startswith("copied 3, replaced 0, skipped 0, equal 0, expired 0: ")
+    assert run(*copy).startswith("copied 3, replaced 0, skipped 0, equal 0, expired 0, foreign 0: ")
     assert Sailor.load("ann", backend=url).password.verify("Ahoy")
-    assert objects(*copy) == [{"copied": 0, "replaced": 0, "skipped": 0, "equal": 3, "expired": 0}]
+    assert objects(*copy) == [{"copied": 0, "replaced": 0, "skipped": 0, "equal": 3, "expired": 0, "foreign": 0}]
 
 
 def test_what_is_there_and_differs_stops_a_copy_unless_told(source: str, tmp_path: Path, run: Run) -> None:
@@ -42,11 +47,125 @@ def test_a_codec_that_nothing_tells_is_asked_for_as_it_is_given(source: str, tmp
     run(*MODELS, "--codec", "PersistentDict:settings=json", "copy", source, f"sqlite:{tmp_path}/target.db")
 
 
+def invoke(*arguments: str, given: str | None = None) -> Result:
+    """Run a command, and give what it wrote on each stream."""
+    return CliRunner().invoke(app, arguments, input=given, prog_name="persistent-collections")
+
+
+@pytest.mark.parametrize("codec", [(), ("--codec", "json"), ("--codec", "Stranger:x=json")])
+def test_what_class_is_to_be_imported_is_said_and_no_codec_takes_its_place(
+    codec: tuple[str, ...], tmp_path: Path, run: Run
+) -> None:
+    connect("memory:strangers").mapping(Key("Stranger:x")).set_many({"name": b"Luke"})
+    told = run(*MODELS, *codec, "copy", "memory:strangers", f"json:{tmp_path}/target", status=2)
+    assert told.endswith("; import the module that defines its class (--models yourapp, before the command)\n")
+    assert "--codec" not in told
+
+
+@pytest.mark.parametrize("target", ["sqlite", "json"])
+def test_a_collection_that_a_module_of_models_makes_needs_no_codec_to_be_named(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "counting_models.py").write_text(
+        "from persistent_collections import PersistentDict, PersistentList\n"
+        'counters = PersistentDict[str, int]("counters")\n'
+        'blobs = PersistentList[bytes]("blobs", codec="msgpack")\n'
+    )
+    here, there = (f"json:{tmp_path}/here", f"sqlite:{tmp_path}/there.db")
+    if target == "json":
+        here, there = there, here
+    PersistentDict("counters", {"a": 1}, backend=here)
+    PersistentList("blobs", [b"\xff"], backend=here, codec="msgpack")
+    assert run("--models", "counting_models", "copy", here, there).startswith("copied 2")
+    assert PersistentDict("counters", backend=there) == {"a": 1}
+    assert PersistentList("blobs", backend=there, codec="msgpack") == [b"\xff"]
+
+
+def test_what_another_program_put_into_a_store_is_told_apart_as_far_as_it_can_be(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Sailor("ann", backend=server.url, name="Ann")
+    with server.client() as client:
+        client.set("cache:1", "x")
+        for number in range(3):
+            client.hset(f"celery-task-meta:{number}", "x", "1")
+        client.rpush("bull:q:1", "x")
+    copied = invoke(*MODELS, "copy", server.url, "sqlite:./all.db")
+    assert copied.stdout.startswith("copied 5, replaced 0, skipped 0, equal 0, expired 0, foreign 1: ")
+    left_out, taken = copied.stderr.splitlines()
+    assert "what 1 of the keys hold, which were left out; check lists them" in left_out
+    assert "4 of the objects are of types that no module declares: bull 1, celery-task-meta 3." in taken
+    for told in (left_out, taken):
+        assert "--prefix chooses your own, and ?prefix= in the URL of your application sets them apart" in told
+    exported = invoke("--url", server.url, "export", "all.jsonl", "--json")
+    assert json.loads(exported.stdout) == {"exported": 5, "foreign": 1}
+    assert exported.stderr == f"{left_out}\n", "where no models are given, none of their types is undeclared"
+    exported = invoke("--url", server.url, *MODELS, "export", "-", "--prefix", "Sailor:")
+    assert (len(exported.stdout.splitlines()), exported.stderr) == (3, "")
+    imported = invoke("--url", "memory:", *MODELS, "import", "all.jsonl")
+    assert imported.stderr == f"{taken}\n"
+
+
+@pytest.mark.parametrize("prefix", [(), ("--prefix", "Old")])
+def test_objects_of_unknown_types_are_not_deleted_unless_the_type_is_named(
+    url: str, prefix: tuple[str, ...], run: Run
+) -> None:
+    store = connect(url)
+    for root in ("Old:1", "Older:1"):
+        store.mapping(Key(root)).set_many({"a": b"1"})
+    told = run("--url", url, *MODELS, "check", "--repair", "unknown_type", "--yes", *prefix, status=2)
+    assert told.count("\n") == 1
+    assert "may be another program's, and nothing was deleted" in told
+    assert "--prefix Old:" in told
+    assert len(list(store.keys(""))) == 2
+    run("--url", url, *MODELS, "check", "--repair", "unknown_type", "--prefix", "Old:", "--yes")
+    assert list(store.keys("")) == [Key("Older:1")]
+
+
+@pytest.mark.parametrize(("answer", "status", "left"), [("y\n", 0, 1), ("n\n", 1, 13), ("", 2, 13)])
+def test_before_anything_is_deleted_it_is_said_how_much_and_what(
+    url: str, answer: str, status: int, left: int, run: Run
+) -> None:
+    store = connect(url)
+    for number in range(12):
+        store.mapping(Key(f"Old:{number:02}")).set_many({"a": b"1"})
+    Sailor("ann", backend=store, name="Ann")
+    told = run(
+        "--url", url, *MODELS, "check", "--repair", "unknown_type", "--prefix", "Old:", given=answer, status=status
+    )
+    assert len(list(store.keys(""))) == left
+    if status:
+        assert told.startswith(f"Delete 12 unknown_type in {store.url}: Old:00, Old:01, ")
+        assert "Old:09 and 2 more? [y/N]" in told
+
+
+def test_no_more_is_deleted_than_was_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = connect("memory:more")
+    store.mapping(Key("Old:1")).set_many({"a": b"1"})
+    Sailor("ann", backend=store, captain=Sailor.ref("nobody", backend=store))
+
+    def confirm(question: str, *, yes: bool) -> None:
+        assert not yes
+        assert question == "Delete 1 unknown_type in memory:more: Old:1?"
+        store.mapping(Key("Old:2")).set_many({"a": b"1"})
+
+    monkeypatch.setattr(checks, "confirm", confirm)
+    run("--url", "memory:more", *MODELS, "check", "--repair", "unknown_type", "--prefix", "Old:", status=1)
+    assert {key.root for key in store.keys("")} == {"Old:2", "Sailor:ann"}
+
+
+def test_where_nothing_is_to_be_deleted_nothing_is_asked(run: Run) -> None:
+    Sailor("ann", backend="memory:sound", name="Ann")
+    assert run("--url", "memory:sound", *MODELS, "check", "--repair", "dangling", given="") == ""
+
+
 def test_an_export_is_imported_again(source: str, url: str, tmp_path: Path, run: Run, objects: Objects) -> None:
     file = str(tmp_path / "all.jsonl")
     assert "--secrets keep" in run("--url", source, "export", file, status=2)
     assert not Path(file).exists()
-    assert objects("--url", source, "export", file, "--secrets", "keep") == [{"exported": 3}]
+    assert objects("--url", source, "export", file, "--secrets", "keep") == [{"exported": 3, "foreign": 0}]
     import_ = ("--url", url, *MODELS, "--codec", "json", "import", file)
     assert run(*import_).startswith("copied 3")
     assert run(*import_).startswith("copied 0, replaced 0, skipped 0, equal 3")
@@ -79,7 +198,7 @@ def test_check_finds_nothing_wrong_or_ends_with_one(url: str, run: Run, objects:
     assert "dangling" in run("--url", url, *MODELS, "check", status=1)
     run("--url", url, *MODELS, "check", "--repair", "dangling", status=2)
     assert len(ann.crew) == 1
-    assert "repaired" in run("--url", url, *MODELS, "check", "--repair", "dangling", "--yes")
+    assert "deleted" in run("--url", url, *MODELS, "check", "--repair", "dangling", "--yes")
     assert len(ann.crew) == 0
     assert run("--url", url, *MODELS, "check") == ""
 

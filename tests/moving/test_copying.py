@@ -25,7 +25,7 @@ from persistent_collections import (
 )
 from persistent_collections.backends.base import Change, Delete, Entry, Key, Replace, SetDeadline
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.moving import Moved, copy
+from persistent_collections.moving import Exported, Moved, copy, export, import_
 from persistent_collections.moving.objects import TOLERANCE_S
 from tests.moving.models import NAMED, Notes, Traveller, files, pack, unpack
 from tests.servers import RunningServer
@@ -397,3 +397,34 @@ def test_lists_dicts_and_sets_of_no_class_of_their_own_are_known_by_their_type(m
     assert PersistentSet("s", backend=back) == {"a", "b"}
     assert back.shape(Key("PersistentSet:s")) == "members"
     assert back.shape(Key("PersistentList:l")) == "sequence"
+
+
+FOREIGN: dict[Key, Callable[[Any, str], Any]] = {
+    Key("cache:1"): lambda client, name: client.set(name, "x"),
+    Key("scores:all"): lambda client, name: client.zadd(name, {"x": 1}),
+    Key("Traveller:a", "text"): lambda client, name: client.set(name, "x"),
+    Key("Traveller:a", "stamps"): lambda client, name: client.xadd(name, {"x": 1}),
+    Key("Traveller:b"): lambda client, name: client.set(name, "x"),
+}
+"""What other programs put beside our objects that no store here writes: one under a declared child's name too."""
+
+
+@pytest.mark.parametrize("serving", ["server", "cluster"])
+def test_what_no_store_here_writes_is_left_out_and_counted_and_all_else_copied(
+    serving: str, start: Any, memory: Backend, tmp_path: Path
+) -> None:
+    serves = start(serving)
+    for name in "ac":
+        Traveller(name, backend=memory, age=1, visits={1: b""})
+    assert copy(memory, serves.url) == Moved(copied=2)
+    with serves.client() as client:
+        for key, put_there in FOREIGN.items():
+            put_there(client, f"{{{key.root}}}:{key.child}" if serving == "cluster" and key.child else str(key))
+    there = connect(f"sqlite:{tmp_path}/there.db")
+    assert copy(serves.url, there) == Moved(copied=2, foreign=len(FOREIGN))
+    assert {str(key) for key in there.keys("")} == {
+        f"Traveller:{name}{child}" for name in "ac" for child in ("", ":visits")
+    }
+    assert export(serves.url, tmp_path / "all.jsonl") == Exported(2, foreign=len(FOREIGN))
+    assert import_(tmp_path / "all.jsonl", there) == Moved(equal=2)
+    assert copy(there, serves.url, prefix="Traveller:c") == Moved(equal=1)

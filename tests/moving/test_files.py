@@ -22,7 +22,7 @@ from persistent_collections import (
 )
 from persistent_collections.backends.base import Key, Replace, SetDeadline
 from persistent_collections.codecs.bcrypt import PasswordHash
-from persistent_collections.moving import Moved, export, import_
+from persistent_collections.moving import Exported, Moved, export, import_
 from persistent_collections.moving.objects import TOLERANCE_S
 from tests.moving.models import NAMED, Traveller, files, pack, unpack
 from tests.moving.test_copying import OBJECTS, Watched, named, tell_the_story
@@ -77,7 +77,7 @@ def test_a_json_store_is_exported_as_the_json_it_is(tmp_path: Path) -> None:
 
 def test_the_story_comes_back_from_a_file_as_the_very_same_files(tmp_path: Path) -> None:
     tell_the_story(tmp_path)
-    assert export(f"json:{tmp_path}/told", tmp_path / "story.jsonl", secrets="keep") == 2
+    assert export(f"json:{tmp_path}/told", tmp_path / "story.jsonl", secrets="keep") == Exported(2)
     assert import_(tmp_path / "story.jsonl", f"json:{tmp_path}/again?fsync=off") == Moved(copied=2)
     assert files(tmp_path / "again") == files(tmp_path / "told")
 
@@ -223,7 +223,7 @@ def test_a_file_takes_its_name_once_it_is_complete(tmp_path: Path, memory: Backe
         export(memory, path, progress=fail)
     assert [item.name for item in tmp_path.iterdir()] == ["backup.jsonl"]
     assert path.read_bytes() == b"yesterday's"
-    assert export(memory, str(path)) == 1
+    assert export(memory, str(path)) == Exported(1)
     assert [item.name for item in tmp_path.iterdir()] == ["backup.jsonl"]
     assert path.read_bytes() == exported(memory)
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
+import sys
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from persistent_collections import (
     ConfigurationError,
     CorruptDataError,
     DecodeError,
+    Password,
     PersistentCollectionsError,
     PersistentList,
     PersistentSet,
@@ -20,6 +25,7 @@ from persistent_collections import (
     objects,
 )
 from persistent_collections.backends.base import Content, Key, Replace
+from persistent_collections.checking import check
 from persistent_collections.codecs.base import Format
 from persistent_collections.codecs.fit import fit
 from persistent_collections.moving import Moved, copy
@@ -106,36 +112,154 @@ def test_numbers_go_as_they_are_spelt(memory: Backend, json_store: Backend, data
     assert json_store.mapping(DICT).get("n") == data
 
 
+def refused(source: Backend, target: Backend, codec: Any) -> str:
+    """Return why a copy is refused, of which nothing is put but an object that comes first and needs no codec."""
+    with pytest.raises(ConfigurationError) as caught:
+        copy(source, target, codec=codec)
+    assert list(target.keys("")) == [Key("Aaa:first")]
+    return str(caught.value)
+
+
+@pytest.fixture
+def first(memory: Backend) -> None:
+    put(memory, Key("Aaa:first"), {"x"})
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize(
+    ("key", "content"), [(DICT, {"f": b"1"}), (Key("PersistentList:l"), [b"1"]), (Key("Notes:n"), {"f": b"1"})]
+)
+def test_a_value_of_a_collection_whose_codec_nothing_tells_is_refused_and_naming_it_is_the_remedy(
+    memory: Backend, json_store: Backend, key: Key, content: dict[str, bytes] | list[bytes]
+) -> None:
+    put(memory, key, content)
+    place = next(iter(content)) if isinstance(content, dict) else 0
+    told = refused(memory, json_store, None)
+    assert f"'{key}': nothing tells how the value at {place!r} is encoded" in told
+    assert f"codec={{'{key.root}': 'json'}}" in told
+    assert copy(memory, json_store, codec={key.root: "json"}) == Moved(copied=1, equal=1)
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("codec", [None, "json", {"Unheard:x": "json"}, {"Unheard:*": "str"}, {"*": "json"}])
 @pytest.mark.parametrize(
     ("key", "content"),
     [
-        (DICT, {"f": b"1"}),
-        (Key("PersistentList:l"), [b"1"]),
-        (Key("Notes:n"), {"f": b"1"}),
         (Key("Unheard:x"), {"f": b"1"}),
         (Key("Unheard:x"), [b"1"]),
         (Key("Unheard:x", "child"), {"f": b"1"}),
-        (Key("Traveller:a"), {"gone": b"1"}),
-        (Key("Traveller:a"), {"friends": b"1"}),
-        (Key("Traveller:a", "gone"), {"f": b"1"}),
-        (Key("PersistentDict:d", "child"), {"f": b"1"}),
+        (Key("Unheard:x", "child"), [b"1"]),
     ],
 )
-def test_a_value_whose_codec_nothing_tells_is_refused_with_the_remedy_and_nothing_is_written(
-    memory: Backend, json_store: Backend, key: Key, content: dict[str, bytes] | list[bytes]
+def test_of_a_type_that_is_not_known_no_codec_is_taken_for_what_its_class_would_say(
+    memory: Backend, json_store: Backend, key: Key, content: dict[str, bytes] | list[bytes], codec: Any
 ) -> None:
-    put(memory, Key("Aaa:first"), {"x"})
     put(memory, key, content)
-    if key.root == "Traveller:a":
-        put(memory, Key("Traveller:a", "stamps"), {"1"})
-    place = next(iter(content)) if isinstance(content, dict) else 0
-    with pytest.raises(ConfigurationError) as caught:
-        copy(memory, json_store)
-    assert f"'{key}': " in str(caught.value)
-    assert f"at {place!r}" in str(caught.value)
-    assert f"codec={{'{key.root}': 'json'}}" in str(caught.value)
-    assert list(json_store.keys("")) == [Key("Aaa:first")], "the object before it"
-    assert copy(memory, json_store, codec={key.root: "json"}) == Moved(copied=1, equal=1)
+    told = refused(memory, json_store, codec)
+    assert told.startswith(f"'{key}': nothing tells how the value at ")
+    assert told.endswith("; import the module that defines its class")
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("codec", [None, "json", {"Traveller:a": "json", "PersistentDict:d": "json"}])
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        (Key("Traveller:a"), "Traveller does not declare it: declare it again, or let check repair .* a stray_field"),
+        (Key("Traveller:a", "gone"), "Traveller does not declare it: .* a stray_child"),
+        (Key("PersistentDict:d", "gone"), "PersistentDict does not declare it: .* a stray_child"),
+    ],
+)
+def test_what_no_class_declares_any_more_is_refused_whatever_codec_is_named(
+    memory: Backend, json_store: Backend, key: Key, remedy: str, codec: Any
+) -> None:
+    put(memory, key, {"gone": b"1"})
+    assert re.search(
+        rf"^'{key}': nothing tells how the value at 'gone' is .*; {remedy}$", refused(memory, json_store, codec)
+    )
+
+
+def test_a_record_is_not_taken_for_another_by_a_codec_that_is_named(
+    json_store: Backend, memory: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Jedi(Record):
+        name: str
+        password: Password
+        master: Jedi | None
+
+    Jedi(
+        "luke", backend=json_store, name="Luke", password="TheForce", master=Jedi("yoda", backend=json_store, name="Y")
+    )
+    with monkeypatch.context() as unknown:
+        unknown.delitem(objects._classes, "Jedi")
+        for codec in ("json", {"Jedi:luke": "json", "Jedi:yoda": "json"}, {"Jedi:*": "str"}):
+            with pytest.raises(ConfigurationError, match=r"import the module that defines its class$"):
+                copy(json_store, memory, codec=codec)
+        assert list(memory.keys("")) == []
+    assert copy(json_store, memory) == Moved(copied=2)
+    luke = Jedi.load("luke", backend=memory)
+    assert (luke.name, luke.password.verify("TheForce")) == ("Luke", True)
+    assert luke.master is not None
+    assert luke.master.name == "Y"
+
+
+@pytest.mark.parametrize(
+    ("handles", "format"),
+    [
+        ([PersistentList[int]("l")], "json"),
+        ([PersistentList("l", codec="msgpack")], "binary"),
+        ([PersistentList[str]("l", codec="str"), PersistentList[str]("l", codec="str")], "text"),
+        ([PersistentList[int]("l"), PersistentList("l", codec="str")], None),
+        ([PersistentList("l", backend="memory:elsewhere", codec="msgpack")], None),
+        ([PersistentList("m", codec="msgpack")], None),
+        ([], None),
+    ],
+)
+def test_a_handle_that_a_module_names_tells_how_its_object_is_written(
+    memory: Backend, json_store: Backend, handles: list[Any], format: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, handle in enumerate(handles):
+        monkeypatch.setattr(sys.modules[__name__], f"named_{number}", handle, raising=False)
+    put(memory, Key("PersistentList:l"), [b"1"])
+    if format is None:
+        with pytest.raises(ConfigurationError, match="'PersistentList:l'"):
+            copy(memory, json_store)
+    else:
+        assert wrapped_as(memory, json_store, None) == format
+        assert wrapped_as(memory, json_store, "str") == format, "what is named for the rest"
+
+
+def test_what_is_named_for_an_object_counts_before_the_handle_in_a_module(
+    memory: Backend, json_store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "named", PersistentList("l", codec="msgpack"), raising=False)
+    put(memory, Key("PersistentList:l"), [b"1"])
+    assert wrapped_as(memory, json_store, {"PersistentList:l": "json"}) == "json"
+
+
+def test_looking_for_handles_loads_no_module_and_calls_nothing(
+    memory: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = find_spec("this")  # which prints as it is loaded
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader = LazyLoader(spec.loader)
+    lazy = module_from_spec(spec)
+    spec.loader.exec_module(lazy)
+    monkeypatch.setitem(sys.modules, "this", lazy)
+    monkeypatch.setitem(sys.modules, "no module", Unwilling())
+    monkeypatch.setattr(sys.modules[__name__], "unwilling", Unwilling(), raising=False)
+    put(memory, DICT, {"f": b"1"})
+    assert copy(memory, connect("memory:"), codec="json") == Moved(copied=1)
+    assert list(check(memory)) == []
+    assert type(lazy) is not ModuleType, "it is still to be loaded"
+
+
+class Unwilling:
+    """Answers no question but what its type is."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(name)
 
 
 @pytest.mark.parametrize("key", [Key("Unheard:x"), Key("Traveller:a", "gone"), Key("PersistentDict:d", "child")])
@@ -144,7 +268,8 @@ def test_a_json_array_that_may_be_a_list_or_a_set_is_refused(
     json_store: Backend, memory: Backend, key: Key, codec: str | None
 ) -> None:
     put(json_store, key, [b'"a"'])
-    with pytest.raises(ConfigurationError, match=f"'{key}' is a JSON array, .* list or a set; import"):
+    remedy = "import" if key.root == "Unheard:x" else "declare it again"
+    with pytest.raises(ConfigurationError, match=f"'{key}' is a JSON array, .* list or a set; .*{remedy}"):
         copy(json_store, memory, codec=codec)
     assert list(memory.keys("")) == []
 

@@ -90,6 +90,10 @@ class JSONBackend(SimpleBackend):
     def identity(self) -> Hashable:
         return self._real_path
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def read(self, key: Key) -> Entry | None:
         return self.read_many([key])[0]
 

@@ -29,7 +29,7 @@ from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.redis.server import Question
 from persistent_collections.backends.redis.snapshots import read_descriptions, read_entries, shape_named
-from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, read_url
+from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, options_in, read_url
 from persistent_collections.backends.urls import Option, StoreURL
 
 
@@ -75,6 +75,10 @@ class RedisBackend(Backend):
         backend._owned = True
         backend._open(place, url.without_secrets(OPTIONS[url.scheme]), **own)
         return backend
+
+    @classmethod
+    def options_in(cls, url: StoreURL) -> Mapping[str, object]:
+        return options_in(url)
 
     def _open(
         self, place: Place, url: str, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
@@ -126,7 +130,7 @@ class RedisBackend(Backend):
         """Say what ``key`` holds, None if nothing.
 
         Raises:
-            CorruptDataError: It holds a type that this package does not write.
+            ForeignDataError: It holds a type that this package does not write.
         """
         return shape_named(self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True), key)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from persistent_collections.backends.base import Content, Description, Entry, Key, Shape
+from persistent_collections.backends.base import Content, Description, Entry, ForeignDataError, Key, Shape
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.mapping import RedisMapping
 from persistent_collections.backends.redis.members import RedisMembers
@@ -14,7 +14,7 @@ from persistent_collections.backends.redis.node import Command
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.redis.server import Server
 from persistent_collections.backends.redis.texts import decode_all, fields_of
-from persistent_collections.errors import CorruptDataError, WrongShapeError
+from persistent_collections.errors import WrongShapeError
 
 _SHAPES: Final[dict[bytes, Shape | None]] = {
     b"hash": "mapping",
@@ -33,10 +33,10 @@ def shape_named(type_name: bytes, key: Key) -> Shape | None:
     """Return the shape that ``TYPE`` tells of ``key``, None if it is not there.
 
     Raises:
-        CorruptDataError: It holds a type that this package does not write.
+        ForeignDataError: It holds a type that this package does not write.
     """
     if type_name not in _SHAPES:
-        raise CorruptDataError(f"{str(key)!r} holds a {type_name.decode()}, which another program put there")
+        raise ForeignDataError(key, type_name.decode())
     return _SHAPES[type_name]
 
 

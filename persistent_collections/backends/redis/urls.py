@@ -94,6 +94,13 @@ def read_url(url: StoreURL) -> tuple[Place, dict[str, Any]]:
     return read(url, options), own
 
 
+def options_in(url: StoreURL) -> dict[str, object]:
+    """Return what a URL says of the options, where a user, a password and a database stand too."""
+    path, kind = url.path.strip("/"), url.scheme.partition("+")[2] or url.scheme
+    db = {"cluster": "", "sentinel": path.partition("/")[2], "unix": ""}.get(kind, path)
+    return {**_credentials(url), **({"db": int(db)} if db.isdecimal() else {}), **url.options}
+
+
 def _server(url: StoreURL, options: Mapping[str, Any]) -> Place:
     addresses = _addresses(url, 6379)
     path = url.path.strip("/")

@@ -94,6 +94,10 @@ class SQLiteBackend(Backend):
     def identity(self) -> Hashable:
         return "sqlite", self._real_path
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
         return SQLiteMapping(self._database, key, kin)
 

@@ -1,4 +1,4 @@
-"""``python -m persistent_collections.cli``."""
+"""``python -m persistent_collections``, which is the command line."""
 
 from persistent_collections.cli.entry import main
 
