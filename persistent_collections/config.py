@@ -51,20 +51,22 @@ _chosen: Final[ContextVar[Choice]] = ContextVar("persistent_collections_backend"
 
 
 def connect(url: str, **options: Any) -> Backend:
-    """Return the backend of ``url``; no I/O.
+    """Return the backend of ``url``; no I/O but the reading of files that hold its secrets.
 
     The same full URL, credentials and options included and a relative path made absolute, gives the same backend, but
     for an in-process store without a name, which is new each time.
 
     Args:
         url: Such as ``json:./data`` or ``redis://localhost:6379/0?prefix=app1:``.
-        options: More of the options that the URL's query may hold, typed.
+        options: More of the options that the URL's query may hold, typed. In place of a secret one, such as
+            ``password``, ``password_env`` names the environment variable it stands in, or ``password_file`` the file.
 
     Raises:
         ConfigurationError: The URL or an option is wrong, or the store's client library is not installed.
     """
     parsed = StoreURL.parse(url, options)
     kind = find_backend(parsed.scheme)
+    parsed = parsed.with_secrets(kind.options)
     backend = kind.from_url(parsed)
     if kind.in_process and not (parsed.netloc or parsed.path.strip("/")):
         return backend
@@ -78,8 +80,7 @@ def configure(source: str | Path | Mapping[str, Any]) -> None:
     Args:
         source: The URL of the default backend; or ``{"backends": {name: {"url": …, option: …}}}``, where the name
             ``default`` is the default backend's and a plain URL or a backend may stand for its table; or the path of a
-            TOML file that holds the same. Beside a store's own options, ``password_env`` and ``password_file`` say
-            where its password stands.
+            TOML file that holds the same. The options are those of :func:`connect`.
 
     Raises:
         ConfigurationError: Something in it is wrong; what was set before still holds.
@@ -240,27 +241,9 @@ def _backend(name: str, table: object) -> Backend:
     if not isinstance(url, str):
         raise ConfigurationError(f"backend {name!r} is a URL, a backend or a table with a 'url'")
     try:
-        return connect(url, **_with_password(options))
+        return connect(url, **options)
     except ConfigurationError as error:
         raise ConfigurationError(f"backend {name!r}: {error}") from error
-
-
-def _with_password(options: dict[str, Any]) -> dict[str, Any]:
-    """Put the password itself in place of the option that says where it stands."""
-    given = options.keys() & {"password", "password_env", "password_file"}
-    if len(given) > 1:
-        raise ConfigurationError(f"{' and '.join(sorted(given))} are both given; say once where the password stands")
-    variable, file = options.pop("password_env", None), options.pop("password_file", None)
-    if variable is not None:
-        if variable not in os.environ:
-            raise ConfigurationError(f"password_env names {variable!r}, which is not set")
-        options["password"] = os.environ[variable]
-    if file is not None:
-        try:
-            options["password"] = Path(file).read_text("utf-8").rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"cannot read the password_file {str(file)!r}: {error}") from None
-    return options
 
 
 def _full_url(backend: Backend, url: StoreURL) -> object:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 
@@ -165,6 +166,7 @@ class Variable:
     """Stands in the registry for a backend that is there already."""
 
     in_process = True
+    options = Backend.options
     backend: Backend
 
     @classmethod
@@ -637,22 +639,49 @@ def test_a_password_is_not_in_the_error_of_what_is_hardly_a_url(wrong: str) -> N
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def test_a_password_stands_in_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_PASSWORD", f"0{SECRET} ")
-    (tmp_path / "password").write_text(f"0{SECRET} \n")
-    url = "redis://127.0.0.1:1/0"
-    configure(
-        {
-            "backends": {
-                "variable": {"url": url, "password_env": "REDIS_PASSWORD"},
-                "file": {"url": url, "password_file": str(tmp_path / "password")},
-                "plain": {"url": url, "password": f"0{SECRET} "},
-            }
-        }
-    )
-    with use_backend("variable") as one, use_backend("file") as two, use_backend("plain") as three:
-        assert one is two is three is connect(url, password=f"0{SECRET} ")
-        assert SECRET not in repr(one)
+SECRETS: Final = {
+    "password": "redis://127.0.0.1:1/0",
+    "sentinel_password": "redis+sentinel://127.0.0.1:1/main/0",
+    "ssl_password": "rediss://127.0.0.1:1/0",
+}
+"""Options that are secret, and a URL that takes each."""
+
+
+@pytest.mark.parametrize(("name", "url"), SECRETS.items())
+def test_a_secret_stands_in_a_variable_or_a_file(
+    name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_SECRET", f"0{SECRET} ")
+    file = tmp_path / "secret"
+    file.write_text(f"0{SECRET} \n")
+    plain = connect(url, **{name: f"0{SECRET} "})
+    for option, place in ((f"{name}_env", "STORE_SECRET"), (f"{name}_file", str(file)), (f"{name}_file", file)):
+        configure({"backends": {"default": {"url": url, option: place}}})
+        same = [current_backend(), connect(url, **{option: place}), connect(f"{url}?{urlencode({option: place})}")]
+        monkeypatch.setenv("PERSISTENT_COLLECTIONS_URL", f"{url}?{urlencode({option: place})}")
+        configure({})
+        assert [one is plain for one in [*same, current_backend()]] == [True] * 4
+    assert SECRET not in repr(plain)
+
+
+def test_where_a_secret_stands_is_a_text(tmp_path: Path) -> None:
+    for option in ("password_env", "password_file"):
+        with pytest.raises(ConfigurationError, match=rf"option '{option}' takes a str, not 3$"):
+            connect("redis://127.0.0.1:1", **{option: 3})
+    (tmp_path / "secret").write_bytes(b"\xff")
+    for place in (tmp_path / "secret", tmp_path):
+        with pytest.raises(ConfigurationError, match=f"cannot read the password_file '{place}'"):
+            connect("redis://127.0.0.1:1", password_file=place)
+
+
+def test_where_a_secret_stands_that_the_store_has_none_of_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE_SECRET", SECRET)
+    for url, option in (("redis://127.0.0.1:1", "sentinel_password_env"), ("json:./data", "password_env")):
+        with pytest.raises(ConfigurationError, match=f"unknown option '{option[:-4]}") as caught:
+            connect(url, **{option: "STORE_SECRET"})
+        assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"'sentinel_pasword_env'.*did you mean 'sentinel_password_env'\?"):
+        connect("redis+sentinel://127.0.0.1:1/main", sentinel_pasword_env="STORE_SECRET")
 
 
 @pytest.mark.parametrize("number", ["0123", "None", "true"])
@@ -662,16 +691,19 @@ def test_a_password_that_looks_like_something_else_stays_text(number: str) -> No
         connect("redis://127.0.0.1:1", password=123)
 
 
-def test_two_places_for_one_password_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_PASSWORD", SECRET)
-    (tmp_path / "password").write_text(SECRET)
-    for table in (
-        {"password_env": "REDIS_PASSWORD", "password_file": str(tmp_path / "password")},
-        {"password_env": "REDIS_PASSWORD", "password": "other"},
-    ):
-        with pytest.raises(ConfigurationError, match="password") as caught:
-            configure({"backends": {"x": {"url": "redis://127.0.0.1:1", **table}}})
+@pytest.mark.parametrize(("name", "url"), SECRETS.items())
+def test_two_places_for_one_secret_are_an_error(
+    name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_SECRET", SECRET)
+    (tmp_path / "secret").write_text(SECRET)
+    variable, file = {f"{name}_env": "STORE_SECRET"}, {f"{name}_file": str(tmp_path / "secret")}
+    for table in (variable | file, variable | {name: "other"}, file | {name: "other"}):
+        with pytest.raises(ConfigurationError, match=f"are given; say once where the {name} stands$") as caught:
+            configure({"backends": {"x": {"url": url, **table}}})
         assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"option 'password' is given twice"):
+        connect("redis://ann:other@127.0.0.1:1", password_env="STORE_SECRET")
 
 
 def test_an_error_of_a_named_backend_names_it() -> None:

@@ -76,7 +76,7 @@ def test_the_toml_of_a_page_is_read_and_so_are_its_backends(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for text in blocks(page, "toml"):
-        for variable in re.findall(r'^password_env = "(.*)"', text, re.MULTILINE):
+        for variable in re.findall(r'^\w+_env = "(.*)"', text, re.MULTILINE):
             monkeypatch.setenv(variable, "made up")
         path = tmp_path / "stores.toml"
         path.write_text(text, "utf-8")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -31,6 +33,10 @@ _WORDS: Final = {
 }
 
 
+SECRET_PLACES: Final = {"_env": "the variable", "_file": "the file"}
+"""How the name of an option ends that says where the secret of the name before it stands, and what it names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One declared option of a store.
@@ -38,7 +44,8 @@ class Option:
     Attributes:
         type: ``str``, ``int``, ``float`` or ``bool``; what a text is read as, never guessed.
         choices: The only values taken, where there are any.
-        secret: Whether its value is kept out of every URL that is shown.
+        secret: Whether its value is kept out of every URL that is shown, and may stand elsewhere: option ``x`` in the
+            environment variable that ``x_env`` names, or in the file that ``x_file`` does.
     """
 
     type: type[str | int | float | bool] = str
@@ -112,6 +119,24 @@ class StoreURL:
             path = f"/{path}"
         return cls(scheme.lower(), netloc, path, MappingProxyType(merged))
 
+    def with_secrets(self, declared: Mapping[str, Option]) -> StoreURL:
+        """Return the URL with each secret itself in place of the option that says where it stands.
+
+        The line end of a file is no part of it.
+
+        Raises:
+            ConfigurationError: A secret stands in several places, or not where it is said to.
+        """
+        options = dict(self.options)
+        for name in _secrets(declared):
+            given = [place for place in (name, *_places(name)) if place in options]
+            if len(given) > 1:
+                raise ConfigurationError(f"{' and '.join(given)} are given; say once where the {name} stands")
+            for place in given:
+                if place != name:
+                    options[name] = _read_secret(place, options.pop(place))
+        return replace(self, options=MappingProxyType(options))
+
     def read_options(self, declared: Mapping[str, Option]) -> dict[str, Any]:
         """Return the options read as their declared types.
 
@@ -119,7 +144,8 @@ class StoreURL:
             ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
         """
         for name in self.options.keys() - declared.keys():
-            near = get_close_matches(name, declared, n=1, cutoff=0.0)
+            known = [*declared, *(place for secret in _secrets(declared) for place in _places(secret))]
+            near = get_close_matches(name, known, n=1, cutoff=0.0)
             hint = f"; did you mean {near[0]!r}?" if near else ", which takes none"
             raise ConfigurationError(f"unknown option {name!r} for {self.scheme!r}{hint}")
         return {name: declared[name].read(name, value) for name, value in self.options.items()}
@@ -132,6 +158,27 @@ class StoreURL:
         query = urlencode({n: str(v).lower() if isinstance(v, bool) else v for n, v in shown.items()}, safe=":/")
         slashes = "//" if self.netloc or self.path.startswith("/") else ""
         return f"{self.scheme}:{slashes}{netloc}{self.path}{'?' if query else ''}{query}"
+
+
+def _secrets(declared: Mapping[str, Option]) -> list[str]:
+    return [name for name, option in declared.items() if option.secret]
+
+
+def _places(secret: str) -> list[str]:
+    return [secret + ending for ending in SECRET_PLACES]
+
+
+def _read_secret(place: str, value: object) -> str:
+    """Return the secret that stands where an option of the name ``place`` says."""
+    where: str = Option().read(place, os.fspath(value) if isinstance(value, os.PathLike) else value)
+    if place.endswith("_file"):
+        try:
+            return Path(where).read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot read the {place} {where!r}: {error}") from None
+    if where not in os.environ:
+        raise ConfigurationError(f"{place} names the variable {where!r}, which is not set")
+    return os.environ[where]
 
 
 _BUILT_IN: Final = "persistent_collections.backends"

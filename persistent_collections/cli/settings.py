@@ -95,23 +95,29 @@ def _setting(name: str, value: object, source: str) -> dict[str, Any]:
 def _source(session: Session) -> tuple[str, Mapping[str, str]]:
     """Return where the URL of the store comes from, and where each secret of it does."""
     if session.url is not None:
-        return "--url", _secrets_in(session.url, "--url")
+        return "--url", _secrets_in(session.url, {}, "--url")
     name = session.backend or DEFAULT
     if name in configuration.named_backends():
         where = f"{_file(session)}, backends.{name}"
         return where, _secrets_in_file(session, name, where)
     variable = os.environ.get(configuration.VARIABLE)
-    return (configuration.VARIABLE, _secrets_in(variable, configuration.VARIABLE)) if variable else (DEFAULT, {})
+    return (configuration.VARIABLE, _secrets_in(variable, {}, configuration.VARIABLE)) if variable else (DEFAULT, {})
 
 
 def _file(session: Session) -> str:
     return str(session.config) if session.config else "configure() in a module of --models"
 
 
-def _secrets_in(url: str, where: str) -> dict[str, str]:
-    parsed = urls.StoreURL.parse(url)
+def _secrets_in(url: str, beside: Mapping[str, object], where: str) -> dict[str, str]:
+    """Return where each secret comes from of a store whose URL, and options beside it, stand at ``where``."""
+    parsed = urls.StoreURL.parse(url, beside)
     in_netloc = ":" in parsed.netloc.rpartition("@")[0]
-    return {**dict.fromkeys(parsed.options, where), **({"password": where} if in_netloc else {})}
+    found = {**dict.fromkeys(parsed.options, where), **({"password": where} if in_netloc else {})}
+    for name, value in parsed.options.items():
+        for ending, what in urls.SECRET_PLACES.items():
+            if name.endswith(ending):
+                found[name.removesuffix(ending)] = f"{what} {value}, as {where} says"
+    return found
 
 
 def _secrets_in_file(session: Session, name: str, where: str) -> dict[str, str]:
@@ -119,11 +125,7 @@ def _secrets_in_file(session: Session, name: str, where: str) -> dict[str, str]:
         return {}
     table = tomllib.loads(session.config.read_text("utf-8"))["backends"][name]
     options = {"url": table} if isinstance(table, str) else dict(table)
-    found = _secrets_in(options.pop("url"), where) | dict.fromkeys(options, where)
-    for means, what in (("password_env", "the variable"), ("password_file", "the file")):
-        if means in options:
-            found["password"] = f"{what} {options[means]}, as {where} says"
-    return found
+    return _secrets_in(options.pop("url"), options, where)
 
 
 def _default(store: Backend, name: str) -> object:

@@ -110,7 +110,7 @@ def _check(text: str) -> None:
     if url.scheme in _FILES or kind.in_process:
         url.read_options(kind.options)
     else:
-        kind.from_url(url)
+        kind.from_url(url.with_secrets(kind.options))
     if not (url.scheme in _FILES or kind.in_process or "prefix" in kind.options):
         raise ConfigurationError(
             f"a test's place cannot be told from the rest of a {url.scheme}: store, which takes no option 'prefix'; "

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from redis.sentinel import Sentinel
 
+from persistent_collections import configure, current_backend
 from persistent_collections.backends.base import Backend, Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from tests.backends.writer import Writer
-from tests.servers import SERVICE, RunningService, run_server, run_service
+from tests.servers import SERVICE, RunningServer, RunningService, run_server, run_service
 
 KEY = Key("Thing:x")
 CHILD = Key("Thing:x", "child")
@@ -38,6 +40,18 @@ def frail() -> Iterator[RunningService]:
     """Give a service of the test's own."""
     with run_service() as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[RunningServer]:
+    """Give a sentinel that wants a password, also of ``watcher``, of a master that wants another."""
+    with run_server(None, "--requirepass", "hunter1") as master:
+        config = (
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1\nsentinel auth-pass {SERVICE} hunter1\n"
+            "user watcher on >hunter2 +@all allchannels\n"
+        )
+        with run_server(None, "--sentinel", "--requirepass", "hunter2", config=config) as watcher:
+            yield watcher
 
 
 def connect(service: RunningService, options: str = "") -> RedisBackend:
@@ -117,21 +131,42 @@ class TestSentinels:
         ):
             backend.exists([KEY])
 
-    def test_their_password_is_their_own_and_is_not_shown(self) -> None:
-        with run_server(None, "--requirepass", "hunter1") as master:
-            config = f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1\nsentinel auth-pass {SERVICE} hunter1\n"
-            with run_server(None, "--sentinel", "--requirepass", "hunter2", config=config) as watcher:
-                place = f"127.0.0.1:{watcher.port}/{SERVICE}"
-                url = f"redis+sentinel://:hunter1@{place}?sentinel_password=hunter2"
-                with RedisBackend.from_url(StoreURL.parse(url)) as backend:
-                    backend.sequence(KEY).push_right([b"a"])
-                    assert "hunter" not in f"{backend.url} {backend!r}"
-                for wrong, remedy in (("", "'sentinel_password'"), ("?sentinel_password=hunter3", "correct the user")):
-                    url = f"redis+sentinel://:hunter1@{place}{wrong}"
-                    with RedisBackend.from_url(StoreURL.parse(url)) as backend:
-                        with pytest.raises(BackendError, match=remedy) as info:
-                            backend.exists([KEY])
-                        assert "hunter" not in str(info.value)
+    def test_one_password_for_all_is_no_password_of_theirs(self, guarded: RunningServer) -> None:
+        place = f"127.0.0.1:{guarded.port}/{SERVICE}"
+        for wrong, remedy in (("", "'sentinel_password'"), ("?sentinel_password=hunter3", "correct the user")):
+            with RedisBackend.from_url(StoreURL.parse(f"redis+sentinel://:hunter1@{place}{wrong}")) as backend:
+                with pytest.raises(BackendError, match=remedy) as info:
+                    backend.exists([KEY])
+                assert "hunter" not in str(info.value)
+
+    @pytest.mark.parametrize("way", ["", "_env", "_file"])
+    @pytest.mark.parametrize("user", ["", "watcher"])
+    def test_their_password_is_their_own_wherever_it_stands_and_is_not_shown(
+        self, guarded: RunningServer, user: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OWN_PASSWORD", "hunter1")
+        monkeypatch.setenv("THEIR_PASSWORD", "hunter2")
+        (tmp_path / "own").write_text("hunter1\n")
+        (tmp_path / "theirs").write_text("hunter2\n")
+        own, theirs = {
+            "": ("hunter1", "hunter2"),
+            "_env": ("OWN_PASSWORD", "THEIR_PASSWORD"),
+            "_file": (str(tmp_path / "own"), str(tmp_path / "theirs")),
+        }[way]
+        table = {f"password{way}": own, f"sentinel_password{way}": theirs}
+        if user:
+            table["sentinel_username"] = user
+        lines = [f"{name} = {value!r}" for name, value in table.items()]
+        url = f"redis+sentinel://127.0.0.1:{guarded.port}/{SERVICE}"
+        (tmp_path / "stores.toml").write_text("\n".join(["[backends.default]", f"url = '{url}'", *lines]), "utf-8")
+        configure(tmp_path / "stores.toml")
+        try:
+            with current_backend() as backend:
+                backend.sequence(KEY).push_right([b"a"])
+                assert backend.sequence(KEY).pop(0) == b"a"
+                assert "hunter" not in f"{backend.url} {backend!r}"
+        finally:
+            configure({})
 
 
 class TestGivenClients:

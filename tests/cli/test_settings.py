@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -58,6 +59,25 @@ def test_the_option_wins_over_the_variable_and_this_over_the_default(
     assert explained(objects, "--url", "memory:option")["store"] == ("memory:option", "--url")
 
 
+@pytest.mark.parametrize("of", ["--url", "PERSISTENT_COLLECTIONS_URL", "stores.toml, backends.default"])
+def test_config_tells_the_variable_or_the_file_that_a_secret_comes_from(
+    of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objects: Objects
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OWN", "hunter1")
+    (tmp_path / "theirs").write_text("hunter2")
+    where = {"password_env": "OWN", "sentinel_password_file": "theirs"}
+    url = f"rediss+sentinel://127.0.0.1:1/main/0?{urlencode(where)}"
+    (tmp_path / "stores.toml").write_text(f'backends.default = "{url}"', "utf-8")
+    monkeypatch.setenv("PERSISTENT_COLLECTIONS_URL", url)
+    arguments = {"--url": ("--url", url), "PERSISTENT_COLLECTIONS_URL": ()}.get(of, ("--config", "stores.toml"))
+    told = explained(objects, *arguments)
+    assert told["store"] == ("rediss+sentinel://127.0.0.1:1/main/0", of)
+    assert told["password"] == ("[redacted]", f"the variable OWN, as {of} says")
+    assert told["sentinel_password"] == ("[redacted]", f"the file theirs, as {of} says")
+    assert told["ssl_password"] == (None, "default")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -65,6 +85,8 @@ def test_the_option_wins_over_the_variable_and_this_over_the_default(
         ("--url", "redis://127.0.0.1:1/0?retry_for_s=0&password=hunter2"),
         ("--config", "stores.toml", "--backend", "cache"),
         ("--config", "stores.toml", "--backend", "vault"),
+        ("--url", "redis://127.0.0.1:1/0?retry_for_s=0&password_env=VAULT_PASSWORD"),
+        ("--url", "redis+sentinel://127.0.0.1:1/main/0?retry_for_s=0&sentinel_password_env=VAULT_PASSWORD"),
     ],
 )
 def test_no_password_is_shown_by_any_command_nor_in_any_error(arguments: tuple[str, ...], file: str, run: Run) -> None:

@@ -12,7 +12,7 @@ import persistent_collections.backends.json
 import persistent_collections.backends.sqlite
 import persistent_collections.codecs.bcrypt  # noqa: F401
 from persistent_collections import PersistentDict, configure, current_backend
-from tests.servers import RunningServer
+from tests.servers import RunningServer, run_server
 from tests.test_imports import BLOCK
 
 pytest_plugins = ["pytester"]
@@ -149,6 +149,22 @@ def test_a_real_server_keeps_what_others_wrote_and_nothing_of_the_tests(
             f"{server.url}?prefix=app:",
         )
         assert set(client.keys()) == before
+
+
+def test_the_password_of_a_server_may_stand_in_a_file(pytester: pytest.Pytester) -> None:
+    pytester.maketxtfile(password="hunter2")
+    with run_server(None, "--requirepass", "hunter2") as guarded:
+        assert_passes(
+            pytester,
+            """
+            from persistent_collections import PersistentList
+
+            def test_it(persistent_backend):
+                assert PersistentList("x", [1]) == [1]
+            """,
+            "--persistent-backend",
+            f"{guarded.url}?password_file=password.txt",
+        )
 
 
 def test_what_a_test_that_fails_stored_is_gone_too(pytester: pytest.Pytester, server: RunningServer) -> None:
