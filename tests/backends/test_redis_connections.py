@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import shutil
-import subprocess
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -27,7 +25,7 @@ from persistent_collections import (
     current_backend,
 )
 from tests.certificates import Authority
-from tests.servers import PATIENCE_S, RunningServer, binaries, free_port, run_server
+from tests.servers import TLS, RunningServer, run_server
 
 SECRET: Final = "sword/fish@:%?#é&= ~"
 NAME: Final = "under-test"
@@ -154,83 +152,48 @@ def test_a_password_the_server_refuses_is_shown_nowhere(
             assert not [text for text in shown if spelling in text]
 
 
-def speaks_tls(binary: str) -> bool:
-    """Say whether a server was built with TLS: then it misses the certificate, else it ends for want of TLS."""
-    command = [binary, "--port", "0", "--tls-port", "1", "--tls-cert-file", os.devnull, "--tls-key-file", os.devnull]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-    return "Failed to configure TLS" in told.stdout
-
-
-TLS_SERVER: Final = next(
-    (binary for binary in [*binaries(), shutil.which("redis-server")] if binary and speaks_tls(binary)), None
-)
+@pytest.fixture(scope="module")
+def secured(tls_server: str, authority: Authority) -> Iterator[RunningServer]:
+    """Give a server certified as 127.0.0.1 that asks for no certificate."""
+    with run_server(tls_server, "--requirepass", SECRET, tls=TLS(authority)) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
-
-
-@pytest.fixture(scope="module")
-def secured(authority: Authority) -> Iterator[tuple[RunningServer, int]]:
-    """Give a server certified as 127.0.0.1, and its TLS port, where it asks for no certificate."""
-    yield from serve(authority, "no")
-
-
-@pytest.fixture(scope="module")
-def suspicious(authority: Authority) -> Iterator[tuple[RunningServer, int]]:
+def suspicious(tls_server: str, authority: Authority) -> Iterator[RunningServer]:
     """Give a server that asks its clients for a certificate too."""
-    yield from serve(authority, "yes")
+    with run_server(tls_server, "--requirepass", SECRET, tls=TLS(authority, asks_clients=True)) as server:
+        yield server
 
 
-def serve(authority: Authority, asks: str) -> Iterator[tuple[RunningServer, int]]:
-    signed, port = authority.sign("127.0.0.1"), free_port()
-    options = {
-        "--tls-port": port,
-        "--tls-cert-file": signed.certificate,
-        "--tls-key-file": signed.key,
-        "--tls-ca-cert-file": authority.certificate,
-        "--tls-auth-clients": asks,
-        "--requirepass": SECRET,
-    }
-    with run_server(TLS_SERVER, *(str(word) for pair in options.items() for word in pair)) as server:
-        yield server, port
-
-
-@pytest.mark.skipif(TLS_SERVER is None, reason="no server with TLS: install redis-server, as .ci/run does where it can")
 class TestTLS:
     @pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
     def test_a_server_of_a_known_authority_is_spoken_to(
-        self, secured: tuple[RunningServer, int], authority: Authority, scheme: str, make: Make
+        self, secured: RunningServer, authority: Authority, scheme: str, make: Make
     ) -> None:
-        server, port = secured
         options = {"ssl_ca_certs": str(authority.certificate)}
         with (
-            make(f"{scheme}://127.0.0.1:{port}/2", options, SECRET) as backend,
-            client_of(server, 2) as client,
+            make(f"{scheme}://127.0.0.1:{secured.tls_port}/2", options, SECRET) as backend,
+            client_of(secured, 2) as client,
         ):
             PersistentDict("x", backend=backend)["a"] = 1
             assert client.hgetall("PersistentDict:x") == {b"a": b"1"}
             client.flushdb()
 
-    def test_a_server_of_an_unknown_authority_is_refused(
-        self, secured: tuple[RunningServer, int], tmp_path: Path
-    ) -> None:
+    def test_a_server_of_an_unknown_authority_is_refused(self, secured: RunningServer, tmp_path: Path) -> None:
         other = Authority(tmp_path, "other").certificate
         for options in ({}, {"ssl_ca_certs": str(other)}, {"ssl_ca_certs": str(other), "ssl_check_hostname": False}):
             at_once = {**options, "retry_for_s": 60}
             self.refused(secured, "127.0.0.1", at_once, "certificate verify failed.*let 'ssl_ca_certs' name")
         self.spoken_to(secured, "127.0.0.1", {"ssl_cert_reqs": "none", "ssl_check_hostname": False})
 
-    def test_a_server_certified_by_another_name_is_refused(
-        self, secured: tuple[RunningServer, int], authority: Authority
-    ) -> None:
+    def test_a_server_certified_by_another_name_is_refused(self, secured: RunningServer, authority: Authority) -> None:
         options = {"ssl_ca_certs": str(authority.certificate)}
         self.refused(secured, "localhost", options, "'localhost'.*the host it is certified as")
         self.spoken_to(secured, "localhost", {**options, "ssl_check_hostname": False})
 
     def test_a_server_that_asks_for_a_certificate_is_given_it(
-        self, suspicious: tuple[RunningServer, int], authority: Authority
+        self, suspicious: RunningServer, authority: Authority
     ) -> None:
         options = {"ssl_ca_certs": str(authority.certificate)}
         signed = authority.sign("client", "key to the key")
@@ -238,21 +201,42 @@ class TestTLS:
         shown = {"ssl_certfile": str(signed.certificate), "ssl_keyfile": str(signed.key)}
         self.spoken_to(suspicious, "127.0.0.1", {**options, **shown, "ssl_password": "key to the key"})
 
-    def test_a_server_without_tls_is_unavailable(self, secured: tuple[RunningServer, int]) -> None:
-        server, _ = secured
-        self.refused((server, server.port), "127.0.0.1", {"socket_connect_timeout": 0.2})
-
-    def refused(
-        self, at: tuple[RunningServer, int], host: str, options: Mapping[str, object], message: str | None = None
+    @pytest.mark.parametrize("wrong", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+    def test_files_that_are_missing_or_wrong_are_told_at_once(
+        self, suspicious: RunningServer, authority: Authority, tmp_path: Path, wrong: str
     ) -> None:
+        signed = authority.sign("another client")
+        files = {"ssl_ca_certs": authority.certificate, "ssl_certfile": signed.certificate, "ssl_keyfile": signed.key}
+        (tmp_path / "garbage").write_text("garbage")
+        for file in (tmp_path / "garbage", tmp_path / "missing"):
+            options = {name: str(path) for name, path in {**files, wrong: file}.items()}
+            self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' name files that")
+
+    def test_a_key_whose_password_is_wrong_is_told_at_once(
+        self, suspicious: RunningServer, authority: Authority
+    ) -> None:
+        signed = authority.sign("locked client", "key to the key")
+        options = {
+            "ssl_ca_certs": str(authority.certificate),
+            "ssl_certfile": str(signed.certificate),
+            "ssl_keyfile": str(signed.key),
+            "ssl_password": "another key",
+        }
+        self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' name files that")
+
+    def test_a_server_without_tls_is_unavailable(self, secured: RunningServer) -> None:
+        plain = replace(secured, tls_port=secured.port)
+        self.refused(plain, "127.0.0.1", {"socket_connect_timeout": 0.2})
+
+    def refused(self, at: RunningServer, host: str, options: Mapping[str, object], message: str | None = None) -> None:
         with (
-            connect(f"rediss://{host}:{at[1]}", password=SECRET, **{"retry_for_s": 0, **options}) as backend,
+            connect(f"rediss://{host}:{at.tls_port}", password=SECRET, **{"retry_for_s": 0, **options}) as backend,
             pytest.raises(BackendUnavailable, match=message),
         ):
             PersistentDict("x", backend=backend)["a"] = 1
 
-    def spoken_to(self, at: tuple[RunningServer, int], host: str, options: Mapping[str, object]) -> None:
-        with connect(f"rediss://{host}:{at[1]}", retry_for_s=0, password=SECRET, **options) as backend:
+    def spoken_to(self, at: RunningServer, host: str, options: Mapping[str, object]) -> None:
+        with connect(f"rediss://{host}:{at.tls_port}", retry_for_s=0, password=SECRET, **options) as backend:
             items = PersistentDict[str, int]("x", backend=backend)
             items["a"] = 1
             assert items.pop("a") == 1

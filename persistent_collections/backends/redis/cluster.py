@@ -148,6 +148,9 @@ class Cluster(Server):
                     self._learn(last=node)
             return None
         place = (error.host or node.address.rpartition(":")[0], error.port)
+        # What is said if no node takes it in the end: two that name each other, or keys of which some have moved.
+        told = f"slot {error.slot_id} is said to be at {place[0]}:{place[1]}"
+        failure.error = TryAgainError(told, status_code="TRYAGAIN")
         if isinstance(error, MovedError):
             member = self._member(place)
             with suppress(Failure):
@@ -175,7 +178,8 @@ class Cluster(Server):
             try:
                 [slots] = member.attempt([_SLOTS])
             except Failure as caught:
-                failure = caught
+                if failure is None or is_passing(failure.error):
+                    failure = caught
                 continue
             if isinstance(slots, ResponseError):
                 failure = Failure(slots, nothing_done=True)
@@ -219,7 +223,7 @@ class Cluster(Server):
                 raise replies
             if isinstance(replies[0], ResponseError):
                 raise Failure(replies[0], nothing_done=True)
-            owned, leaving = _read_view(replies[0])
+            owned, leaving = _read_view(replies[0], member.place[0])
             holdings.setdefault(member.place, _Holding(member, set(), set())).owned.update(owned)
             for slot, place in leaving.items():
                 holdings.setdefault(place, _Holding(self._member(place), set(), set())).coming.add(slot)
@@ -268,26 +272,33 @@ def _text(host: bytes | str | None) -> str:
     return host.decode() if isinstance(host, bytes) else host or ""
 
 
-def _read_view(view: bytes) -> tuple[set[int], dict[int, Address]]:
+def _read_view(view: bytes, host: str) -> tuple[set[int], dict[int, Address]]:
     """Return which slots a node serves, and where the keys of which of them are being moved, as it says itself.
+
+    Args:
+        view: What it says.
+        host: What it goes by: where that is the name it announces, the others go by theirs, and else by their IP, since
+            they may be certified as the one and not as the other.
 
     Source: Redis ``CLUSTER NODES``; ``[93->-id]`` stands for a slot that is migrating to a node.
     """
-    places: dict[str, Address] = {}
+    places: dict[str, tuple[Address, Address]] = {}
     own: list[str] = []
+    by_name = False
     for line in view.decode().splitlines():
-        name, where, flags, _, _, _, _, _, *slots = line.split()
-        host, _, port = where.partition("@")[0].rpartition(":")
-        places[name] = host, int(port)
+        node, where, flags, _, _, _, _, _, *slots = line.split()
+        address, _, named = where.partition("@")
+        (ip, _, port), hostname = address.rpartition(":"), f"{named},".split(",")[1]
+        places[node] = (ip, int(port)), (hostname, int(port))
         if "myself" in flags.split(","):
-            own = slots
+            own, by_name = slots, hostname == host
     owned: set[int] = set()
-    leaving: dict[int, str] = {}
+    leaving: dict[int, Address] = {}
     for part in own:
         slot, arrow, target = part.strip("[]").partition("->-")
-        if arrow:
-            leaving[int(slot)] = target
+        if arrow and target in places:
+            leaving[int(slot)] = places[target][by_name]
         elif not part.startswith("["):
             first, _, final = part.partition("-")
             owned.update(range(int(first), int(final or first) + 1))
-    return owned, {slot: places[target] for slot, target in leaving.items() if target in places}
+    return owned, leaving

@@ -75,7 +75,18 @@ _REFUSALS: Final = {
 }
 _OTHER: Final = _Refusal("see its log")
 _WRONG_TYPE: Final = "WRONGTYPE"
-_UNTRUSTED: Final = "certificate verify failed"
+_HOPELESS: Final = {
+    re.compile("certificate verify failed"): (
+        "let 'ssl_ca_certs' name the authority that certifies it, and the URL the host it is certified as"
+    ),
+    re.compile(r"PEM lib|\[X509: |Error 2 connecting to [^/]*:\d"): (  # a socket that is missing is named by its path
+        "let the options 'ssl_…' name files that are there and belong together"
+    ),
+    re.compile("ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_REQUIRED)"): (
+        "let 'ssl_certfile' and 'ssl_keyfile' name a certificate of an authority that it knows"
+    ),
+}
+"""What no connection is made for and never will be, and what to do about it."""
 # In the text of an error a script passes on, the code stands anywhere.
 _REASON: Final = re.compile("|".join(rf"\b{reason}\b" for reason in (_WRONG_TYPE, *_REFUSALS)))
 
@@ -99,7 +110,7 @@ def is_passing(error: RedisError) -> bool:
     """Say whether the same command may well succeed a moment later."""
     if is_reply(error):
         return _REFUSALS.get(_reason(error), _OTHER).passing
-    return _UNTRUSTED not in str(error)
+    return _hopeless(error) is None
 
 
 def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: bool) -> PersistentCollectionsError:
@@ -116,9 +127,7 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
     if is_reply(error):
         explained = _refused(_reason(error), text, subject, server)
     elif nothing_done:
-        remedy = "see that it runs and that the URL is right"
-        if _UNTRUSTED in text:
-            remedy = "let 'ssl_ca_certs' name the authority that certifies it, and the URL the host it is certified as"
+        remedy = _hopeless(error) or "see that it runs and that the URL is right"
         explained = BackendUnavailable(
             f"{subject.name!r}: the server at {server} cannot be reached ({text}); nothing was done; {remedy}"
         )
@@ -136,6 +145,11 @@ def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
     shape = "set" if subject.shape == "members" else subject.shape
     return WrongShapeError(f"{subject.name!r} does not hold a {shape}; open it as what it is, or choose another id")
+
+
+def _hopeless(error: RedisError) -> str | None:
+    """Return what to do about an error that does not pass by itself, None of one that may."""
+    return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
 
 
 def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:

@@ -181,11 +181,10 @@ class Server:
                 hops += 1
                 continue
             nothing_done = failure.nothing_done or repeatable
-            passing = named is not None or is_passing(failure.error)
             about = commands[0][0], subject.name, node.address, type(failure.error).__name__
             if not nothing_done:
                 _LOG.warning("%s of %r at %s: %s, and it may have been done", *about)
-            if not (nothing_done and passing and patience.pause()):
+            if not (nothing_done and is_passing(failure.error) and patience.pause()):
                 raise explain(failure.error, subject, node.address, nothing_done=nothing_done)
             _LOG.debug("%s of %r at %s: %s, and it is tried again", *about)
 

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from persistent_collections.backends.redis.cluster import Address
-from persistent_collections.backends.redis.failures import is_reply
+from persistent_collections.backends.redis.failures import is_passing
 from persistent_collections.backends.redis.places import ClusterPlace, Place, SentinelPlace, ServerPlace
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
@@ -143,21 +143,29 @@ class _Sentinels(Sentinel):
     def discover_master(self, service_name: str) -> Address:
         """Return the master's address; the sentinel that knows it is asked first the next time.
 
-        Theirs moves that sentinel within the list in place, by which two threads at once may lose another, and takes a
-        wrong password for a lost connection.
+        Theirs moves that sentinel within the list in place, by which two threads at once may lose another, and does not
+        say why none was of use.
+
+        Raises:
+            RedisError: None names one, and what keeps each of them from being asked will not pass by itself.
+            MasterNotFoundError: None names one at this moment.
         """
-        sentinels, refusal = self.sentinels, None
+        sentinels, failures = self.sentinels, list[RedisError]()
         for sentinel in sentinels:
             try:
                 masters: Any = sentinel.sentinel_masters()
                 state = masters.get(service_name)
             except RedisError as error:
-                refusal = error if is_reply(error) else refusal
+                failures.append(error)
                 continue
             if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
                 self.sentinels = [sentinel, *(other for other in sentinels if other is not sentinel)]
                 return state["ip"], state["port"]
-        raise refusal or MasterNotFoundError(f"none of the sentinels names a master for {service_name!r}")
+        failures.sort(key=is_passing)
+        if len(failures) == len(sentinels) and not is_passing(failures[0]):
+            raise failures[0]
+        why = f": {failures[0]}" if failures else ""
+        raise MasterNotFoundError(f"none of the sentinels names a master for {service_name!r}{why}")
 
 
 def _settings(placed: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
