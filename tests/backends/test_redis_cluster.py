@@ -186,6 +186,30 @@ class TestSlotsThatMove:
             timer.join()
             assert not backend.exists([KEY, CHILD])
 
+    def test_nodes_that_name_each_other_are_unavailable_and_nothing_was_done(
+        self, cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slot = slot_of(cluster, b"Thing:x")
+        source, target = cluster.owner(slot), another(cluster, slot)
+        with connect(cluster, "retry_for_s=0.1") as backend:
+            backend.sequence(KEY).push_right([b"a"])
+            cluster.begin_move(slot, target)
+            cluster.move_keys(slot, target)
+            with monkeypatch.context() as patched:
+                patched.setattr("persistent_collections.backends.redis.server.MOST_HOPS", 0)
+                with (
+                    connect(cluster, "retry_for_s=0") as hasty,
+                    pytest.raises(BackendUnavailable, match=rf"slot {slot} .*:{target.port}; its slots are moving"),
+                ):
+                    hasty.sequence(KEY).push_right([b"b"])
+            with source.client() as client, target.client() as other:
+                client.cluster("SETSLOT", slot, "NODE", other.cluster("MYID"))
+            with pytest.raises(BackendUnavailable, match=rf"slot {slot} is said .*its slots are moving"):
+                backend.sequence(KEY).push_right([b"b"])
+            cluster.end_move(slot, target)
+            backend.sequence(KEY).push_right([b"c"])
+            assert items(backend, KEY) == [b"a", b"c"]
+
     def test_no_write_is_lost_or_done_twice_while_slots_move(self, cluster: RunningCluster) -> None:
         keys = [Key(f"Thing:{number}", "child") for number in range(4)]
         slots = [slot_of(cluster, key.root.encode()) for key in keys]
