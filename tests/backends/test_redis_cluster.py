@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import chain, permutations
+from typing import Final
 
 import pytest
 import redis
 
-from persistent_collections.backends.base import Backend, Delete, Key, Replace, SetOperation
+from persistent_collections.backends.base import (
+    Backend,
+    Delete,
+    Key,
+    Replace,
+    SetDeadline,
+    SetFields,
+    SetOperation,
+)
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.redis.names import SlotNames
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from persistent_collections.moving import copy
+from tests.backends.test_redis_outages import MAX_ITEMS, OPERATIONS, Operation, Trial
 from tests.backends.writer import Writer
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, wait_until
 
@@ -283,6 +293,60 @@ class TestSlotsThatMove:
                 cluster.move_keys(slot, cluster.nodes[to])
                 cluster.end_move(slot, cluster.nodes[to])
             assert sorted(seen) == sorted(keys)
+
+
+class TestScriptsWhileASlotMoves:
+    """A script is refused what it has itself deleted, and nothing undoes what it did before."""
+
+    WAITING: Final = frozenset({"Record.create", "list.extend, staged", "list[:] = ..., staged", "apply"})
+    """What may wait, since it needs a key that is not there, or that of what is staged."""
+
+    @pytest.mark.parametrize("deadline", [False, True], ids=["", "with a deadline"])
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_all_is_done_or_nothing_is(
+        self, cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch, name: str, *, deadline: bool
+    ) -> None:
+        monkeypatch.setattr("persistent_collections.backends.redis.server.MAX_ITEMS", MAX_ITEMS)
+
+        def prepare(backend: Backend) -> None:
+            OPERATIONS[name].prepare(backend)
+            if deadline:
+                backend.apply([SetDeadline(key, 1000) for key in backend.keys("")])
+
+        operation = Operation(prepare, OPERATIONS[name].run)
+        with connect(cluster, "retry_for_s=0") as backend, connect(cluster, "retry_for_s=30") as observer:
+            for already_moved in (False, True):
+                tried = Trial(backend, observer)
+                tried.run(operation, self.moving(cluster, observer, already_moved=already_moved))
+                assert tried.outcomes["done"] or name in self.WAITING
+
+    @contextmanager
+    def moving(self, cluster: RunningCluster, observer: RedisBackend, *, already_moved: bool) -> Iterator[None]:
+        """Move the slots of all keys from before the block to after it, and the keys before or after it."""
+        slots = {slot_of(cluster, key.root.encode()) for key in observer.keys("")}
+        targets = {slot: another(cluster, slot) for slot in slots}
+        for slot, target in targets.items():
+            cluster.begin_move(slot, target)
+            if already_moved:
+                cluster.move_keys(slot, target)
+        yield
+        for slot, target in targets.items():
+            cluster.move_keys(slot, target)
+            cluster.end_move(slot, target)
+
+    def test_more_fields_than_one_command_deletes_go_with_the_rest_of_the_step(self, cluster: RunningCluster) -> None:
+        fields = {f"{number:05}": b"x" for number in range(9000)}
+        with connect(cluster, "retry_for_s=0") as backend, connect(cluster, "retry_for_s=30") as observer:
+            backend.apply([Replace(KEY, {"00000": b"x"}), Replace(CHILD, [b"a"])])
+            with self.moving(cluster, observer, already_moved=False):
+                backend.apply([SetFields(KEY, dict.fromkeys(fields)), Delete(CHILD)])
+                assert not backend.exists([KEY])
+                assert not backend.exists([CHILD])
+            backend.apply([Replace(KEY, fields), Replace(CHILD, [b"a"])])
+            with self.moving(cluster, observer, already_moved=False):
+                backend.apply([Replace(KEY, {"a": b"1"}), Replace(CHILD, [b"b"])])
+                assert backend.mapping(KEY).get_all() == {"a": b"1"}
+                assert items(backend, CHILD) == [b"b"]
 
 
 class TestNodesThatFail:

@@ -73,7 +73,7 @@ def on_set(run: Callable[[PersistentSet[str]], object], *start: str) -> Operatio
 
 
 def on_owner(run: Callable[[Backend], object]) -> Operation:
-    return Operation(lambda backend: Owner("x", backend=backend, name="before", tags=["a"]), run)
+    return Operation(lambda backend: Owner("x", backend=backend, name="before", tags=["a"], notes={"a": "b"}), run)
 
 
 def assign(target: Any, place: object, value: object) -> None:
@@ -84,8 +84,8 @@ def repeat(items: PersistentList[Any]) -> None:
     items *= 2
 
 
-def toggle(items: PersistentSet[str]) -> None:
-    items ^= {"a", "c"}
+def toggle(items: PersistentSet[str], *members: str) -> None:
+    items ^= set(members)
 
 
 FEW: Final[list[object]] = [3, 1, 2, 1]
@@ -107,6 +107,8 @@ OPERATIONS: Final = {
     "list.sort": on_list(lambda items: items.sort(), FEW),
     "list *= 2": on_list(repeat, FEW),
     "list[1:3] = ...": on_list(lambda items: assign(items, slice(1, 3), [7, 8, 9]), FEW),
+    "list[:] = ...": on_list(lambda items: assign(items, slice(None), [7]), FEW),
+    "list[:] = ..., to nothing": on_list(lambda items: assign(items, slice(None), []), FEW),
     "list.extend, staged": on_list(lambda items: items.extend(MANY), FEW),
     "list[:] = ..., staged": on_list(lambda items: assign(items, slice(None), MANY), FEW),
     "dict[...] = ...": on_dict(lambda items: assign(items, "a", 2), a=1),
@@ -119,10 +121,12 @@ OPERATIONS: Final = {
     "dict[...].append": on_dict(lambda items: items["a"].append(2), a=[1]),
     "set.add": on_set(lambda items: items.add("c"), "a", "b"),
     "set.pop": on_set(lambda items: items.pop(), "a"),
-    "set ^= ...": on_set(toggle, "a", "b"),
+    "set ^= ...": on_set(lambda items: toggle(items, "a", "c"), "a", "b"),
+    "set ^= ..., to nothing": on_set(lambda items: toggle(items, "a", "b"), "a", "b"),
     "Record(...)": on_owner(lambda backend: Owner("x", backend=backend, name="after", tags=["b"], notes={"c": "d"}).id),
     "Record.create": on_owner(lambda backend: Owner.create("y", backend=backend, name="new", tags=["b"]).id),
     "Record.delete": on_owner(lambda backend: Owner.ref("x", backend=backend).delete()),
+    "record's children = ...": on_owner(lambda backend: Owner("x", backend=backend, tags=["b", "c"], notes={}).id),
     "record's child.append": on_owner(lambda backend: Owner.ref("x", backend=backend).tags.append("b")),
     "apply": Operation(
         lambda backend: backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b"])]),

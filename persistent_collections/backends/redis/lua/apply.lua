@@ -35,9 +35,10 @@ end
 local list, at = items(4 + 5 * #changes)
 local inherited = time_left({unpack(KEYS, 1, tonumber(ARGV[2]))})
 
-local function take(command, name, count)
-  feed(command, name, list, at, at + count - 1)
+-- Return where the next `count` items begin and end.
+local function take(count)
   at = at + count
+  return at - count, at - 1
 end
 
 for _, change in ipairs(changes) do
@@ -47,15 +48,13 @@ for _, change in ipairs(changes) do
   if what == 'deadline' then
     if change.a then redis.call('PEXPIRE', name, change.a) else redis.call('PERSIST', name) end
   elseif what == 'fields' then
-    local names_at = at
-    at = at + change.a
-    take('HSET', name, change.b)
-    feed('HDEL', name, list, names_at, names_at + change.a - 1)
+    local first, last = take(change.a)
+    feed('HSET', name, list, take(change.b))
     settle(name, left)
+    drop(name, list, first, last)
   else
-    redis.call('UNLINK', name)
-    if what ~= 'delete' then take(what, name, change.a) end
-    settle(name, left)
+    put(what, name, list, take(change.a))
+    if change.a > 0 then settle(name, left) end
   end
 end
 return found

@@ -49,10 +49,41 @@ local function items(first)
   return list, 1, #list
 end
 
+-- Delete those fields of a hash that are among list[first..last].
+local function drop(name, list, first, last)
+  local rest = redis.call('HLEN', name)
+  for from = first, last, PIECE do
+    if rest == 0 then return end -- the key is gone, see put()
+    rest = rest - feed('HDEL', name, list, from, math.min(from + PIECE - 1, last))
+  end
+end
+
+-- Put list[first..last] in place of all that `name` holds, by the command that adds them. What is new comes first, what
+-- was there goes after it: a script that runs while its slot moves to another node of a cluster is refused a key that it
+-- has deleted itself, and would end halfway. So no script comes back to a key that it may have emptied.
+local function put(command, name, list, first, last)
+  if first > last then
+    redis.call('UNLINK', name)
+  elseif command == 'RPUSH' then
+    local n = redis.call('LLEN', name)
+    feed(command, name, list, first, last)
+    redis.call('LTRIM', name, n, -1)
+  else
+    local step, all, remove = 1, 'SMEMBERS', 'SREM'
+    if command == 'HSET' then step, all, remove = 2, 'HKEYS', 'HDEL' end
+    local stay, gone = {}, {}
+    for i = first, last, step do stay[list[i]] = true end
+    for _, item in ipairs(redis.call(all, name)) do
+      if not stay[item] then gone[#gone + 1] = item end
+    end
+    feed(command, name, list, first, last)
+    feed(remove, name, gone, 1, #gone)
+  end
+end
+
 -- Put list[first..last] in place of all that KEYS[1] holds.
 local function rewrite(command, list, first, last)
   local left = time_left(KEYS)
-  redis.call('UNLINK', KEYS[1])
-  feed(command, KEYS[1], list, first, last)
-  settle(KEYS[1], left)
+  put(command, KEYS[1], list, first, last)
+  if first <= last then settle(KEYS[1], left) end
 end

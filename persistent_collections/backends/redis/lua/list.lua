@@ -28,6 +28,7 @@ end
 -- Put list[first..last] in place of the items from..to-1 of n, moving whichever side of them is shorter.
 local function splice(n, from, to, list, first, last)
   if from == to and first > last then return end
+  if from == 0 and to == n then return rewrite('RPUSH', list, first, last) end
   local left = time_left(KEYS)
   if from < n - to then
     local head = from == 0 and {} or redis.call('LRANGE', KEYS[1], 0, from - 1) -- 0, -1 would be all of it
@@ -36,7 +37,7 @@ local function splice(n, from, to, list, first, last)
     feed('LPUSH', KEYS[1], reversed(head, 1, from), 1, from)
   else
     local tail = redis.call('LRANGE', KEYS[1], to, -1)
-    if from == 0 then redis.call('UNLINK', KEYS[1]) else redis.call('LTRIM', KEYS[1], 0, from - 1) end
+    redis.call('LTRIM', KEYS[1], 0, from - 1)
     feed('RPUSH', KEYS[1], list, first, last)
     feed('RPUSH', KEYS[1], tail, 1, #tail)
   end

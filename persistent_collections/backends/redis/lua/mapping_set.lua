@@ -3,5 +3,5 @@ local list, first, last = items(3)
 local kept = first + ARGV[2]
 local left = time_left(KEYS)
 feed('HSET', KEYS[1], list, kept, last)
-feed('HDEL', KEYS[1], list, first, kept - 1)
 settle(KEYS[1], left)
+drop(KEYS[1], list, first, kept - 1)

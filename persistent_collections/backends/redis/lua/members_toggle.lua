@@ -7,5 +7,5 @@ for i, found in ipairs(ask('SMISMEMBER', KEYS[1], list, first, last)) do
 end
 local left = time_left(KEYS)
 feed('SADD', KEYS[1], absent, 1, #absent)
-feed('SREM', KEYS[1], there, 1, #there)
 settle(KEYS[1], left)
+feed('SREM', KEYS[1], there, 1, #there)
