@@ -126,7 +126,9 @@ OPERATIONS: Final = {
     "Record(...)": on_owner(lambda backend: Owner("x", backend=backend, name="after", tags=["b"], notes={"c": "d"}).id),
     "Record.create": on_owner(lambda backend: Owner.create("y", backend=backend, name="new", tags=["b"]).id),
     "Record.delete": on_owner(lambda backend: Owner.ref("x", backend=backend).delete()),
-    "record's children = ...": on_owner(lambda backend: Owner("x", backend=backend, tags=["b", "c"], notes={}).id),
+    "record's children = ...": on_owner(
+        lambda backend: Owner("x", backend=backend, name="before", tags=["b", "c"], notes={}).id
+    ),
     "record's child.append": on_owner(lambda backend: Owner.ref("x", backend=backend).tags.append("b")),
     "apply": Operation(
         lambda backend: backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b"])]),

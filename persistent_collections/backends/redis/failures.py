@@ -63,7 +63,7 @@ _REFUSALS: Final = {
     "READONLY": _Refusal("it is a replica: let the URL name the master", passing=True),
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
-    "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
+    "NOREPLICAS": _Refusal("see its option min-replicas-to-write", BackendUnavailable, passing=True),
     "NOPERM": _NO_RIGHT,
     "has no permissions": _NO_RIGHT,  # a script's command, from version 7 on
     "executing the script can't": _NO_RIGHT,  # and before
