@@ -289,6 +289,9 @@ class TestRefusals:
                 lambda: backend.sequence(CHILD, [KEY]).push_right([b"d"]),
                 lambda: backend.sequence(CHILD).compare_and_set(0, b"a", b"d"),
                 lambda: backend.apply([SetFields(KEY, {"g": b"2"}), Replace(CHILD, [b"d"])]),
+                lambda: backend.apply([Replace(KEY, {"g": b"2"}), Replace(CHILD, [b"d"])]),
+                lambda: backend.mapping(KEY).replace({"g": b"2"}),
+                lambda: backend.sequence(CHILD).replace([b"d"]),
             ):
                 with pytest.raises(BackendError, match="maxmemory"):
                     write()
@@ -300,9 +303,26 @@ class TestRefusals:
             backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b", b"c"])])
             client.config_set("maxmemory", "1")
             backend.apply([Delete(KEY), Replace(CHILD, [b"d"])])
-            backend.sequence(CHILD).replace([b"e", b"f"])
             assert not backend.exists([KEY])
-            assert items(backend, CHILD) == [b"e", b"f"]
+            assert items(backend, CHILD) == [b"d"]
+
+    def test_a_server_that_wants_more_replicas_is_waited_for(self) -> None:
+        with (
+            run_server(None, "--min-replicas-to-write", "1") as lonely,
+            connect(lonely, "retry_for_s=0.2") as backend,
+            lonely.client() as client,
+        ):
+            for write in (
+                lambda: backend.sequence(KEY).push_right([b"a"]),
+                lambda: backend.sequence(KEY, [CHILD]).push_right([b"a"]),
+                lambda: backend.apply([Replace(KEY, [b"a"])]),
+            ):
+                with pytest.raises(BackendUnavailable, match="see its option min-replicas-to-write"):
+                    write()
+            assert not backend.exists([KEY])
+            with connect(lonely) as patient, soon(lambda: client.config_set("min-replicas-to-write", 0)):
+                patient.sequence(KEY).push_right([b"b"])
+            assert items(backend) == [b"b"]
 
     def test_a_user_without_the_right_is_told(self, server: RunningServer) -> None:
         with server.client() as client:

@@ -201,7 +201,8 @@ class Cluster(Server):
         if owners.count(None) > self._owners.count(None):
             return False
         self._owners = owners
-        self._members = {place: member for place, member in self._members.items() if place in places}
+        known = self._members.copy()  # another thread may add to it
+        self._members = {place: member for place, member in known.items() if place in places}
         return None not in owners
 
     def _member(self, place: Address) -> Member:

@@ -70,7 +70,7 @@ _REFUSALS: Final = {
     "READONLY": _Refusal("it is a replica: let the URL name the master", passing=True),
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
-    "NOREPLICAS": _Refusal("it wants more replicas; see its option min-replicas-to-write"),
+    "NOREPLICAS": _Refusal("see its option min-replicas-to-write", BackendUnavailable, passing=True),
     "NOPERM": _NO_RIGHT,
     "has no permissions": _NO_RIGHT,  # a script's command, from version 7 on
     "executing the script can't": _NO_RIGHT,  # and before
@@ -152,6 +152,11 @@ def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
     shape = "set" if subject.shape == "members" else subject.shape
     return WrongShapeError(f"{subject} does not hold a {shape}; open it as what it is, or choose another id")
+
+
+def _hopeless(error: RedisError) -> str | None:
+    """Return what to do about an error that does not pass by itself, None of one that may."""
+    return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
 
 
 def _hopeless(error: RedisError) -> str | None:

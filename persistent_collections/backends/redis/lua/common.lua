@@ -83,7 +83,7 @@ end
 
 -- Put list[first..last] in place of all that KEYS[1] holds.
 local function rewrite(command, list, first, last)
-  local left = time_left(KEYS)
+  local left = inherited()
   put(command, KEYS[1], list, first, last)
   if first <= last then settle(KEYS[1], left) end
 end
