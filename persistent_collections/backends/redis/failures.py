@@ -159,11 +159,6 @@ def _hopeless(error: RedisError) -> str | None:
     return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
 
 
-def _hopeless(error: RedisError) -> str | None:
-    """Return what to do about an error that does not pass by itself, None of one that may."""
-    return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
-
-
 def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
     if reason == _WRONG_TYPE:
         return wrong_shape(subject)
