@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Number
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from persistent_collections.backends.base import MappingStore
 from persistent_collections.codecs.base import Codec
@@ -18,7 +18,7 @@ class Counter(NamedTuple):
         key: What it is stored under in ``owner``.
         owner: A dict or a record.
         declared: The type it is declared as, if any.
-        zero: What it counts as while nothing is stored.
+        zero: What it counts as while nothing is stored; 0 stands for the zero of the declared type.
     """
 
     key: object
@@ -52,9 +52,10 @@ def increment(counter: Counter, by: Any) -> Any:
             if total is not None:
                 return total
         _require_number(by, f"{counter.name} is incremented by a number, not by {type(by).__name__}")
+        zero = counter.zero or _zero(counter.declared)
         for _ in attempts(counter.name):
             data = store.get(field)
-            value = counter.zero if data is None else codec.decode(data)
+            value = zero if data is None else codec.decode(data)
             _require_number(value, f"{counter.name} holds a {type(value).__name__}, which cannot be incremented")
             total_data = codec.encode(value + by)
             if store.compare_and_set(field, data, total_data):
@@ -62,6 +63,12 @@ def increment(counter: Counter, by: Any) -> Any:
     except (EncodeError, DecodeError) as error:
         raise counter.owner._located(counter.key, error) from error.__cause__
     raise AssertionError("attempts() ends by raising")
+
+
+def _zero(declared: Any) -> Any:
+    """Return what a number declared so counts as while nothing is stored: that of its type, else 0."""
+    kind = get_args(declared)[0] if get_origin(declared) is Annotated else declared
+    return kind() if isinstance(kind, type) and issubclass(kind, Number) else 0
 
 
 def _require_number(value: object, complaint: str) -> None:

@@ -37,6 +37,8 @@ def rows(records: Iterable[Fetched], names: Sequence[str]) -> Iterator[dict[str,
 
     Cost: 1 round trip a store and ``PAGE_SIZE`` records, 1 more where some have none of the fields.
     """
+    if not names:
+        raise TypeError("fetch takes the names of the fields to read, such as fetch('id', 'name')")
     stores = ((resolve(_record(record)._choice), record) for record in records)
     for _, group in groupby(stores, key=lambda pair: id(pair[0])):
         while page := list(islice(group, PAGE_SIZE)):

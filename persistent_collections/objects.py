@@ -238,7 +238,7 @@ class PersistentObject(ABC):
             ObjectNotFound: The object does not exist.
             ValueError: A ``datetime`` is naive, or a number not finite or too large for a ``timedelta``.
         """
-        self._set_deadline(_seconds_until(when))
+        self._set_deadline(seconds_until(when))
 
     def persist(self) -> None:
         """Take back the deadline, if there is one. Cost: 1 round trip.
@@ -509,7 +509,13 @@ def _register(cls: type[PersistentObject]) -> None:
         _generation += 1
 
 
-def _seconds_until(when: float | timedelta | datetime) -> float:
+def seconds_until(when: float | timedelta | datetime) -> float:
+    """Return the seconds until a deadline.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: A ``datetime`` is naive, or a number not finite or too large for a ``timedelta``.
+    """
     if isinstance(when, datetime):
         if when.utcoffset() is None:
             raise ValueError("a deadline is an aware datetime; give it a tzinfo")

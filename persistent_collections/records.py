@@ -6,13 +6,23 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
+from datetime import datetime, timedelta
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
 from typing_extensions import Format, get_annotations
 
 from persistent_collections.annotations import type_variables
-from persistent_collections.backends.base import Backend, Change, Delete, Key, MappingStore, Replace, SetFields
+from persistent_collections.backends.base import (
+    Backend,
+    Change,
+    Delete,
+    Key,
+    MappingStore,
+    Replace,
+    SetDeadline,
+    SetFields,
+)
 from persistent_collections.codecs.base import Codec
 from persistent_collections.config import BackendSource
 from persistent_collections.containers import Origin, PersistentCollection, bound_codec, plain
@@ -20,8 +30,8 @@ from persistent_collections.counting import Counter, increment
 from persistent_collections.errors import DecodeError, EncodeError, ObjectExists, UnknownFieldError
 from persistent_collections.fetching import Reader, rows
 from persistent_collections.nested import Place, editing, hold, wrote_back
-from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random
-from persistent_collections.schema import MISSING, Declaration, Field, compiled, declarations, require_distinct
+from persistent_collections.objects import CodecSource, PersistentObject, generation, id_or_random, seconds_until
+from persistent_collections.schema import CHILD, MISSING, Declaration, Field, compiled, declarations, require_distinct
 from persistent_collections.spelling import suggestion
 
 T = TypeVar("T")
@@ -34,7 +44,7 @@ def child() -> Any:
 
         friends: PersistentList["User"] = child()
     """
-    return MISSING
+    return CHILD
 
 
 class _BoundField(NamedTuple):
@@ -219,13 +229,28 @@ class Record(_Declared, abstract=True):
         return cls._schema().fields
 
     @classmethod
-    def create(cls, id: str | int | None = None, /, *, backend: BackendSource | None = None, **values: Any) -> Self:
+    def create(
+        cls,
+        id: str | int | None = None,
+        /,
+        *,
+        backend: BackendSource | None = None,
+        expire: float | timedelta | datetime | None = None,
+        **values: Any,
+    ) -> Self:
         """Store a record that does not exist yet, decided in the store. Cost: 1 round trip.
+
+        Args:
+            id: As for :class:`Record`.
+            backend: As for :class:`Record`.
+            expire: When it is to vanish, in the same step; as for :meth:`expire`.
+            values: As for :class:`Record`.
 
         Raises:
             ObjectExists: It exists already; nothing was written.
             ValueError: No value is given, so that there is nothing to store.
         """
+        ttl_s = None if expire is None else seconds_until(expire)
         record = cls.ref(id_or_random(id), backend=backend)
         bound: _Bound = record._now()
         changes = record._changes(*record._encoded(bound, values))
@@ -239,7 +264,8 @@ class Record(_Declared, abstract=True):
         changed = {change.key for change in changes}
         absent: list[Change] = [Delete(key) for key in record._family() if key not in changed]
         required = [replace(change, must_be_absent=True) for change in [*absent, *changes]]
-        if any(bound.backend.apply(required, record._family())):
+        deadlines = [] if ttl_s is None else [SetDeadline(key, ttl_s) for key in record._family()]
+        if any(bound.backend.apply([*required, *deadlines], record._family())):
             raise ObjectExists(f"{record.key!r} exists already; load it, or choose another id")
         return record
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from persistent_collections.codecs.bcrypt import PasswordHash
 
 MISSING: Final[Any] = object()
+CHILD: Final[Any] = object()
+"""What ``child()`` gives: no default, and the word that the annotation is a collection."""
 """The default of a field that has none."""
 
 _ZEROS: Final = (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)
@@ -117,6 +119,9 @@ def declarations(
     """
     defaults = {name: value for name, value in vars(cls).items() if not hasattr(value, "__get__")}
     found = {name: field._replace(default=defaults[name]) for name, field in inherited.items() if name in defaults}
+    lost = [name for name, value in defaults.items() if value is CHILD and name not in {**annotations, **inherited}]
+    if lost:
+        raise TypeError(f"{cls.__name__}: {lost[0]!r} has no annotation; write {lost[0]}: PersistentList[…] = child()")
     for name, annotation in annotations.items():
         if name.startswith("_") or _is_class_variable(annotation):
             continue
@@ -162,7 +167,8 @@ def compiled(cls: type[PersistentObject], declaration: Declaration, source: Code
 
 
 def _compiled(cls: type[PersistentObject], declaration: Declaration, source: CodecSource | None) -> Field:
-    owner, name, annotation, default = declaration
+    owner, name, annotation, given = declaration
+    default = MISSING if given is CHILD else given
     declared = cls._evaluated(annotation, owner)
     bare = not type_variables((evaluate(annotation, owner, names_in_module(owner)),))
     stored, chosen = name, None
@@ -177,6 +183,11 @@ def _compiled(cls: type[PersistentObject], declaration: Declaration, source: Cod
     field = _settled(Field(name, check_name("field", stored), declared, chosen, default, zero, owner, bare), source)
     if is_child(field.declared):
         _check_child(field, cls)
+    elif given is CHILD:
+        raise TypeError(
+            "child() is for a PersistentList, PersistentDict or PersistentSet; what is declared so is a value of the "
+            "record, and needs none"
+        )
     else:
         _check(field)
     return field

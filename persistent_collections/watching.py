@@ -28,7 +28,10 @@ PAUSE_S: Final = 0.01
 LARGE: Final = 1000
 """How many items a list has at least for a search that reads all of them to be worth a warning."""
 
-_RECORDS: Final = "fields of {} {} records were read one after another; fetch(records, …) reads them all in one step"
+_RECORDS: Final = (
+    "fields of {} {} records were read one after another; fetch() of the list, the set or all() that gave them, or "
+    "fetch(records, …), reads them all in one step"
+)
 _VALUES: Final = "{} values of a {} were read one after another; items() or copy() reads them all in one step"
 _ITEMS: Final = "{} items of a {} were read one after another; iterate over it, or read a slice such as [:]"
 _WRITES: Final = {

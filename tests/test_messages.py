@@ -147,10 +147,10 @@ def test_a_collection_names_the_key_or_item_it_was_given(rex: Any) -> None:
 def test_a_key_is_called_a_key_and_a_member_a_member(store: Backend) -> None:
     wrong: Any = 1
     assert told(lambda: PersistentDict("d", {wrong: 1})) == (
-        "'PersistentDict:d': a key of type int where keys are str; declare their type, as PersistentDict[int, V]"
+        "'PersistentDict:d': a key of type int where keys are str; give a str, or declare PersistentDict[int, V]"
     )
     assert told(lambda: PersistentSet("s", {wrong})) == (
-        "'PersistentSet:s': a member of type int where members are str; declare their type, as PersistentSet[int]"
+        "'PersistentSet:s': a member of type int where members are str; give a str, or declare PersistentSet[int]"
     )
     assert told(lambda: PersistentSet[int]("s").add("x")).startswith(  # type: ignore[arg-type] # as a user may
         "'PersistentSet:s': a member of type str is refused: "

@@ -299,7 +299,7 @@ RECORD = {
     "update": [Case(lambda r: r.update(name="y", size=3, weight=0.5))],
     "increment": [Case(lambda r: r.increment("size")), Case(lambda r: r.increment("weight", 0.5), 2)],
     "edit": [Case(lambda r: edit(r.edit("tags"), lambda value: value.append("x")), 2)],
-    "create": [Case(lambda r: r.create("new", name="x")), Case(create_again)],
+    "create": [Case(lambda r: r.create("new", name="x", expire=60)), Case(create_again)],
 }
 
 FAMILY = {

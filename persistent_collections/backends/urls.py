@@ -62,7 +62,8 @@ class Option:
             read = self._convert(value)
         except (KeyError, ValueError, TypeError):
             shown = "" if self.secret else f", not {value!r}"
-            raise ConfigurationError(f"option {name!r} takes a {self.type.__name__}{shown}") from None
+            text = " ('on' or 'off' in a URL)" if self.type is bool else ""
+            raise ConfigurationError(f"option {name!r} takes a {self.type.__name__}{text}{shown}") from None
         if self.choices and read not in self.choices:
             raise ConfigurationError(f"option {name!r} is one of {', '.join(map(str, self.choices))}, not {value!r}")
         return read

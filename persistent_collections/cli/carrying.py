@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from persistent_collections import moving
 from persistent_collections.backends.base import Backend
-from persistent_collections.cli.failing import tell
+from persistent_collections.cli.failing import Exit, failed, tell
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session, require_there, store_called
 from persistent_collections.cli.texts import as_json, clean, some
+from persistent_collections.errors import PersistentCollectionsError
 from persistent_collections.objects import classes
 
 PrefixOption = Annotated[str, typer.Option(metavar="PREFIX", help="Only objects whose key starts with it.")]
@@ -111,12 +112,24 @@ def _progress(what: str, count: Callable[[], int | None], undeclared: Counter[st
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_seen) as progress:
         task = progress.add_task(what, total=count() if is_seen else None)
 
+        so_far = 0
+
         def told(done: int, key: str) -> None:
+            nonlocal so_far
+            so_far = done
             type_name = key.partition(":")[0]
             undeclared.update({type_name} - classes.keys())
             progress.update(task, completed=done)
 
-        yield told
+        try:
+            yield told
+        except PersistentCollectionsError as error:
+            if not so_far or what == "export":
+                raise
+            progress.stop()
+            failed(error)
+            tell(f"that was after {so_far} objects, which stay; once it is mended, the same command goes on")
+            raise typer.Exit(Exit.STORE) from None
 
 
 def _count(backend: Backend, prefix: str) -> int:

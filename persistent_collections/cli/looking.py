@@ -62,6 +62,13 @@ def show(context: typer.Context, key: KeyArgument, *, json: JSONOption = False) 
     if shape is None and not any(children.values()):
         raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
     print_object(reading, shape, reading.pages(place, shape) if shape else (), children, json=json)
+    tell_of_children(session, place)
+
+
+def tell_of_children(session: Session, place: Key) -> None:
+    """Say that the children of what may be a record are not shown, where no class is known that declares any."""
+    if place.child is None and not session.known.class_of(place.root):
+        tell(f"children of {str(place)!r}, if it is a record, are shown where its class is known: --models yourapp")
 
 
 def print_object(

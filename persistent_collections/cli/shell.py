@@ -37,12 +37,13 @@ def shell(context: typer.Context) -> None:
     if not sys.stdin.isatty():
         _run(sys.stdin.buffer.read(), module)
         return
-    try:
+    ipython = None
+    with suppress(ImportError):
         ipython = import_module("IPython")
-    except ImportError:
-        _start_python(banner, module)
-    else:
+    if ipython:
         _start_ipython(ipython, banner, module)
+    else:  # outside of any except clause, which every error at the prompt would be told to come from
+        _start_python(banner, module)
 
 
 def _banner(session: Session, names: Iterable[str]) -> str:

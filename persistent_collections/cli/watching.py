@@ -14,7 +14,14 @@ import typer
 from persistent_collections.backends.base import Content, Description, Entry, Key, Shape
 from persistent_collections.backends.simple import SHAPES
 from persistent_collections.cli.failing import UsageError, tell
-from persistent_collections.cli.looking import JSONOption, KeyArgument, deadline_facts, place_row, print_object
+from persistent_collections.cli.looking import (
+    JSONOption,
+    KeyArgument,
+    deadline_facts,
+    place_row,
+    print_object,
+    tell_of_children,
+)
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.reading import Reading
 from persistent_collections.cli.session import Session, key_of
@@ -64,6 +71,7 @@ def watch(
         raise UsageError(f"--interval takes seconds, more than 0 and up to {_LONGEST_S}, not {interval}")
     reading = Reading(session.store, session.known)
     keys = [place] if place.child is not None else session.known.family(place.root)
+    tell_of_children(session, place)
     seen: Seen = reading.snapshot(keys)
     if any(seen.values()):
         _print_all(reading, seen, json=json)

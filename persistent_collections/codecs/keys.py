@@ -38,7 +38,7 @@ class _TextKeys(KeyCodec):
             kind = type(key).__name__
             declaration = f"PersistentDict[{kind}, V]" if self._what == "key" else f"PersistentSet[{kind}]"
             raise EncodeError(
-                f"a {self._what} of type {kind} where {self._what}s are str; declare their type, as {declaration}"
+                f"a {self._what} of type {kind} where {self._what}s are str; give a str, or declare {declaration}"
             )
         return key if key.isascii() else checked_text(key, ())
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from redis.connection import AbstractConnection
+from typer.testing import CliRunner
 
 from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet, connect
 from persistent_collections.backends.base import Key
 from persistent_collections.backends.sqlite.database import Database
+from persistent_collections.cli.app import app
 from tests.cli.conftest import MODELS, Objects, Run
 from tests.cli.models import Sailor
 from tests.servers import RunningServer
@@ -301,3 +303,17 @@ def test_a_child_that_cannot_be_read_hides_nothing_of_its_record(tmp_path: Path,
         "child": "Sailor:ann:ports",
         "type": "unreadable",
     }
+
+
+def test_children_that_no_class_declares_are_said_not_to_be_shown(tmp_path: Any, run: Run) -> None:
+    url = f"sqlite:{tmp_path}/a.db"
+    with connect(url) as store:
+        store.mapping(Key("Unheard:x")).set_many({"name": b"Ann"})
+        store.sequence(Key("Unheard:x", "crew")).push_right([b"Sailor:bob"])
+    PersistentDict("plain", {"a": 1}, backend=url)
+
+    def told(key: str) -> str:
+        return CliRunner().invoke(app, ["--url", url, "show", key], prog_name="persistent-collections").stderr
+
+    assert "children of 'Unheard:x', if it is a record, are shown where its class is known" in told("Unheard:x")
+    assert told("PersistentDict:plain") == ""

@@ -92,6 +92,7 @@ def test_at_a_terminal_it_says_which_store_and_writes_down_nothing_that_is_typed
     ) as running:
         os.close(theirs)
         os.write(ours, b"print('is', Sailor.ref('ann').key, store.url, len('TheForce'))\n")
+        os.write(ours, b"1 / 0\n")
         os.write(ours, b"exit\n" if ipython else b"exit(3)\n")
         told = b""
         try:
@@ -106,5 +107,7 @@ def test_at_a_terminal_it_says_which_store_and_writes_down_nothing_that_is_typed
     assert "Sailor" in text
     assert "is Sailor:ann redis://ann@127.0.0.1:1/0 8" in text
     assert ("IPython" in text) == ipython
+    assert "ZeroDivisionError" in text
+    assert "another exception" not in text, "an error at the prompt comes from what was typed there alone"
     assert "hunter2" not in text
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"TheForce" in file.read_bytes()]

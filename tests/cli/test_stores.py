@@ -47,6 +47,17 @@ def test_a_codec_that_nothing_tells_is_asked_for_as_it_is_given(source: str, tmp
     run(*MODELS, "--codec", "PersistentDict:settings=json", "copy", source, f"sqlite:{tmp_path}/target.db")
 
 
+def test_a_copy_that_stops_on_its_way_says_how_far_it_came_and_goes_on(tmp_path: Path, run: Run) -> None:
+    source, target = f"json:{tmp_path}/source?fsync=off", f"sqlite:{tmp_path}/target.db"
+    for name in ("a", "b"):
+        PersistentDict(name, {"theme": "dark"}, backend=source)
+    told = run("--codec", "PersistentDict:a=json", "copy", source, target, status=3)
+    assert "--codec 'PersistentDict:b=json'" in told
+    assert "after 1 objects, which stay" in told
+    assert PersistentDict("a", backend=target) == {"theme": "dark"}
+    assert run("--codec", "json", "copy", source, target).startswith("copied 1, replaced 0, skipped 0, equal 1")
+
+
 def invoke(*arguments: str, given: str | None = None) -> Result:
     """Run a command, and give what it wrote on each stream."""
     return CliRunner().invoke(app, arguments, input=given, prog_name="persistent-collections")

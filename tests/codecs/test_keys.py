@@ -187,7 +187,11 @@ def test_unlike_keys_have_unlike_texts() -> None:
 @pytest.mark.parametrize(
     ("declared", "key", "message"),
     [
-        (str, 1, r"a key of type int where keys are str; declare their type, as PersistentDict\[int, V\]"),
+        (
+            str,
+            1,
+            r"a key of type int where keys are str; give a str, or declare PersistentDict\[int, V\]",
+        ),
         (str, Role.ADMIN, r"PersistentDict\[Role, V\]"),
         (str, Text("a"), r"PersistentDict\[Text, V\]"),
         (str, "\ud800", "lone surrogate"),

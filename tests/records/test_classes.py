@@ -4,9 +4,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
 
 import pytest
+from annotated_types import Ge
 
 from persistent_collections import (
     Backend,
@@ -302,3 +304,32 @@ def test_dicts_and_lists_of_a_subclass_are_their_own_type(store: Backend) -> Non
     assert type(holder["log"]) is Log
     with pytest.raises(EncodeError):
         log.append("x")  # type: ignore[arg-type] # the wrong type is what this test is about
+
+
+def test_child_stands_for_a_collection_that_is_declared() -> None:
+    with pytest.raises(TypeError, match=r"Lost: 'tags' has no annotation; write tags: PersistentList\[…\] = child\(\)"):
+
+        class Lost(Record):
+            tags = child()
+
+    with pytest.raises(TypeError, match=r"field 'tags' of Plain: child\(\) is for a PersistentList, PersistentDict or"):
+
+        class Plain(Record):
+            tags: list[str] = child()
+
+
+def test_a_number_that_is_not_stored_counts_as_the_zero_of_its_type(store: Backend) -> None:
+    class Account(Record):
+        owner: str
+        balance: Decimal
+        ratio: float
+        limited: Annotated[Decimal, Ge(0)]
+
+    account = Account("x", owner="Ann")
+    assert [repr(account.increment(name, 1)) for name in ("balance", "ratio", "limited")] == [
+        "Decimal('1')",
+        "1.0",
+        "Decimal('1')",
+    ]
+    assert repr(PersistentDict[str, Decimal]("sums").increment("a", 2)) == "Decimal('2')"
+    assert PersistentDict[str, Any]("any").increment("a") == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from persistent_collections import Backend, ObjectNotFound, PersistentDict, PersistentList
+from persistent_collections import Backend, ObjectExists, ObjectNotFound, PersistentDict, PersistentList
 from tests.records.models import Person
 
 HOUR = timedelta(hours=1)
@@ -199,6 +199,21 @@ def test_a_record_created_anew_has_no_deadline(store: Backend) -> None:
     time.sleep(0.1)
     again = Person.create("leia", name="Leia")
     assert again.ttl() is None
+
+
+def test_a_record_is_created_with_its_deadline_children_and_all(store: Backend) -> None:
+    leia = Person.create("leia", name="Leia", scores={"a": 1}, expire=HOUR)
+    leia.friends.append(leia)
+    assert 3000 < left(leia) <= 3600
+    assert 3000 < left(leia.scores) <= 3600
+    assert 3000 < left(leia.friends) <= 3600
+    assert Person.create("han", scores={"a": 1}, expire=timedelta(hours=1)).ttl()
+    with pytest.raises(ObjectExists):
+        Person.create("leia", name="Another", expire=1)
+    assert 3000 < left(leia) <= 3600
+    with pytest.raises(ValueError, match="aware datetime"):
+        Person.create("luke", name="Luke", expire=datetime(2030, 1, 1))
+    assert not Person.ref("luke")
 
 
 def test_collections_of_their_own_have_deadlines_too(store: Backend) -> None:

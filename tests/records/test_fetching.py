@@ -149,3 +149,9 @@ def test_a_page_of_a_thousand_friends_takes_three_round_trips(
         sent.clear()
         assert sum(1 for _ in Friend.all(backend=backend).fetch("email")) == 1000
         assert len(sent) <= 5
+
+
+def test_fetch_of_no_field_is_refused(store: Backend) -> None:
+    Friend("luke", name="Luke")
+    with pytest.raises(TypeError, match="fetch takes the names of the fields"):
+        list(Friend.all().fetch())
