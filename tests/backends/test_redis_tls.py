@@ -32,9 +32,9 @@ THEIRS: Final = {"sentinel_username": "app", "sentinel_password": "hunter2"}
 Running = RunningCluster | RunningService
 
 
-class Pilot(Record):
+class Corvette(Record):
     name: str
-    wingmen: PersistentList[Pilot] = child()
+    wingmen: PersistentList[Corvette] = child()
     notes: PersistentDict[str, int] = child()
 
 
@@ -82,11 +82,11 @@ def another(cluster: RunningCluster, slot: int) -> RunningServer:
 
 def fly(backend: Backend) -> None:
     """Write and read records with children."""
-    pilots = [Pilot(f"p{number}", backend=backend, name=f"{number}", notes={"a": number}) for number in range(20)]
+    pilots = [Corvette(f"p{number}", backend=backend, name=f"{number}", notes={"a": number}) for number in range(20)]
     pilots[0].wingmen.extend(pilots[1:])
     assert [row["name"] for row in fetch(pilots[0].wingmen, "name")] == [f"{number}" for number in range(1, 20)]
     assert [pilot.notes["a"] for pilot in pilots] == list(range(20))
-    assert Pilot.count(backend=backend) == 20
+    assert Corvette.count(backend=backend) == 20
     assert all(pilot.delete() for pilot in pilots)
     assert not list(backend.keys(""))
 
@@ -94,7 +94,7 @@ def fly(backend: Backend) -> None:
 def refusal(url: str, kind: type[BackendError], **options: Any) -> str:
     """Return what a store says that does not connect."""
     with connect(url, **options) as backend, pytest.raises(kind) as info:
-        Pilot("luke", backend=backend, name="Luke", wingmen=[])
+        Corvette("luke", backend=backend, name="Luke", wingmen=[])
     return str(info.value)
 
 
@@ -158,19 +158,19 @@ class TestSettings:
 
 class TestSlotsThatMove:
     def test_what_moves_and_has_moved_is_found(self, cluster: RunningCluster, trusted: dict[str, Any]) -> None:
-        slot = slot_of(cluster, "Pilot:luke")
+        slot = slot_of(cluster, "Corvette:luke")
         with connect(cluster.url, **trusted, retry_for_s=0) as backend:
-            luke = Pilot("luke", backend=backend, name="Luke", notes={"a": 1})
+            luke = Corvette("luke", backend=backend, name="Luke", notes={"a": 1})
             luke.wingmen.append(luke)  # what has keys that are not there has to wait
             for number in range(2, 5):
                 target = another(cluster, slot)
                 cluster.begin_move(slot, target)
                 luke.name = f"{number}"
-                assert Pilot.count(backend=backend) == 1
+                assert Corvette.count(backend=backend) == 1
                 while cluster.move_keys(slot, target):
                     pass
                 luke.notes["a"] = number
-                assert Pilot.count(backend=backend) == 1
+                assert Corvette.count(backend=backend) == 1
                 cluster.end_move(slot, target)
                 assert luke.to_dict() == {"name": f"{number}"}
                 assert luke.notes == {"a": number}
@@ -183,13 +183,13 @@ class TestSlotsThatMove:
             seed = f"rediss+cluster://localhost:{cluster.nodes[0].tls_port}"
             with connect(seed, **trusted, retry_for_s=0) as backend:
                 fly(backend)
-                luke = Pilot("luke", backend=backend, name="Luke")
-                slot = slot_of(cluster, "Pilot:luke")
+                luke = Corvette("luke", backend=backend, name="Luke")
+                slot = slot_of(cluster, "Corvette:luke")
                 target = another(cluster, slot)
                 cluster.begin_move(slot, target)
-                assert Pilot.count(backend=backend) == 1
+                assert Corvette.count(backend=backend) == 1
                 cluster.move_keys(slot, target)
-                assert Pilot.count(backend=backend) == 1
+                assert Corvette.count(backend=backend) == 1
                 assert luke.name == "Luke"
                 cluster.end_move(slot, target)
                 assert luke.name == "Luke"
@@ -205,9 +205,9 @@ class TestFailover:
             found_at(cluster, {**trusted, "retry_for_s": 30}) as backend,
         ):
             luke = next(
-                Pilot(f"p{number}", backend=backend, name="Luke", notes={"a": 1})
+                Corvette(f"p{number}", backend=backend, name="Luke", notes={"a": 1})
                 for number in range(1000)
-                if cluster.owner(slot_of(cluster, f"Pilot:p{number}")) is cluster.nodes[0]
+                if cluster.owner(slot_of(cluster, f"Corvette:p{number}")) is cluster.nodes[0]
             )
             with Writer(backend, Key(str(luke), "wingmen")) as writer:
                 writer.wait(10)
@@ -230,7 +230,7 @@ class TestFailover:
             run_service(tls_server, *USER, tls=TLS(authority)) as service,
             found_at(service, {**trusted, "retry_for_s": 30}) as backend,
         ):
-            luke = Pilot("luke", backend=backend, name="Luke", notes={"a": 1})
+            luke = Corvette("luke", backend=backend, name="Luke", notes={"a": 1})
             with Writer(backend, Key(str(luke), "wingmen")) as writer:
                 writer.wait(10)
                 with service.servers[0].client() as client:
