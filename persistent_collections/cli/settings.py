@@ -42,9 +42,9 @@ def config(
 
 
 def backends(*, json: JSONOption = False) -> None:
-    """List the stores by the schemes of their URLs, and what any URL may ask for.
+    """List the stores by the schemes of their URLs.
 
-    For those that are not there it says what to install.
+    It says what any URL may ask for too and, for what is not there, what to install.
     """
     points = {point.name: point.value for point in entry_points(group=urls.ENTRY_POINT_GROUP)}
     targets: dict[str, list[str]] = {}
