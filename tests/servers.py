@@ -29,6 +29,8 @@ ATTEMPTS = 5
 MASTERS = 3
 SLOTS = 16384
 SERVICE = "main"
+REPLICATED = ("--repl-diskless-sync-delay", "0")
+"""With which a master waits for no second replica before it sends its data to one."""
 
 
 def binaries() -> list[str]:
@@ -171,6 +173,15 @@ class RunningServer:
         self.stop()
         raise RuntimeError(f"{self.command[0]} did not start on port {self.port}")
 
+    def wait_until_it_follows(self) -> None:
+        """Return once the server, a replica, has what its master has.
+
+        Raises:
+            RuntimeError: It has not in time.
+        """
+        with self.client() as client:
+            wait_until(lambda: client.info("replication")["master_link_status"] == "up", "a replica did not follow")
+
 
 @contextmanager
 def run_server(
@@ -228,6 +239,8 @@ class RunningCluster:
         for node in self.nodes:
             with node.client() as client:
                 wait_until(lambda: _is_whole(client, len(self.nodes)), "the cluster did not come up")
+        for replica in self.nodes[MASTERS:]:
+            replica.wait_until_it_follows()
 
     def owner(self, slot: int) -> RunningServer:
         """Return the node that serves ``slot`` as the first node that runs sees it."""
@@ -286,7 +299,10 @@ def run_cluster(
     """
     own = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-no-failover", "no")
     with ExitStack() as stack:
-        nodes = [stack.enter_context(run_server(binary, *own, *options, tls=tls)) for _ in range(MASTERS + replicas)]
+        nodes = [
+            stack.enter_context(run_server(binary, *own, *REPLICATED, *options, tls=tls))
+            for _ in range(MASTERS + replicas)
+        ]
         clients = [stack.enter_context(node.client()) for node in nodes]
         for number, client in enumerate(clients):
             client.cluster("SET-CONFIG-EPOCH", number + 1)
@@ -329,6 +345,7 @@ class RunningService:
         Raises:
             RuntimeError: They did not in time.
         """
+        self.servers[1].wait_until_it_follows()
         for sentinel in self.sentinels:
             with sentinel.client() as client:
                 wait_until(partial(_is_watched, client, len(self.sentinels)), "the sentinels did not come up")
@@ -344,9 +361,9 @@ def run_service(binary: str | None = None, *options: str, tls: TLS | None = None
         tls: How they speak TLS, if they are to.
     """
     with ExitStack() as stack:
-        master = stack.enter_context(run_server(binary, *options, tls=tls))
+        master = stack.enter_context(run_server(binary, *REPLICATED, *options, tls=tls))
         replicaof = ("--replicaof", "127.0.0.1", str(master.public_port))
-        replica = stack.enter_context(run_server(binary, *replicaof, *options, tls=tls))
+        replica = stack.enter_context(run_server(binary, *replicaof, *REPLICATED, *options, tls=tls))
         config = (
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.public_port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} 1000\n"

@@ -195,6 +195,8 @@ class TestSlotsThatMove:
                 assert luke.name == "Luke"
 
 
+# Where a server is killed between connection and handshake, Python's ssl leaves the socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 class TestFailover:
     @pytest.mark.slow
     def test_a_replica_takes_over_in_a_cluster(
