@@ -505,7 +505,8 @@ class Record(_Declared, abstract=True):
             field = fields[name]
             try:
                 if not field.child:
-                    items[field.stored] = bound.fields[name].encode(value)
+                    unset = value is None and field.unset_is_none
+                    items[field.stored] = None if unset else bound.fields[name].codec.encode(value)
                 elif not (collection := self._child(field, field.child))._is_same(value):
                     children.append(Replace(collection._key, collection._whole(bound.backend, value)))
             except TypeError as error:

@@ -47,7 +47,8 @@ class _TextKeys(KeyCodec):
 
     def encode_all(self, keys: Iterable[Any]) -> Collection[str]:
         texts = keys if type(keys) is set else list(keys)
-        return texts if {*map(type, texts)} <= {str} and "".join(texts).isascii() else super().encode_all(texts)
+        are_str = [*map(type, texts)].count(str) == len(texts)
+        return texts if are_str and "".join(texts).isascii() else super().encode_all(texts)
 
     def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:
         return texts

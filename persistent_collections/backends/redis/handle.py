@@ -55,7 +55,7 @@ class Handle:
         if makes_key and self._kin:
             return int(self._run_with(FEED, items, command))
         if len(items) <= MAX_ITEMS:
-            return int(self._write(command, *items))
+            return int(self._server.ask(self._subject, (command, self._name, *items), repeatable=False))
         pieces = (items[start : start + MAX_ITEMS] for start in range(0, len(items), MAX_ITEMS))
         commands = [(command, self._name, *piece) for piece in pieces]
         return sum(self._server.transact(self._subject, commands, repeatable=False))
