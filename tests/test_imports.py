@@ -198,7 +198,8 @@ except Exception as error:
 """
     kind, message = run(script, tmp_path)
     assert kind == "ConfigurationError"
-    needed = rf"(this store|the codec 'bcrypt') needs [^;]*: pip install 'persistent-collections\[{extra}\]'"
+    install = rf"pip install 'persistent-collections\[{extra}\]'"
+    needed = rf"(this store|the codec 'bcrypt'|the option 'spans') needs [^;]*: {install}"
     assert re.fullmatch(needed, message)
 
 

@@ -16,7 +16,7 @@ try:
     from opentelemetry.trace import SpanKind, StatusCode, TracerProvider, get_tracer
 except ImportError as error:
     raise ConfigurationError(
-        "spans need the API of OpenTelemetry: pip install 'persistent-collections[opentelemetry]'"
+        "the option 'spans' needs the API of OpenTelemetry: pip install 'persistent-collections[opentelemetry]'"
     ) from error
 
 R = TypeVar("R")

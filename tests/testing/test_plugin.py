@@ -89,7 +89,7 @@ def test_a_store_that_is_watched_warns_in_tests_and_is_forgotten_after_them(
     assert set(config._connected) == before
     pytester.makepyfile("def test_it(): pass")
     done = pytester.runpytest_inprocess("--persistent-backend", watched.replace("=on", "=often"))
-    assert "option 'warnings' takes a bool, not 'often'" in str(done.stderr)
+    assert "option 'warnings' takes a bool ('on' or 'off' in a URL), not 'often'" in str(done.stderr)
 
 
 def test_the_fixture_makes_a_fresh_fakeredis_the_default(pytester: pytest.Pytester) -> None:
