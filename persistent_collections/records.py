@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, replace
-from datetime import datetime, timedelta
 from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
@@ -235,7 +234,7 @@ class Record(_Declared, abstract=True):
         /,
         *,
         backend: BackendSource | None = None,
-        expire: float | timedelta | datetime | None = None,
+        expire: Any = None,  # what expire() takes; a narrower type would refuse create(id, **form), a dict[str, str]
         **values: Any,
     ) -> Self:
         """Store a record that does not exist yet, decided in the store. Cost: 1 round trip.
