@@ -163,7 +163,11 @@ class Trial:
         return self.state()
 
     def state(self) -> State:
-        return {key: read_content(self.observer, key) for key in self.observer.keys("")}
+        """Return what is stored; what a server that stalled executes between two of these reads is waited for."""
+        seen = None
+        while seen != (now := {key: read_content(self.observer, key) for key in self.observer.keys("")}):
+            seen = now
+        return now
 
     def undisturbed(self, operation: Operation) -> Undisturbed:
         before = self.prepare(operation)
