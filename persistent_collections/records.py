@@ -504,7 +504,7 @@ class Record(_Declared, abstract=True):
             field = fields[name]
             try:
                 if not field.child:
-                    unset = value is None and field.unset_is_none
+                    unset = value is None and field.unset_is_none  # encode() of the field, less a call for each
                     items[field.stored] = None if unset else bound.fields[name].codec.encode(value)
                 elif not (collection := self._child(field, field.child))._is_same(value):
                     children.append(Replace(collection._key, collection._whole(bound.backend, value)))

@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields, Shape
 from persistent_collections.backends.redis.mapping import RedisMapping, flat, sorted_out
-from persistent_collections.backends.redis.members import RedisMembers, encoded
+from persistent_collections.backends.redis.members import RedisMembers
 from persistent_collections.backends.redis.sequence import RedisSequence
+from persistent_collections.backends.redis.texts import encode_all
 
 _LONGEST_MS: Final = 2**53  # the greatest a Lua number holds exactly: some 285,000 years
 
@@ -67,7 +68,7 @@ def _put(content: Content) -> tuple[str, Sequence[bytes | str]]:
         case list():
             return RedisSequence.put_command, content
         case _:
-            return RedisMembers.put_command, encoded(content)
+            return RedisMembers.put_command, encode_all(content)
 
 
 def _milliseconds(seconds: float) -> int:

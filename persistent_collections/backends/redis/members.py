@@ -36,16 +36,16 @@ class RedisMembers(Handle, MemberStore):
         return set(self._decoded(self._read("SMEMBERS")))
 
     def add(self, members: AbstractSet[str]) -> int:
-        return self._feed("SADD", encoded(members), makes_key=True)
+        return self._feed("SADD", encode_all(members), makes_key=True)
 
     def remove(self, members: AbstractSet[str]) -> int:
-        return self._feed("SREM", encoded(members), makes_key=False)
+        return self._feed("SREM", encode_all(members), makes_key=False)
 
     def retain(self, members: AbstractSet[str]) -> None:
-        self._run_with(MEMBERS_RETAIN, encoded(members))
+        self._run_with(MEMBERS_RETAIN, encode_all(members))
 
     def toggle(self, members: AbstractSet[str]) -> None:
-        self._run_with(MEMBERS_TOGGLE, encoded(members))
+        self._run_with(MEMBERS_TOGGLE, encode_all(members))
 
     def pop_any(self) -> str | None:
         member = self._write("SPOP")
@@ -58,7 +58,7 @@ class RedisMembers(Handle, MemberStore):
             raise
 
     def replace(self, members: AbstractSet[str]) -> None:
-        self._put_instead(encoded(members))
+        self._put_instead(encode_all(members))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
         """Combine sets; on a cluster, those of other slots are read each at a moment of its own."""
@@ -76,8 +76,3 @@ class RedisMembers(Handle, MemberStore):
 
     def _decoded(self, members: Sequence[bytes]) -> list[str]:
         return decode_all(members, self._subject.name)
-
-
-def encoded(members: AbstractSet[str]) -> Sequence[bytes | str]:
-    """Return members as they are stored."""
-    return encode_all(members)

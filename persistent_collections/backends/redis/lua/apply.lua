@@ -33,7 +33,7 @@ for i, change in ipairs(changes) do
 end
 
 local list, at = items(4 + 5 * #changes)
-local inherited = time_left({unpack(KEYS, 1, tonumber(ARGV[2]))})
+local kin_left = time_left({unpack(KEYS, 1, tonumber(ARGV[2]))})
 
 -- Return where the next `count` items begin and end.
 local function take(count)
@@ -44,7 +44,7 @@ end
 for _, change in ipairs(changes) do
   local name, what = change.name, change.what
   local left = redis.call('PTTL', name)
-  if left == -2 then left = inherited end
+  if left == -2 then left = kin_left end
   if what == 'deadline' then
     if change.a then redis.call('PEXPIRE', name, change.a) else redis.call('PERSIST', name) end
   elseif what == 'fields' then
