@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -81,7 +82,9 @@ PARTS: Final[dict[str, Callable[[Effort, Path], Any]]] = {
     "redis": _redis,
     "imports": _imports,
     "codecs": lambda effort, _: codec_costs.measured(effort.rounds, effort.batch),
-    "sqlite": lambda effort, _: stores.measured(stores.SQLITE, effort.in_sqlite, effort.rounds, None),
+    "sqlite": lambda effort, _: stores.measured(
+        stores.SQLITE, effort.in_sqlite, effort.rounds, None, time.process_time
+    ),
     "json": lambda effort, _: stores.measured(stores.JSON, effort.in_json, effort.rounds // 3 or 1, None),
 }
 

@@ -15,7 +15,7 @@ import msgpack  # type: ignore[import-untyped] # it ships no types
 
 from benchmarks.timing import Figures, Row, race
 from persistent_collections import connect
-from persistent_collections.containers import bound_codec
+from persistent_collections.collections.binding import bindings, bound_codec
 
 SCALARS: Final = 1000
 """Calls in a batch; of long values a hundredth."""
@@ -23,7 +23,7 @@ SCALARS: Final = 1000
 PERSON: Final = {"name": "Luke Skywalker", "age": 23, "score": 1.5, "active": True, "email": "luke@example.com"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Person:
     """Five fields."""
 
@@ -86,7 +86,7 @@ def _rows(name: str, values: dict[str, tuple[Any, Any, Any]], batch: int) -> lis
     made = []
     with connect("memory:") as backend:
         for title, (declared, value, counterpart) in values.items():
-            codec = bound_codec(backend, declared, [name], in_schema=False)
+            codec = bound_codec(bindings(backend), declared, [name], in_schema=False)
             calls = max(1, batch // 100) if isinstance(value, list) else batch
             pairs = {
                 "encode": (partial(write, counterpart), partial(codec.encode, value)),

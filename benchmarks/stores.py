@@ -11,6 +11,7 @@ import os
 import shelve
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
@@ -25,7 +26,7 @@ import tinydb
 from sqlitedict import SqliteDict  # type: ignore[import-untyped] # it ships no types
 from tinydb import where
 
-from benchmarks.timing import Call, Figures, Row, affordable, race
+from benchmarks.timing import Call, Clock, Figures, Row, affordable, race
 from persistent_collections import PersistentDict, PersistentList, connect
 
 BATCH: Final = 10
@@ -271,6 +272,8 @@ CYCLES: Final = {
     "del d[k]": "field",
     "l.append(v)": "end",
     "l.pop()": "end",
+    "l.insert(0, v)": "start",
+    "l.pop(0)": "start",
     "l.insert(middle, v)": "middle",
     "l.pop(middle)": "middle",
 }
@@ -291,6 +294,8 @@ def calls(store: Store, size: int) -> dict[str, Call]:
     """Return what a store does for each row."""
     new, deleted, turn, middle = count(size).__next__, count(size).__next__, count().__next__, size // 2
     fields, items = store
+    push_left = getattr(items, "appendleft", lambda item: items.insert(0, item))
+    pop_left = getattr(items, "popleft", lambda: items.pop(0))
     return {
         "d[k]": lambda i: fields[f"field {i}"],
         "k in d": lambda i: f"field {i}" in fields,
@@ -301,12 +306,16 @@ def calls(store: Store, size: int) -> dict[str, Call]:
         "l[i]": lambda i: items[i],
         "l.append(v)": lambda i: items.append(value_of(i)),
         "l.pop()": lambda _: items.pop(),
+        "l.insert(0, v)": lambda i: push_left(value_of(i)),
+        "l.pop(0)": lambda _: pop_left(),
         "l.insert(middle, v)": lambda i: items.insert(middle, value_of(i)),
         "l.pop(middle)": lambda _: items.pop(middle),
     }
 
 
-def measured(openers: dict[str, Opener], sizes: list[int], rounds: int, folder: Path | None) -> dict[str, Figures]:
+def measured(
+    openers: dict[str, Opener], sizes: list[int], rounds: int, folder: Path | None, clock: Clock = time.perf_counter
+) -> dict[str, Figures]:
     """Return figures by size.
 
     Args:
@@ -314,6 +323,7 @@ def measured(openers: dict[str, Opener], sizes: list[int], rounds: int, folder: 
         sizes: How much they hold, ascending.
         rounds: Of each race.
         folder: On the disk that is to be timed.
+        clock: Gives seconds.
     """
     report: dict[str, Figures] = {}
     known: Figures = {}
@@ -334,7 +344,8 @@ def measured(openers: dict[str, Opener], sizes: list[int], rounds: int, folder: 
                 )
                 for title in by_store["ours"]
             ]
-            known = race(affordable(rows, known, last, size), rounds if size <= SMALL else max(1, rounds // 3), size)
+            turns = rounds if size <= SMALL else max(1, rounds // 3)
+            known = race(affordable(rows, known, last, size), turns, size, clock)
             report[str(size)] = known
     return report
 

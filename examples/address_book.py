@@ -12,13 +12,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from difflib import get_close_matches
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
+from warnings import filterwarnings
 
-from persistent_collections import ObjectExists, PersistentCollectionsError, PersistentSet, Record, child, fetch
+from persistent_collections import (
+    MutableValueWarning,
+    NotUnique,
+    PersistentCollectionsError,
+    Record,
+    on_delete,
+    unique,
+)
+
+filterwarnings("ignore", "Address is not frozen", MutableValueWarning)  # only Contact.edit changes one
 
 
 @dataclass
@@ -32,39 +43,45 @@ class Address:
 
 
 class Contact(Record):
-    """Somebody in the book, stored under the key ``Contact:<name in lower case>``, so that no name is in it twice."""
+    """Somebody in the book. Name and e-mail address can change, and nobody else has them."""
 
     name: str
-    email: str
+    folded: Annotated[str, unique]
+    """The name in lower case, by which a person is found."""
+    email: Annotated[str | None, unique] = None
     birthday: date | None
     address: Address = Address()
-    phones: dict[str, str]
-    tags: PersistentSet[str] = child()
+    phones: dict[str, str] = {}  # noqa: RUF012 - a default is made anew for each object
+
+    @property
+    def tags(self) -> list[str]:
+        """The person's tags, sorted."""
+        return sorted(row["tag"] for row in Tagging.find(person=self).fetch("tag"))
 
 
-class Tag(PersistentSet[Contact]):
-    """Everybody with a tag: what ``Contact.tags`` says, the other way round."""
+class Tagging(Record, unique=[("tag", "person")]):
+    """That a person has a tag; found by either, and deleted with the person."""
+
+    tag: str
+    person: Annotated[Contact, on_delete("cascade")]
 
 
 class NotInBook(Exception):  # noqa: N818 - the name says the condition
-    """Nobody has this name."""
+    """Nobody has this name or address."""
 
 
-def person_called(name: str) -> Contact:
-    """Return the handle of whoever has this name, or would have it."""
-    return Contact.ref(name.casefold())
-
-
-def find_person(name: str) -> Contact:
-    """Return whoever has this name.
+def find_person(called: str) -> Contact:
+    """Return whoever has this name or e-mail address.
 
     Raises:
         NotInBook: Nobody has.
     """
-    person = person_called(name)
-    if not person:
-        near = get_close_matches(name.casefold(), list(Contact.ids()), n=1, cutoff=0.4)
-        raise NotInBook(f"{name!r} is not in the book{f'; did you mean {near[0]!r}?' if near else ''}")
+    folded = called.casefold()
+    person = Contact.find(folded=folded).first() or Contact.find(email=called).first()
+    if person is None:
+        names = [row["folded"] for row in Contact.all().fetch("folded")]
+        near = get_close_matches(folded, names, n=1, cutoff=0.4)
+        raise NotInBook(f"{called!r} is not in the book{f'; did you mean {near[0]!r}?' if near else ''}")
     return person
 
 
@@ -72,16 +89,20 @@ def add(name: str, values: Mapping[str, Any], address: Mapping[str, str], tags: 
     """Write a new person into the book.
 
     Raises:
-        ObjectExists: The name is in it already.
+        NotUnique: The name or the e-mail address is in it already.
     """
-    person = Contact.create(name.casefold(), name=name, address=Address(**address), **values)
+    person = Contact.create(**_folded({"name": name, **values}), address=Address(**address))
     tag(person, tags)
     return person
 
 
 def edit(person: Contact, values: Mapping[str, Any], address: Mapping[str, str], phones: Mapping[str, str]) -> None:
-    """Change what is given and leave the rest; a telephone without a number is taken out."""
-    person.update(**values)
+    """Change what is given and leave the rest; a telephone without a number is taken out.
+
+    Raises:
+        NotUnique: Another person has the name or the e-mail address.
+    """
+    person.update(**_folded(values))
     if address:
         with person.edit("address") as written:
             for name, value in address.items():
@@ -93,41 +114,22 @@ def edit(person: Contact, values: Mapping[str, Any], address: Mapping[str, str],
             person.phones.pop(label, None)
 
 
-def rename(person: Contact, name: str) -> Contact:
-    """Give a person another name, which is to say another key.
-
-    Raises:
-        ObjectExists: Another person has it.
-    """
-    if person_called(name) == person:
-        person.name = name
-        return person
-    renamed = Contact.create(name.casefold(), **person.to_dict() | {"name": name})
-    tag(renamed, person.tags)
-    delete(person)
-    return renamed
-
-
-def delete(person: Contact) -> None:
-    """Take a person out of the book, tags and all."""
-    tags = person.tags.copy()
-    person.delete()
-    for each in tags:
-        Tag.ref(each).discard(person)
+def _folded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "folded": values["name"].casefold()} if "name" in values else {**values}
 
 
 def tag(person: Contact, tags: Iterable[str]) -> None:
     """Tag a person; done twice, it is done once."""
     for each in tags:
-        Tag.ref(each).add(person)
-        person.tags.add(each)
+        with suppress(NotUnique):
+            Tagging.create(tag=each, person=person)
 
 
 def untag(person: Contact, tags: Iterable[str]) -> None:
     """Take tags off a person."""
     for each in tags:
-        person.tags.discard(each)
-        Tag.ref(each).discard(person)
+        for tagging in Tagging.find(tag=each, person=person):
+            tagging.delete()
 
 
 def next_birthday(born: date, today: date) -> date:
@@ -148,7 +150,7 @@ def print_card(person: Contact) -> None:
     address = ", ".join(filter(None, asdict(card["address"]).values()))
     lines = {"e-mail": card["email"], "birthday": card["birthday"], "address": address, **card["phones"]}
     print(card["name"])
-    for label, text in {**lines, "tags": ", ".join(sorted(person.tags))}.items():
+    for label, text in {**lines, "tags": ", ".join(person.tags)}.items():
         if text:
             print(f"  {label + ':':<10} {text}")
 
@@ -158,29 +160,30 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    people = Contact.all() if options.tag is None else Tag.ref(options.tag)
-    rows = sorted(fetch(people, "name", "email"), key=itemgetter("name"))
-    width = max((len(row["name"]) for row in rows), default=0)
-    for row in rows:
-        print(f"{row['name']:<{width}}  {row['email']}".rstrip())
+    if options.tag is None:
+        rows = [(row["name"], row["email"]) for row in Contact.find().order_by("folded").fetch("name", "email")]
+    else:
+        found = Tagging.find(tag=options.tag).fetch("person.name", "person.email")
+        rows = sorted((row["person.name"], row["person.email"]) for row in found)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, email in rows:
+        print(f"{name:<{width}}  {email or ''}".rstrip())
 
 
 def _find(options: argparse.Namespace) -> None:
     for row in sorted(Contact.all().fetch("id", "name", "email", "address", "phones"), key=itemgetter("name")):
-        texts = [row["name"], row["email"], *asdict(row["address"]).values(), *row["phones"].values()]
+        texts = [row["name"], row["email"] or "", *asdict(row["address"]).values(), *row["phones"].values()]
         if any(options.text.casefold() in text.casefold() for text in texts):
             print_card(Contact.ref(row["id"]))
 
 
 def _edit(options: argparse.Namespace) -> None:
-    person = find_person(options.name)
-    if options.rename is not None:
-        person = rename(person, options.rename)
-    edit(person, _values(options), _address(options), dict(options.phone))
+    renamed = {} if options.rename is None else {"name": options.rename}
+    edit(find_person(options.name), {**_values(options), **renamed}, _address(options), dict(options.phone))
 
 
 def _delete(options: argparse.Namespace) -> None:
-    delete(find_person(options.name))
+    find_person(options.name).delete()
 
 
 def _tag(options: argparse.Namespace) -> None:
@@ -228,7 +231,7 @@ def _telephone(typed: str) -> tuple[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     details = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    details.add_argument("--email")
+    details.add_argument("--email", type=lambda typed: typed or None)
     details.add_argument("--birthday", type=_day, metavar="YYYY-MM-DD")
     details.add_argument("--phone", type=_telephone, metavar="LABEL=NUMBER", action="append", default=[])
     for part in fields(Address):
@@ -266,8 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except ObjectExists:
-        return _told(f"{getattr(options, 'rename', options.name)!r} is in the book already; edit it, or add initials")
+    except NotUnique as error:
+        taken = options.email if error.field == "email" else getattr(options, "rename", options.name)
+        return _told(f"{taken!r} is in the book already; edit that entry")
     except (NotInBook, PersistentCollectionsError) as error:
         return _told(str(error))
     return 0

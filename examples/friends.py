@@ -44,7 +44,8 @@ def show(backend: Backend) -> None:
         return
     for key in sorted(backend.keys("User:"), key=str):
         print(f"\n{key}")
-        if backend.shape(key) == "mapping":
+        [entry] = backend.snapshot([key])
+        if entry and isinstance(entry.content, dict):
             for field, data in sorted(backend.mapping(key).get_all().items()):
                 print(f"  {field}: {data.decode()}")
         else:

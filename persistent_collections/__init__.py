@@ -1,13 +1,16 @@
 """Dicts, lists, sets and records that look like Python's own and live in a store."""
 
 from persistent_collections.backends.base import Backend
-from persistent_collections.backends.urls import register_backend
+from persistent_collections.backends.registry import register_backend
 from persistent_collections.codecs.base import Codec
-from persistent_collections.codecs.lowering import lift, lower
 from persistent_collections.codecs.registry import get_codec, register_codec
-from persistent_collections.codecs.types import register_type
+from persistent_collections.codecs.types.lowering import lift, lower
+from persistent_collections.codecs.types.registry import register_type
+from persistent_collections.collections.dicts import PersistentDict
+from persistent_collections.collections.lists import PersistentList
+from persistent_collections.collections.objects import PersistentObject
+from persistent_collections.collections.sets import PersistentSet
 from persistent_collections.config import configure, connect, current_backend, use_backend
-from persistent_collections.dicts import PersistentDict
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -16,19 +19,30 @@ from persistent_collections.errors import (
     CorruptDataError,
     DecodeError,
     EncodeError,
+    FormError,
+    MutableValueWarning,
+    NoIndexError,
+    NotUnique,
     ObjectExists,
     ObjectNotFound,
     OutcomeUnknown,
+    PageTokenError,
     PersistentCollectionsError,
+    SchemaChangedError,
     SlowHabitWarning,
+    StillReferenced,
+    TransactionError,
     UnknownFieldError,
     WrongShapeError,
 )
-from persistent_collections.lists import PersistentList
-from persistent_collections.objects import PersistentObject
-from persistent_collections.records import Record, child, fetch, make_record
-from persistent_collections.schema import Password, codec, stored_as
-from persistent_collections.sets import PersistentSet
+from persistent_collections.marks import formerly, indexed, on_delete, unique
+from persistent_collections.migrating.migrating import Migrated, migrate
+from persistent_collections.records.conditions import at_least, between, less_than, one_of, starts_with
+from persistent_collections.records.finding import Query
+from persistent_collections.records.making import make_record
+from persistent_collections.records.record import Record, child, fetch
+from persistent_collections.records.schema import Password, codec, field, stored_as
+from persistent_collections.transactions.blocks import on_commit, transaction, transactional
 
 __all__ = [
     "Backend",
@@ -40,32 +54,56 @@ __all__ = [
     "CorruptDataError",
     "DecodeError",
     "EncodeError",
+    "FormError",
+    "Migrated",
+    "MutableValueWarning",
+    "NoIndexError",
+    "NotUnique",
     "ObjectExists",
     "ObjectNotFound",
     "OutcomeUnknown",
+    "PageTokenError",
     "Password",
     "PersistentCollectionsError",
     "PersistentDict",
     "PersistentList",
     "PersistentObject",
     "PersistentSet",
+    "Query",
     "Record",
+    "SchemaChangedError",
     "SlowHabitWarning",
+    "StillReferenced",
+    "TransactionError",
     "UnknownFieldError",
     "WrongShapeError",
+    "at_least",
+    "between",
     "child",
     "codec",
     "configure",
     "connect",
     "current_backend",
     "fetch",
+    "field",
+    "formerly",
     "get_codec",
+    "indexed",
+    "less_than",
     "lift",
     "lower",
     "make_record",
+    "migrate",
+    "on_commit",
+    "on_delete",
+    "one_of",
     "register_backend",
     "register_codec",
     "register_type",
+    "starts_with",
     "stored_as",
+    "transaction",
+    "transactional",
+    "unique",
     "use_backend",
 ]

@@ -2,7 +2,7 @@
 
 The first that speaks wins: ``backend=`` on the object, ``backend=`` on its class, the innermost ``use_backend``,
 ``configure``, the environment variable ``PERSISTENT_COLLECTIONS_URL``, and last ``json:./persistent-data``. Nothing is
-read and nothing is opened before an operation asks for its backend.
+read and nothing is opened before an operation asks for its backend. A relative path becomes absolute then, once.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.forks import late, lock_across_forks
-from persistent_collections.backends.urls import StoreURL, find_backend
-from persistent_collections.backends.wrapping import observed
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.backends.wrappers.observers import observed
 from persistent_collections.errors import ConfigurationError
 
 VARIABLE: Final = "PERSISTENT_COLLECTIONS_URL"
 DEFAULT_URL: Final = "json:./persistent-data"
 
 BackendSource: TypeAlias = str | Backend
-"""What ``backend=`` takes: a configured name, a URL (a ``str`` with ``:``) or a backend."""
+"""The values that ``backend=`` accepts: a configured name, a URL (a ``str`` with ``:``) or a backend."""
 
 
 class LazyBackend:
-    """A URL whose backend is made when it is first asked for, and is the same ever after."""
+    """A URL whose backend is created on first use, and is always the same afterwards."""
 
     def __init__(self, url: str) -> None:
         StoreURL.parse(url)
@@ -46,21 +48,31 @@ Choice: TypeAlias = str | Backend | LazyBackend | None
 """A backend somebody chose: by configured name, for good, at its first use, or not (None)."""
 
 _lock: Final = lock_across_forks()
-_connected: Final[dict[object, Backend]] = {}
+_connected: Final[WeakValueDictionary[object, Backend]] = WeakValueDictionary()
+_in_process: Final[dict[object, Backend]] = {}
+"""Those whose entries would be lost with them."""
+_defaults: Final[dict[str, Backend]] = {}
+"""The default backends of this process so far, by the URL as it stands: a relative path is looked up once."""
 _named: dict[str, Backend] = {}
 _chosen: Final[ContextVar[Choice]] = ContextVar("persistent_collections_backend", default=None)
 
 
 def connect(url: str, **options: Any) -> Backend:
-    """Return the backend of ``url``; no I/O but the reading of files that hold its secrets.
+    """Return the backend of ``url``; no I/O, except that files with secrets are read.
 
-    The same full URL, credentials and options included and a relative path made absolute, gives the same backend, but
-    for an in-process store without a name, which is new each time.
+    ::
+
+        with connect("memory:") as store:
+            settings = PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert settings["theme"] == "dark"
+
+    The same full URL, credentials and options included and a relative path made absolute, gives the same backend while
+    it is in use. An in-process store without a name is new each time; one with a name is kept.
 
     Args:
         url: Such as ``json:./data`` or ``redis://localhost:6379/0?prefix=app1:``.
         options: More of the options that the URL's query may hold, typed. In place of a secret one, such as
-            ``password``, ``password_env`` names the environment variable it stands in, or ``password_file`` the file.
+            ``password``, ``password_env`` names an environment variable that holds it, or ``password_file`` a file.
 
     Raises:
         ConfigurationError: The URL or an option is wrong, or the store's client library is not installed.
@@ -75,23 +87,40 @@ def connect(url: str, **options: Any) -> Backend:
 
 
 def configure(source: str | Path | Mapping[str, Any]) -> None:
-    """Set the process's backends, in place of all that an earlier call set.
+    """Set the process's backends, in place of all that an earlier call set; no I/O, except that files are read.
+
+    ::
+
+        configure({"backends": {"default": "memory:", "sessions": "memory:sessions"}})
+        assert PersistentDict("visits", {"home": 1})["home"] == 1
+        configure({})                                    # as if it had never been called
+
+    A default store with a relative path is looked up again in the folder that the process is in at its next use.
 
     Args:
         source: The URL of the default backend; or ``{"backends": {name: {"url": …, option: …}}}``, where the name
-            ``default`` is the default backend's and a plain URL or a backend may stand for its table; or the path of a
-            TOML file that holds the same. The options are those of :func:`connect`.
+            ``default`` is the default backend's, and a plain URL or a backend may take the place of its table; or the
+            path of a TOML file that holds the same. The options are those of :func:`connect`.
 
     Raises:
         ConfigurationError: Something in it is wrong; what was set before still holds.
     """
     global _named  # noqa: PLW0603 - put in place at once: a reader in another thread sees the old or the new
     _named = _read(source)
+    for url in [url for url, backend in _defaults.items() if not backend.in_process]:
+        _defaults.pop(url, None)
 
 
 @contextmanager
 def use_backend(backend: BackendSource) -> Iterator[Backend]:
-    """Make ``backend`` the default within the block, in this thread or task; objects made in it stay bound to it."""
+    """Make ``backend`` the default within the block, in this thread or task; no I/O.
+
+    ::
+
+        with use_backend("memory:"):
+            visits = PersistentDict("visits", {"home": 1})
+        assert visits["home"] == 1                       # objects made in the block stay with its store
+    """
     choice = choose(backend)
     token = _chosen.set(choice)
     try:
@@ -127,6 +156,7 @@ def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backen
             forgotten = [url for url, known in _connected.items() if known in made.values()]
             for url in forgotten:
                 del _connected[url]
+                _in_process.pop(url, None)
 
 
 def named_backends() -> Mapping[str, Backend]:
@@ -135,8 +165,20 @@ def named_backends() -> Mapping[str, Backend]:
 
 
 def current_backend() -> Backend:
-    """Return the backend that objects bound to none use at this moment; no I/O."""
+    """Return the backend that an object without a choice uses at this moment; no I/O.
+
+    ::
+
+        with use_backend("memory:") as store:
+            assert current_backend() is store
+    """
     return resolve(None)
+
+
+def known_default() -> Backend | None:
+    """Return the default backend if somebody chose one, by ``use_backend``, ``configure`` or the environment."""
+    chosen = _chosen.get() is not None or "default" in _named or os.environ.get(VARIABLE)
+    return resolve(None) if chosen else None
 
 
 def choose(backend: BackendSource | None) -> Choice:
@@ -182,7 +224,7 @@ def resolve(choice: Choice) -> Backend:
     except KeyError:
         if "/" in choice or "\\" in choice:
             raise ConfigurationError(
-                f"{choice!r} is no configured name, and a store's URL starts with its scheme: "
+                f"{choice!r} is not a configured name, and a store's URL starts with its scheme: "
                 f"'json:{choice}' or 'sqlite:{choice}'"
             ) from None
         known = ", ".join(map(repr, sorted(_named))) or "none"
@@ -203,7 +245,7 @@ def portable(backend: Backend) -> str:
     if not backend.in_process and _connected.get(_full_url(backend, StoreURL.parse(backend.url))) is backend:
         return backend.url
     raise ConfigurationError(
-        f"another process could not find {backend!r}: it is no URL that is complete without a secret; "
+        f"another process could not find {backend!r}: its URL needs a secret and cannot be passed on; "
         "give it a name with configure(), there and here"
     )
 
@@ -234,7 +276,7 @@ def _read(source: object) -> dict[str, Backend]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {error}") from error
 
@@ -242,7 +284,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _backend(name: str, table: object) -> Backend:
     """Return the backend that one entry of a configuration describes."""
     if ":" in name:
-        raise ConfigurationError(f"the backend name {name!r} holds a ':', by which a URL is told from a name")
+        raise ConfigurationError(f"the backend name {name!r} holds a ':', which marks a URL")
     if isinstance(table, Backend):
         return table
     options = dict(table) if isinstance(table, Mapping) else {"url": table}
@@ -256,13 +298,17 @@ def _backend(name: str, table: object) -> Backend:
 
 
 def _shared(backend: Backend, url: StoreURL) -> Backend:
-    """Return the one backend there is of all of a URL, ``backend`` if it is the first."""
+    """Return the only backend in use of a full URL, ``backend`` if it is the first."""
+    full_url = _full_url(backend, url)
     with _lock:
-        return _connected.setdefault(_full_url(backend, url), backend)
+        shared = _connected.setdefault(full_url, backend)
+        if shared.in_process:
+            _in_process[full_url] = shared
+        return shared
 
 
 def _full_url(backend: Backend, url: StoreURL) -> object:
-    """Return what ``connect`` tells backends apart by: all of the URL, secrets included."""
+    """Return the identity of a backend for ``connect``: the whole URL, secrets included."""
     secrets = {name: url.options.get(name) for name, option in backend.options.items() if option.secret}
     return type(backend), backend.url, url.netloc.rpartition("@")[0], frozenset(secrets.items())
 
@@ -271,16 +317,11 @@ def _default() -> Backend:
     backend = _named.get("default")
     if backend is None:
         url = os.environ.get(VARIABLE) or DEFAULT_URL
-        backend = _connected.get(url) or _connected.get((url, _folder())) or _remember(url)
+        backend = _defaults.get(url) or _remember(url)
     return backend
 
 
 def _remember(url: str) -> Backend:
-    """Return the backend of a URL nobody connected to, the same one from now on; a relative path's in this folder."""
+    """Return the backend of a URL nobody connected to, the same one from now on, wherever the process goes."""
     with _lock:
-        backend = connect(url)
-        return _connected.setdefault(url if backend.in_process or ":/" in url else (url, _folder()), backend)
-
-
-def _folder() -> str:
-    return os.getcwd()  # noqa: PTH109 - asked at every operation, and a Path takes longer to make
+        return _defaults.setdefault(url, connect(url))

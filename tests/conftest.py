@@ -1,16 +1,36 @@
-"""The stores every front-end test runs on: ask for ``backend``, or for ``store`` to have it as the default."""
+"""The stores that tests run on: ask for ``backend``, or for ``store`` to have it as the default.
+
+``--stores`` chooses which: the suites of ``persistent_collections.testing`` run on every store by default, and what
+is built on stores runs on one. ``--stores rest`` runs all else, so that the two are everything. What takes seconds,
+kills processes or makes large data is marked ``slow``; what takes more than half a minute is marked ``proof`` and has
+a short form beside it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from persistent_collections import Backend, configure, connect, objects
+from persistent_collections import Backend, Record, aio, classes, configure, connect
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, run_service
+
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    # Each process that a test starts would compile the package anew; the bytecode is kept apart from the sources.
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache/bytecode")
+    sys.dont_write_bytecode = False
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 Run = Callable[[], AbstractContextManager[Any]]
 
@@ -38,26 +58,122 @@ STORES: dict[str, MakeURL] = {
 }
 """How each store's URL is made, from a temporary folder and what starts a server."""
 
+ONE: Final = "json"
+"""The store of tests that need only one: the default store, and the one whose values are JSON and not bytes."""
+
+MODULE_ABOUT: Final = re.compile(r'^pytestmark = \[?pytest\.mark\.store\("(\w+)"\)', re.MULTILINE)
+
+PROOF: Final = "proof"
+SUITES: Final = "suites"
+ALL: Final = "all"
+REST: Final = "rest"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stores",
+        default=SUITES,
+        help=f"{SUITES}: the suites on every store, all else on {ONE} (the default); {ALL}: everything on every store; "
+        f"{REST}: what is in {ALL}, and not in {SUITES} with -m 'not slow'; or the only stores to test, separated by "
+        f"commas: {', '.join(STORES)}",
+    )
+
+    parser.addoption("--bridge", action="store_true", help="run every test on an event loop, by the bridge of aio.run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test on an event loop by the bridge, if it is marked so or all are to."""
+    if not (pyfuncitem.get_closest_marker("bridged") or pyfuncitem.config.getoption("--bridge")):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    aio.configure(bridge=True)
+    try:
+        asyncio.run(aio.run(pyfuncitem.obj, **arguments))
+    finally:
+        aio.configure()
+    return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if unknown := {*_chosen(config)} - {*STORES}:
+        raise pytest.UsageError(f"--stores: no store is named {', '.join(sorted(unknown))}; known: {', '.join(STORES)}")
+
+
+def _chosen(config: pytest.Config) -> list[str]:
+    """Return the stores that what is built on stores runs on."""
+    chosen = config.getoption("--stores")
+    return {SUITES: [ONE], ALL: [*STORES], REST: [*STORES]}.get(chosen) or chosen.split(",")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import a module about a store that is not among those that ``--stores`` lists."""
+    if config.getoption("--stores") in (SUITES, ALL, REST) or not collection_path.is_file():
+        return None
+    about = MODULE_ABOUT.search(collection_path.read_text("utf-8"))
+    return True if about and about[1] not in _chosen(config) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for any store on the chosen ones, unless the test itself says on which."""
+    if "store_kind" in metafunc.fixturenames and not _names_its_stores(metafunc.definition):
+        metafunc.parametrize("store_kind", _chosen(metafunc.config))
+
+
+def _names_its_stores(item: pytest.Item) -> bool:
+    return any(mark.args[:1] == ("store_kind",) for mark in item.iter_markers("parametrize"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out proofs unless ``-m`` names them, and tests that need a store which ``--stores`` does not list."""
+    with_proofs = PROOF in config.getoption("markexpr")
+    stores = config.getoption("--stores")
+    chosen = {*STORES} if stores in (SUITES, ALL) else {*_chosen(config)}
+
+    def is_wanted(item: pytest.Item) -> bool:
+        if stores == REST and _is_usual(item):
+            return False
+        return (with_proofs or item.get_closest_marker(PROOF) is None) and not _needed(item) - chosen
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = [item for item in items if is_wanted(item)]
+
+
+def _is_usual(item: pytest.Item) -> bool:
+    """Say whether a test is run without ``--stores`` and without what is slow."""
+    spec = getattr(item, "callspec", None)
+    on_one = spec is None or spec.params.get("store_kind", ONE) == ONE or _names_its_stores(item)
+    return on_one and item.get_closest_marker("slow") is None
+
+
+def _needed(item: pytest.Item) -> set[str]:
+    """Return the stores that a test is about: by its marks ``store``, its parameters and its fixtures."""
+    marked = {name for mark in item.iter_markers("store") for name in mark.args}
+    spec = getattr(item, "callspec", None)
+    named = {spec.params["store_kind"]} if spec and "store_kind" in spec.params else set()
+    return marked | named | ({*SERVERS} & {*getattr(item, "fixturenames", ())})
+
 
 @pytest.fixture(autouse=True)
 def classes_of_modules() -> Iterator[None]:
     """Give the classes of modules back the names that classes made in the test took."""
-    before = dict(objects.classes)
+    before = classes.every()
     yield
     for name, cls in before.items():
-        if objects.classes.get(name) is not cls:
-            objects._register(cls)
+        if classes.find(name) is not cls:
+            classes.register(cls, name, is_record=issubclass(cls, Record))
 
 
 @pytest.fixture(scope="session")
 def start() -> Iterator[Start]:
-    """Give what starts each of ``SERVERS`` once for the session, and empties it each time."""
+    """Give what starts each of ``SERVERS``, or a server's program, once for the session, and empties it each time."""
     running: dict[str, Any] = {}
     with ExitStack() as stack:
 
         def start(name: str) -> Any:
             if name not in running:
-                running[name] = stack.enter_context(SERVERS[name]())
+                running[name] = stack.enter_context(SERVERS.get(name, partial(run_server, name))())
             running[name].flush()
             return running[name]
 
@@ -78,22 +194,22 @@ def cluster(start: Start) -> RunningCluster:
     return running
 
 
-@pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> str:
-    """Give the URL of an empty store of each kind."""
-    return STORES[request.param](tmp_path, start)
+@pytest.fixture
+def url(store_kind: str, tmp_path: Path, start: Start) -> str:
+    """Give the URL of an empty store of each kind chosen."""
+    return STORES[store_kind](tmp_path, start)
 
 
 @pytest.fixture
 def backend(url: str) -> Iterator[Backend]:
-    """Give an empty store of each kind."""
+    """Give an empty store of each kind chosen."""
     with connect(url) as connected:
         yield connected
 
 
 @pytest.fixture
 def store(backend: Backend) -> Iterator[Backend]:
-    """Give an empty store of each kind, as the default."""
+    """Give an empty store of each kind chosen, as the default."""
     configure({"backends": {"default": backend}})
     yield backend
     configure({})

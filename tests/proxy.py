@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Literal
+from typing import Literal, TypeVar
+
+P = TypeVar("P", bound="Proxy")
 
 CHUNK_BYTES = 1 << 20
 
@@ -53,6 +55,24 @@ class Proxy(ThreadingTCPServer):
         return data[: max(0, self.cut[1] - passed)], True
 
 
+class LosingProxy(Proxy):
+    """Loses every third reply to a script that the server has executed, and the connection with it; for one client."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.scripts = self.lost = 0
+
+    def let_pass(self, direction: Direction, data: bytes) -> tuple[bytes, bool]:
+        self.passed_bytes[direction] += len(data)
+        if direction == "request":
+            self.scripts += b"EVALSHA" in data
+        elif self.scripts >= 3:
+            self.scripts = 0
+            self.lost += 1
+            return b"", True
+        return data, False
+
+
 class _Relay(BaseRequestHandler):
     server: Proxy
     request: socket.socket
@@ -92,7 +112,14 @@ def _receive(source: socket.socket) -> bytes:
 @contextmanager
 def counted(server_port: int) -> Iterator[Proxy]:
     """Run a relay to a server within the block."""
-    with Proxy(server_port) as proxy:
+    with running(Proxy(server_port)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def running(proxy: P) -> Iterator[P]:
+    """Run a relay within the block."""
+    with proxy:
         thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

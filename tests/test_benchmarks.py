@@ -7,9 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from benchmarks.shop import Shop, SoldOutError, TakenError
+from benchmarks.shop.in_redis import RedisShop
+from benchmarks.shop.in_sqlite import SQLiteShop
+from benchmarks.shop.ours import OurShop
+from persistent_collections import connect
+from tests.servers import RunningServer
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -39,3 +47,53 @@ def test_every_table_of_the_page_is_filled_in() -> None:
     tables = dict(TABLE.findall(PAGE.read_text("utf-8")))
     assert len(tables) == 13
     assert all(table.strip() for table in tables.values()), tables
+
+
+@pytest.fixture(params=["ours", "sqlite3", "redis-py"])
+def shop(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Iterator[Shop]:
+    if request.param == "redis-py":
+        with server.client() as client:
+            yield RedisShop(client)
+    elif request.param == "sqlite3":
+        yield SQLiteShop(tmp_path / "by-hand.db")
+    else:
+        with connect(f"sqlite:{tmp_path}/ours.db") as backend:
+            yield OurShop(backend)
+
+
+@pytest.mark.store("server")
+def test_the_shops_that_are_raced_do_the_same(shop: Shop) -> None:
+    ann, bob = shop.sign_up("ann@example.com", "Ann"), shop.sign_up("bob@example.com", "Bob")
+    with pytest.raises(TakenError):
+        shop.sign_up("ann@example.com", "Another")
+    tea, cup = shop.stock_up("Tea", 3, 100), shop.stock_up("Cup", 10, 2)
+    orders = [shop.place(ann if number < 55 else bob, {tea: 1}, number) for number in range(60)]
+    with pytest.raises(SoldOutError):
+        shop.place(bob, {tea: 1, cup: 3}, 60)
+    orders.append(shop.place(bob, {tea: 40, cup: 2}, 61))
+    with pytest.raises(SoldOutError):
+        shop.place(bob, {tea: 1}, 62)
+    for number in (3, 1, 60):
+        shop.pay(orders[number])
+    assert [shop.by_email(f"{name}@example.com") for name in ("ann", "bob")] == ["Ann", "Bob"]
+    assert [total for _, total in shop.newest_of(bob)] == [140, 3, 3, 3, 3, 3]
+    assert len(shop.newest_of(ann)) == 20
+    first = shop.page()
+    rest = shop.page(first.after)
+    rows = [*first.rows, *rest.rows]
+    assert (len(first.rows), len(rest.rows), rest.after) == (50, 11, None)
+    assert [name for _, name, _, _ in rows] == ["Bob"] * 6 + ["Ann"] * 55
+    assert (rows[0][2:], rows[-2][2:]) == ((140, "paid"), (3, "paid"))
+    made = {str(row[0]): number for number, row in enumerate(reversed(rows))}
+    assert [made[str(ident)] for ident in shop.with_status("paid")] == [1, 3, 60]
+    assert shop.count("open") == 58
+    assert not shop.close_account(ann)
+    assert shop.close_account(shop.sign_up("eve@example.com", "Eve"))
+    shop.sign_up("eve@example.com", "Eve")
+
+
+@pytest.mark.slow
+def test_the_shop_prints_its_table() -> None:
+    command = [sys.executable, "-m", "benchmarks.shop", "--orders", "60", "--in-json", "10", "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 11

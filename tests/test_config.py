@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import pickle
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -30,10 +32,18 @@ from persistent_collections import (
     register_backend,
     use_backend,
 )
+from persistent_collections.backends import registry
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.config import DEFAULT_URL, VARIABLE
+from persistent_collections.testing.backends.base import exists
 
 SECRET = "swordfish"
+
+
+@pytest.fixture(autouse=True)
+def schemes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the schemes that a test registers."""
+    monkeypatch.setattr(registry, "_schemes", registry._schemes.copy())
 
 
 @pytest.fixture(autouse=True)
@@ -75,13 +85,48 @@ def test_the_default_is_a_folder_made_at_the_first_write(tmp_path: Path) -> None
     assert (tmp_path / "persistent-data/PersistentDict/notes.json").exists()
 
 
-def test_the_default_is_that_of_the_folder_the_process_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", ["", "json:./data", "sqlite:./data.db"])
+def test_the_default_stays_in_the_folder_of_its_first_use(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, url)
     notes = PersistentDict("notes", {"a": 1})
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert not notes
-    monkeypatch.chdir(tmp_path)
-    assert notes
+    notes["b"] = 2
+    assert PersistentDict("notes") == {"a": 1, "b": 2}
+    assert list(Path().iterdir()) == []
+    configure({})
+    assert PersistentDict("notes") == {}
+
+
+def test_what_does_not_need_the_working_folder_works_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for url in (f"json:{tmp_path}/data", f"sqlite:{tmp_path}/data.db", "memory:", "fakeredis://"):
+        monkeypatch.setenv(VARIABLE, url)
+        assert PersistentDict("notes", {"a": 1}) == {"a": 1}
+    for url in ("", "json:./data", "sqlite:./data.db"):
+        monkeypatch.setenv(VARIABLE, url)
+        with pytest.raises(ConfigurationError, match="relative to the working folder, which was removed"):
+            PersistentDict("notes").get("a")
+    with pytest.raises(ConfigurationError, match=r"'x' is relative to the working folder|'\./x' is relative"):
+        connect("json:./x")
+
+
+@pytest.mark.slow
+def test_a_store_nobody_uses_is_freed_and_a_named_one_of_this_process_is_not(tmp_path: Path) -> None:
+    made = [connect(f"json:{tmp_path}/data"), connect(f"sqlite:{tmp_path}/data.db"), connect("memory:")]
+    freed = [weakref.ref(backend) for backend in made]
+    PersistentDict("notes", {"a": 1}, backend=made[0])
+    PersistentDict("notes", {"a": 1}, backend=connect("memory:named"))
+    del made
+    gc.collect()
+    assert [backend() for backend in freed] == [None] * 3
+    assert PersistentDict("notes", backend="memory:named") == {"a": 1}
 
 
 def test_the_variable_is_read_at_each_operation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,24 +151,11 @@ def test_a_bare_store_of_this_process_is_one_for_the_variable(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("url", ["memory:", "fakeredis://", "json:{}/absolute"])
-def test_another_working_folder_is_no_other_store_but_for_a_relative_path(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_working_folder_is_no_other_store(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, url.format(tmp_path))
     notes = PersistentDict("notes", {"a": 1})
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert notes == {"a": 1}
-
-
-def test_a_working_folder_that_is_gone_matters_to_relative_paths_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(VARIABLE, f"json:{tmp_path}/absolute")
-    notes = PersistentDict("notes", {"a": 1})
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
     assert notes == {"a": 1}
 
 
@@ -327,7 +359,7 @@ def test_the_name_default_is_the_default_configured_or_not(tmp_path: Path, memor
         assert notes == {}
     configure({"backends": {"default": memories[0]}})
     notes["a"] = 1
-    assert memories[0].exists([notes._key])
+    assert exists(memories[0], notes.__pc__.key)
 
 
 def test_configure_takes_the_place_of_all_set_before(memories: list[Backend]) -> None:
@@ -481,8 +513,8 @@ def test_a_host_in_the_url_of_files_is_an_error_that_shows_the_right_spelling(sc
     [
         ("jsn:./data", r"did you mean 'json'\?$"),
         ("rediss3://x", r"did you mean 'rediss'\?$"),
-        ("postgres://localhost/db", "known: 'redis', "),
-        ("mysql://localhost/db", "known: 'sqlite', "),
+        ("postgres://localhost/db", "known: .*'fakeredis', .*'json', "),
+        ("mysql://localhost/db", "known: .*'memory', .*'sqlite', "),
         ("C:/data", "known: "),
     ],
 )
@@ -706,7 +738,7 @@ def test_two_places_for_one_secret_are_an_error(
     (tmp_path / "secret").write_text(SECRET)
     variable, file = {f"{name}_env": "STORE_SECRET"}, {f"{name}_file": str(tmp_path / "secret")}
     for table in (variable | file, variable | {name: "other"}, file | {name: "other"}):
-        with pytest.raises(ConfigurationError, match=f"are given; say once where the {name} stands$") as caught:
+        with pytest.raises(ConfigurationError, match=r"are given; keep only one of these$") as caught:
             configure({"backends": {"x": {"url": url, **table}}})
         assert SECRET not in str(caught.value)
     with pytest.raises(ConfigurationError, match=r"option 'password' is given twice"):

@@ -13,19 +13,34 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from inspect import isfunction
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import persistent_collections
-from persistent_collections import PersistentDict, PersistentList, PersistentSet, Record, configure
+from persistent_collections import (
+    Backend,
+    PersistentDict,
+    PersistentList,
+    PersistentSet,
+    Query,
+    Record,
+    aio,
+    checking,
+    configure,
+    moving,
+)
+from persistent_collections.backends import Delete
 from persistent_collections.backends.redis.urls import OPTIONS
-from persistent_collections.backends.urls import OBSERVERS, find_backend
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.urls import SWITCHES
 from tests.test_round_trips import public
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
-    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(page for folder in ("docs", "examples") for page in (ROOT / folder).rglob("*.md")),
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -36,6 +51,8 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 MODULES = [
     path for path in sorted((ROOT / "persistent_collections").rglob("*.py")) if "::\n" in path.read_text("utf-8")
 ]
+TRIED = {"README.md", "docs/install.md", "docs/tutorial.md", "docs/write-a-backend.md"}
+"""The pages whose Python runs again on the data that it left, as one does who tries it."""
 NOT_PYTHON = {"errors.py": 1, "layout.py": 1}
 """How many of the literal blocks of a module's docstrings are pictures."""
 
@@ -67,7 +84,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
     script.write_text("\n".join(blocks(page, "python")), "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERSISTENT_")}
     command = [sys.executable, "-W", "error", str(script)]
-    for _ in range(2 if page.name == "README.md" else 1):  # as one does who tries it
+    for _ in range(2 if named(page) in TRIED else 1):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -109,6 +126,17 @@ def test_the_page_of_methods_names_every_one(kind: type) -> None:
     assert {name for name in public(kind) if not name.startswith("_")} <= words
 
 
+def test_the_reference_shows_every_public_name() -> None:
+    pages = {page.name: page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md")}
+    shown = {
+        name.rpartition(".")[2] for text in pages.values() for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE)
+    }
+    public_names = re.findall(r"`(\w+)`", pages["public.md"].partition("\n## ")[2])
+    assert {name for name in public_names if name not in shown and f"`{name}`" not in pages["errors.md"]} <= {
+        "persistent_collections"
+    }
+
+
 def test_the_table_of_options_names_every_one_of_each_store() -> None:
     page = (ROOT / "docs" / "choose-a-store.md").read_text("utf-8").partition("| store | options |")[2]
     rows = re.findall(r"^\| (\S.*?) \| (.*) \|$", page, re.MULTILINE)
@@ -116,9 +144,9 @@ def test_the_table_of_options_names_every_one_of_each_store() -> None:
     redis = {scheme: {*options} for scheme, options in OPTIONS.items()}
     for name in ("json", "sqlite", "fakeredis", "memory"):
         own = told.get(f"`{name}:`", set()) - {"on", "off"}
-        assert own | told["all"] == {*find_backend(name).options, *OBSERVERS}
+        assert own | told["all"] == {*find_backend(name).options, *SWITCHES}
     for scheme, options in redis.items():
-        assert {*options, *OBSERVERS} == (
+        assert {*options, *SWITCHES} == (
             told["all"]
             | told["`redis:` and kin"]
             | (set() if "cluster" in scheme else told["… but a cluster"])
@@ -128,18 +156,42 @@ def test_the_table_of_options_names_every_one_of_each_store() -> None:
         ), scheme
 
 
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_the_readme_tells_the_same_story_on_a_server() -> None:
     [line] = [line for line in "".join(blocks(ROOT / "README.md", "sh")).splitlines() if "redis://" in line]
     url = "PERSISTENT_COLLECTIONS_URL=redis://localhost:6379/0"
     assert line.rpartition("&& ")[2] == f"{url} .venv/bin/python examples/friends.py"
+
+
+def _public_methods(kind: type) -> dict[str, str]:
+    """Return the docstrings of the methods and properties of a class of ours that are not Python's own."""
+    found = {}
+    for base in kind.__mro__[::-1]:
+        if base.__module__.startswith("persistent_collections"):
+            found.update({name: _docstring(value) for name, value in vars(base).items() if not name.startswith("_")})
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _docstring(value: object) -> str | None:
+    function = getattr(value, "__func__", value)
+    return (function.__doc__ or "") if callable(function) or isinstance(function, property) else None
+
+
+@pytest.mark.parametrize(
+    "kind", [PersistentDict, PersistentList, PersistentSet, Record, Query], ids=lambda kind: kind.__name__
+)
+def test_each_public_method_says_what_it_does_and_costs_with_an_example(kind: type) -> None:
+    methods = _public_methods(kind)
+    assert len(methods) > 10
+    assert [name for name, text in methods.items() if len(text.partition("\n")[0]) < 20] == []
+    assert [name for name, text in methods.items() if "::\n" not in text] == []
+    assert [name for name, text in methods.items() if "Cost: " not in text and "no i/o" not in text.lower()] == []
+
+
+def test_each_public_function_shows_an_example() -> None:
+    modules = [persistent_collections, aio, moving, checking]
+    functions = [value for module in modules for name in module.__all__ if isfunction(value := getattr(module, name))]
+    assert len(functions) > 20
+    assert [function.__name__ for function in functions if "::\n" not in (function.__doc__ or "")] == []
 
 
 def test_the_prompts_in_docstrings_show_what_happens() -> None:
@@ -148,7 +200,7 @@ def test_the_prompts_in_docstrings_show_what_happens() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
-def test_the_literal_blocks_in_docstrings_run(path: Path) -> None:
+def test_the_literal_blocks_in_docstrings_run(path: Path, store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = 0
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     names = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}
@@ -158,5 +210,10 @@ def test_the_literal_blocks_in_docstrings_run(path: Path) -> None:
         except SyntaxError:
             pictures += 1
         else:
-            exec(code, {"pytest": pytest, **names, **vars(module), "__name__": "docstring.<locals>"})
+            written = ModuleType("docstring.<locals>")
+            vars(written).update({"pytest": pytest, **names, **vars(module), "__name__": written.__name__})
+            monkeypatch.setitem(sys.modules, written.__name__, written)  # where annotations look for names
+            exec(code, vars(written))
+        for key in list(store.keys("")):  # each example starts with an empty store
+            store.commit([], [Delete(key)])
     assert pictures == NOT_PYTHON.get(path.name, 0)

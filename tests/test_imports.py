@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,35 +25,75 @@ PUBLIC = [
     "CorruptDataError",
     "DecodeError",
     "EncodeError",
+    "FormError",
+    "Migrated",
+    "MutableValueWarning",
+    "NoIndexError",
+    "NotUnique",
     "ObjectExists",
     "ObjectNotFound",
     "OutcomeUnknown",
+    "PageTokenError",
     "Password",
     "PersistentCollectionsError",
     "PersistentDict",
     "PersistentList",
     "PersistentObject",
     "PersistentSet",
+    "Query",
     "Record",
+    "SchemaChangedError",
     "SlowHabitWarning",
+    "StillReferenced",
+    "TransactionError",
     "UnknownFieldError",
     "WrongShapeError",
+    "at_least",
+    "between",
     "child",
     "codec",
     "configure",
     "connect",
     "current_backend",
     "fetch",
+    "field",
+    "formerly",
     "get_codec",
+    "indexed",
+    "less_than",
     "lift",
     "lower",
     "make_record",
+    "migrate",
+    "on_commit",
+    "on_delete",
+    "one_of",
     "register_backend",
     "register_codec",
     "register_type",
+    "starts_with",
     "stored_as",
+    "transaction",
+    "transactional",
+    "unique",
     "use_backend",
 ]
+
+PUBLIC_MODULES = [
+    "persistent_collections",
+    "persistent_collections.backends",
+    "persistent_collections.aio",
+    "persistent_collections.codecs",
+    "persistent_collections.moving",
+    "persistent_collections.checking",
+    "persistent_collections.testing",
+    "persistent_collections.testing.backends",
+    "persistent_collections.testing.contention",
+    "persistent_collections.testing.crashes",
+    "persistent_collections.testing.codecs",
+]
+
+PYTHON = re.compile(r"^```python[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 WATCH = """
 import os, socket, sys
@@ -109,6 +151,86 @@ def run(script: str, folder: Path, *options: str) -> list[str]:
 def test_the_public_names_are_these() -> None:
     assert persistent_collections.__all__ == PUBLIC
     assert all(hasattr(persistent_collections, name) for name in PUBLIC)
+
+
+def test_the_page_of_public_modules_lists_each_with_its_names() -> None:
+    page = (PACKAGE.parent / "docs" / "reference" / "public.md").read_text("utf-8")
+    [_, *sections] = page.split("\n## ")
+    listed = {name: names for name, *names in (re.findall(r"`([\w.]+)`", section) for section in sections)}
+    assert list(listed) == PUBLIC_MODULES
+    assert listed == {name: importlib.import_module(name).__all__ for name in PUBLIC_MODULES}
+
+
+def test_the_page_on_the_architecture_names_files_that_exist_and_every_layer() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_/]+(?:/|\.py|\.lua))`", page)) - {"persistent_collections/"}
+    assert len(named) > 30
+    assert {name for name in named if not ((PACKAGE / name).exists() or (PACKAGE.parent / name).exists())} == set()
+    [picture] = re.findall(r"^ cli/.*?^```", page, re.DOTALL | re.MULTILINE)
+    rooms = {f"{path.name}/" if path.is_dir() else path.name for path in PACKAGE.iterdir()}
+    rooms -= {"__init__.py", "__main__.py", "__pycache__/", "py.typed"}
+    assert rooms <= set(re.findall(r"[a-z_]+(?:/|\.py)", picture))
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_a_public_module_has_the_names_it_lists_in_order_and_no_other_attribute(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__all__ == sorted(set(module.__all__), key=lambda each: (not each.isupper(), each[0].islower(), each))
+    assert all(hasattr(module, each) for each in module.__all__)
+    with pytest.raises(ImportError):
+        exec(f"from {name} import PersistentTypo")
+
+
+@pytest.mark.parametrize("name", ["persistent_collections.backends", "persistent_collections.codecs"])
+def test_a_front_door_imports_what_needs_an_extra_when_it_is_asked_for(name: str, tmp_path: Path) -> None:
+    blocks = "\n".join(
+        BLOCK.format(module=each) for each in ("redis", "fakeredis", "bcrypt", "cryptography", "sqlite3")
+    )
+    names = ["BcryptCodec", "Encrypted", "FakeRedisBackend", "PasswordHash", "RedisBackend"]
+    script = f"""{blocks}
+import {name} as module
+for each in {names}:
+    if each not in module.__all__:
+        continue
+    try:
+        getattr(module, each)
+    except Exception as error:
+        print(each, type(error).__name__)
+"""
+    refused = [each for each in names if each in importlib.import_module(name).__all__]
+    assert refused
+    assert run(script, tmp_path) == [f"{each} ConfigurationError" for each in refused]
+
+
+def imported_names(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield each module of the package that is imported from, with each name; the module twice if it is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found = [(node.module, alias.name) for alias in node.names]
+        else:
+            found = [(alias.name, alias.name) for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (each for each in found if each[0].partition(".")[0] == "persistent_collections")
+
+
+def test_documents_and_examples_import_from_public_modules_only() -> None:
+    root = PACKAGE.parent
+    pages = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.md")]
+    texts = [(page.name, text) for page in pages for text in PYTHON.findall(page.read_text("utf-8"))]
+    texts += [(path.name, path.read_text("utf-8")) for path in (root / "examples").rglob("*.py")]
+    used = {(name, *names) for name, text in texts for names in imported_names(ast.parse(text))}
+    assert {"README.md", "codecs.md", "members.py"} <= {name for name, *_ in used}
+    public = {
+        (module, name) for module in PUBLIC_MODULES for name in (*importlib.import_module(module).__all__, module)
+    }
+    assert {each for each in used if each[1:] not in public} == set()
+
+
+def test_the_reference_names_public_modules_only() -> None:
+    pages = (PACKAGE.parent / "docs" / "reference").glob("*.md")
+    named = {name for page in pages for name in re.findall(r"^::: ([\w.]+)$", page.read_text("utf-8"), re.MULTILINE)}
+    public = {f"{module}.{name}" for module in PUBLIC_MODULES for name in importlib.import_module(module).__all__}
+    assert len(named) > 80
+    assert named - public == set()
 
 
 def test_the_front_door_re_exports_and_does_nothing_else() -> None:

@@ -1,9 +1,11 @@
-"""What is told to the log: keys and operations, and never values."""
+"""What is told to the log: types and operations, and never ids or values."""
 
 from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,9 +21,9 @@ from persistent_collections import (
     PersistentDict,
     PersistentList,
     connect,
-    objects,
 )
 from persistent_collections.backends.json import store as json_store
+from persistent_collections.collections import retrying
 from tests.servers import RunningServer
 
 SECRET = "xyzzy"
@@ -57,7 +59,7 @@ def test_what_is_tried_again_and_what_is_in_doubt_is_told(
             len(items)
     levels = dict(told(caplog))
     assert set(levels) == {"DEBUG", "WARNING"}
-    where = f"'PersistentList:orders' at 127.0.0.1:{server.port}: TimeoutError"
+    where = f"a PersistentList at 127.0.0.1:{server.port}: TimeoutError"
     assert levels["WARNING"] == f"RPUSH of {where}, and it may have been done"
     assert levels["DEBUG"] == f"LLEN of {where}, and it is tried again"
 
@@ -65,7 +67,7 @@ def test_what_is_tried_again_and_what_is_in_doubt_is_told(
 def test_giving_up_after_others_were_faster_is_told(
     backend: Backend, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "RETRY_DEADLINE_S", 0.0)
+    monkeypatch.setattr(retrying, "RETRY_DEADLINE_S", 0.0)
     items = PersistentList("orders", [SECRET], backend=backend)
 
     def key(_: object) -> int:
@@ -90,7 +92,7 @@ def test_a_long_wait_for_other_writers_is_told(
             time.sleep(0.2)
             return {}
 
-        thread = threading.Thread(target=lambda: backend.transform([items._key], hold))  # type: ignore[attr-defined]  # a simple store's
+        thread = threading.Thread(target=lambda: backend.transform([items.__pc__.key], hold))  # type: ignore[attr-defined]  # a simple store's
         thread.start()
         held.wait()
         items.append(SECRET)
@@ -109,3 +111,20 @@ def test_a_write_finished_for_a_killed_process_is_told(tmp_path: Path, caplog: p
         items.append("new")
         assert items == [SECRET, "new"]
     assert told(caplog) == [("WARNING", f"finished a write of 1 file(s) in {root} that was cut off")]
+
+
+def test_a_program_without_logging_prints_no_warning(server: RunningServer) -> None:
+    program = (
+        "import sys\n"
+        "from persistent_collections import OutcomeUnknown, PersistentList, connect\n"
+        "items = PersistentList('orders', backend=connect(sys.argv[1]))\n"
+        "try: items.append(1)\n"
+        "except OutcomeUnknown: print('unknown')\n"
+    )
+    command = [sys.executable, "-c", program, f"{server.url}?socket_timeout=0.2&protocol=2"]
+    with server.client() as client:
+        client.client_pause(2000, all=False)
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        client.client_unpause()
+    assert told.stdout == "unknown\n"
+    assert told.stderr == ""

@@ -23,10 +23,10 @@ from persistent_collections import (
     connect,
     fetch,
 )
-from persistent_collections.backends import traced
 from persistent_collections.backends.base import PAGE_SIZE
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.backends.traced import TracedBackend
+from persistent_collections.backends.wrappers import spans as wrapper
+from persistent_collections.backends.wrappers.spans import TracedBackend
 from persistent_collections.testing import FaultyBackend
 from persistent_collections.testing.backends import BackendSuite
 from tests.servers import RunningServer
@@ -76,7 +76,7 @@ def store(backend: Backend, spans: Spans) -> Iterator[TracedBackend]:
 
 def test_each_operation_is_a_span_named_by_method_and_type(store: TracedBackend, spans: Spans) -> None:
     luke = Skipper("luke", name="Luke", crew=[Skipper.ref("han")])
-    assert spans.names == ["apply Skipper"]
+    assert spans.names == ["commit Skipper"]
     assert luke.name == "Luke"
     luke.crew.append(luke)
     assert list(luke.crew)[1].name == "Luke"
@@ -85,19 +85,19 @@ def test_each_operation_is_a_span_named_by_method_and_type(store: TracedBackend,
         *("size Skipper.crew", "get_slice Skipper.crew", "get Skipper"),
     ]
     assert list(fetch(luke.crew, "name")) == [{"name": "Luke"}]
-    assert spans.names == ["get_slice Skipper.crew", "get_many Skipper", "exist Skipper"]
+    assert spans.names == ["get_slice Skipper.crew", "get_many Skipper", "examine Skipper"]
     assert list(fetch([luke], "name")) == [{"name": "Luke"}]
     assert spans.names == ["get_many Skipper"]
     assert luke.delete()
     assert not luke
     assert luke.ttl() is None
-    assert spans.names == ["apply Skipper", "exists Skipper", "ttl Skipper"]
+    assert spans.names == ["commit Skipper", "look Skipper", "look Skipper"]
     PersistentSet("colours").add("red")
     PersistentDict("settings")["theme"] = "dark"
     assert Skipper.count() == 0
     assert len(list(store.keys(""))) == 2
-    store.exist([[key] for key in store.keys("")])
-    assert spans.names == ["add PersistentSet", "set_many PersistentDict", "keys Skipper", "keys", "keys", "exist"]
+    store.look(list(store.keys("")))
+    assert spans.names == ["add PersistentSet", "set_many PersistentDict", "keys Skipper", "keys", "keys", "look"]
 
 
 def test_a_span_has_the_attributes_of_a_database_client(server: RunningServer, spans: Spans) -> None:
@@ -149,7 +149,7 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("url", "attributes"), PLACES)
 def test_the_place_of_a_store_is_told_as_the_conventions_have_it(url: str, attributes: dict[str, Any]) -> None:
-    assert traced._place(connect(url)) == attributes
+    assert wrapper._place(connect(url)) == attributes
 
 
 def test_iteration_makes_a_span_a_page_that_ends_before_the_caller_goes_on(store: TracedBackend, spans: Spans) -> None:
@@ -180,15 +180,15 @@ def test_a_span_is_the_child_of_the_applications_and_the_parent_of_what_the_clie
     tracer = spans.provider.get_tracer("application")
 
     class Client(MemoryBackend):
-        def read_many(self, keys: Any) -> Any:
+        def read(self, key: Any) -> Any:
             with tracer.start_as_current_span("EXISTS"):
-                return super().read_many(keys)
+                return super().read(key)
 
     store = TracedBackend(Client(), tracer_provider=spans.provider)
     with tracer.start_as_current_span("GET /friends"):
         assert not Skipper.ref("luke", backend=store)
     client, operation, request = spans.taken()
-    assert [span.name for span in (client, operation, request)] == ["EXISTS", "exists Skipper", "GET /friends"]
+    assert [span.name for span in (client, operation, request)] == ["EXISTS", "look Skipper", "GET /friends"]
     assert client.parent is not None
     assert operation.parent is not None
     assert client.parent.span_id == operation.get_span_context().span_id  # type: ignore[union-attr] # it has one
@@ -256,6 +256,8 @@ def test_spans_go_to_the_global_provider_of_the_time_and_nowhere_without_one(mon
     assert spans.names == ["get PersistentDict"]
 
 
+@pytest.mark.store("memory")
+@pytest.mark.slow
 class TestTracedBackend(BackendSuite):
     """What is traced is the store that it is."""
 

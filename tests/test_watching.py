@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from typer.testing import CliRunner
 
 import address_book
@@ -30,11 +32,12 @@ from persistent_collections import (
     register_codec,
     use_backend,
 )
+from persistent_collections.aio import run
+from persistent_collections.backends.wrappers.warnings import LARGE, TIMES, WatchedBackend
 from persistent_collections.cli.app import app as cli
 from persistent_collections.codecs.bcrypt import BcryptCodec
 from persistent_collections.moving import copy
 from persistent_collections.testing.backends import BackendSuite
-from persistent_collections.watching import LARGE, TIMES, WatchedBackend
 from tests.test_docs import ROOT, blocks
 
 COUNT = 5 * TIMES
@@ -203,6 +206,46 @@ def test_single_writes_in_a_row_are_warned_of_and_what_writes_all_is_named(
     write_all(range(COUNT))
 
 
+class Report(Record):
+    tags: list[int]
+
+
+def append_to_a_field(numbers: range) -> None:
+    report = Report("x", tags=[])
+    for number in numbers:
+        report.tags.append(number)
+
+
+def append_to_an_item(numbers: range) -> None:
+    tags: Any = PersistentList("reports", [[]])[0]
+    for number in numbers:
+        tags.append(number)
+
+
+def set_in_a_value(numbers: range) -> None:
+    reports = PersistentDict[str, dict[str, int]]("reports", {"x": {}})
+    for number in numbers:
+        reports["x"][str(number)] = number
+
+
+@pytest.mark.parametrize("change", [append_to_a_field, append_to_an_item, set_in_a_value])
+def test_changes_one_by_one_inside_a_value_are_warned_of(
+    watched: WatchedBackend, change: Callable[[range], None]
+) -> None:
+    with pytest.warns(SlowHabitWarning, match=f"was changed {TIMES} times one by one, and each change wrote it whole"):
+        change(range(COUNT))
+
+
+def test_changing_a_value_at_once_is_not_nor_are_changes_in_several_objects(watched: WatchedBackend) -> None:
+    report = Report("x", tags=[])
+    report.tags.extend(range(COUNT))
+    with report.edit("tags") as tags:
+        for number in range(COUNT):
+            tags.append(number)
+    for number in range(COUNT):
+        Report.upsert(str(number % 2), tags=[]).tags.append(1)
+
+
 @pytest.mark.parametrize(
     "search",
     [
@@ -250,7 +293,7 @@ def test_a_warning_names_neither_ids_nor_values(rowers: list[Rower]) -> None:
 
 def test_what_is_asked_for_now_and_then_is_no_habit(rowers: list[Rower], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10_000))
-    monkeypatch.setattr("persistent_collections.watching.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("persistent_collections.backends.wrappers.warnings.monotonic", lambda: float(next(clock)))
     read_each(Rower.all())
     append(range(COUNT))
     as_dict(PersistentDict("rowers"))
@@ -296,6 +339,8 @@ def test_a_thread_remembers_hashes_and_no_more_than_a_page_of_them(watched: Watc
     assert {type(each) for pair in kept.items() for each in pair} == {int}
 
 
+@pytest.mark.store("memory")
+@pytest.mark.slow
 class TestWatchedBackend(BackendSuite):
     """What is watched is the store that it is."""
 
@@ -332,13 +377,13 @@ def test_a_program_in_the_example_of_a_web_application_is_not_warned(tmp_path: P
 def test_neither_is_one_in_the_address_book(capsys: pytest.CaptureFixture[str]) -> None:
     with use_backend("memory:?warnings=on"):
         for number in range(TIMES + 5):
-            arguments = ["add", f"Somebody {number}", "--email", "a@example.com", "--birthday", "1977-05-25"]
+            arguments = ["add", f"Somebody {number}", "--email", f"a{number}@example.com", "--birthday", "1977-05-25"]
             assert address_book.main([*arguments, "--tag", "rebel", "--phone", "home=1"]) == 0
         for command in (["list"], ["list", "--tag", "rebel"], ["find", "Somebody 1"], ["birthdays", "--days", "366"]):
             assert address_book.main(command) == 0
         assert address_book.main(["edit", "somebody 1", "--rename", "Nobody"]) == 0
         assert address_book.main(["delete", "somebody 2"]) == 0
-    assert "a@example.com" in capsys.readouterr().out
+    assert "a1@example.com" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("program", ["friends.py", "README.md"])
@@ -363,3 +408,20 @@ def test_neither_are_the_command_line_and_a_copy(tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, ["--url", url, "--models", "tests.test_watching", *command.split()])
         assert (done.exit_code, done.stderr) == (1 if command == "check" else 0, ""), done.output
     copy(url, f"json:{tmp_path}/copied?fsync=off&warnings=on")
+
+
+@pytest.mark.parametrize("loop", [lambda function: asyncio.run(function()), trio.run], ids=["asyncio", "trio"])
+def test_a_call_that_blocks_a_running_event_loop(loop: Callable[..., object], watched: WatchedBackend) -> None:
+    async def blocking() -> None:
+        PersistentDict("settings").get("theme")
+
+    async def beside() -> object:
+        return await run(PersistentDict("settings").get, "theme")
+
+    with pytest.warns(SlowHabitWarning, match=r"blocks the running event loop") as caught:
+        loop(blocking)
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loop(beside)
+        PersistentDict("settings").get("theme")

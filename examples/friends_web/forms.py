@@ -16,12 +16,18 @@ Errors = dict[str, str]
 def sign_up_errors(form: Mapping[str, str]) -> Errors:
     """Return an error for each field that no member can be made of."""
     errors = {}
-    if not 0 < len(form["name"]) <= LONGEST:
-        errors["name"] = "Enter your name." if not form["name"] else f"Use at most {LONGEST} characters."
-    if not ADDRESS.fullmatch(form["email"]) or len(form["email"]) > LONGEST:
+    if not form["name"].isprintable() or not form["name"]:
+        errors["name"] = "Enter your name."
+    elif len(form["name"]) > LONGEST:
+        errors["name"] = f"Use at most {LONGEST} characters."
+    if not _is_address(form["email"]):
         errors["email"] = "Enter an address like luke@example.com."
     if len(form["password"]) < PASSWORD_CHARACTERS:
         errors["password"] = f"Use at least {PASSWORD_CHARACTERS} characters."
     elif len(form["password"].encode()) > PASSWORD_BYTES:
         errors["password"] = f"Use at most {PASSWORD_BYTES} characters; letters with accents count for more."
     return errors
+
+
+def _is_address(text: str) -> bool:
+    return len(text) <= LONGEST and text.isprintable() and ADDRESS.fullmatch(text) is not None

@@ -6,32 +6,32 @@ from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from secrets import token_urlsafe
-from typing import Self
+from typing import Annotated, Self
+from unicodedata import normalize
 
-from persistent_collections import Password, PersistentSet, Record, child, get_codec
-from persistent_collections.codecs.bcrypt import PasswordHash
+from persistent_collections import Password, PersistentSet, Record, child, get_codec, unique
+from persistent_collections.codecs import PasswordHash
 
 SESSION_LASTS = timedelta(days=7)
 
 
 class Member(Record):
-    """A member, stored under the key ``Member:<e-mail address>``."""
+    """A member; no two have one e-mail address."""
 
     name: str
-    email: str
+    email: Annotated[str, unique]
     password: Password
     friends: PersistentSet[Member] = child()
 
     @classmethod
     def sign_up(cls, name: str, email: str, password: str) -> Self:
-        """Store a new member; ``ObjectExists`` if the address has one, which only the store can know for sure."""
-        return cls.create(email.lower(), name=name, email=email, password=password)
+        """Store a new member; ``NotUnique`` if the address has one, which only the store can know for sure."""
+        return cls.create(name=name, email=_address(email), password=password)
 
     @classmethod
-    def find(cls, email: str) -> Self | None:
+    def with_address(cls, email: str) -> Self | None:
         """Return the member of an address, if there is one."""
-        member = cls.ref(email.lower()) if email else None
-        return member or None
+        return cls.find(email=_address(email)).first() if email else None
 
     def befriend(self, other: Member) -> None:
         """Make two members friends of each other; done twice, it is done once."""
@@ -47,13 +47,9 @@ class Session(Record):
 
 def log_in(email: str, password: str) -> Member | None:
     """Return the member whose password this is; an unknown address takes as long to refuse as a wrong password."""
-    member = Member.find(email)
+    member = Member.with_address(email)
     hashed = (member is not None and member.password) or _nobodys_password()
-    if not hashed.verify(password) or member is None:
-        return None
-    if hashed.needs_rehash:
-        member.password = password
-    return member
+    return member if hashed.verify(password) else None
 
 
 @cache
@@ -65,7 +61,7 @@ def _nobodys_password() -> PasswordHash:
 def start_session(member: Member) -> str:
     """Return the token that stands for ``member`` until the session ends."""
     token = token_urlsafe()
-    Session.create(_hashed(token), member=member).expire(SESSION_LASTS)
+    Session.create(_hashed(token), member=member, expire=SESSION_LASTS)
     return token
 
 
@@ -77,6 +73,11 @@ def find_member(token: str) -> Member | None:
 def end_session(token: str) -> None:
     """Let ``token`` stand for nobody."""
     Session.ref(_hashed(token)).delete()
+
+
+def _address(email: str) -> str:
+    """Return the one spelling of an address, as accented letters come in two (NFC and NFD), by the device."""
+    return normalize("NFC", normalize("NFC", email).lower())
 
 
 def _hashed(token: str) -> str:

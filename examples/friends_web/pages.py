@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import wraps
 from operator import itemgetter
-from urllib.parse import urlsplit
+from unicodedata import normalize
 
 from flask import Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from friends_web.forms import Errors, sign_up_errors
 from friends_web.members import SESSION_LASTS, Member, end_session, find_member, log_in, start_session
-from persistent_collections import BackendError, ObjectExists, fetch
+from persistent_collections import BackendError, NotUnique, fetch
 
 TOKEN = "session"
 
@@ -30,7 +30,7 @@ def refuse_other_sites() -> None:
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    ours = site in {"same-origin", "none"} if site else not origin or urlsplit(origin).netloc == request.host
+    ours = site in {"same-origin", "none"} if site else not origin or origin.partition("://")[2] == request.host
     if request.method == "POST" and not ours:
         abort(403)
 
@@ -73,7 +73,7 @@ def friends_page(member: Member) -> ResponseReturnValue:
 def befriend_page(member: Member) -> ResponseReturnValue:
     """Make friends."""
     form = typed("email")
-    other = Member.find(form["email"])
+    other = Member.with_address(form["email"])
     if other is None:
         return friends(member, form, {"email": "Nobody has signed up with this address."})
     if other == member:
@@ -92,7 +92,7 @@ def sign_up_page() -> ResponseReturnValue:
     if not errors:
         try:
             return logged_in(Member.sign_up(**form))
-        except ObjectExists:
+        except NotUnique:
             errors["email"] = "This address has signed up already."
     return render_template("sign_up.html", form=form, errors=errors), 422
 
@@ -135,6 +135,9 @@ def logged_in(member: Member) -> ResponseReturnValue:
 
 
 def typed(*names: str) -> dict[str, str]:
-    """Return what was typed into fields, without the blanks around it; a password as it is."""
-    form = {name: request.form.get(name, "") for name in names}
+    """Return what was typed into fields, without the blanks around it; a password keeps them.
+
+    Accented letters are put into one form (Unicode's NFC), since a Mac and a telephone may send them in two.
+    """
+    form = {name: normalize("NFC", request.form.get(name, "")) for name in names}
     return {name: text if name == "password" else text.strip() for name, text in form.items()}

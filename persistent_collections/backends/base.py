@@ -1,57 +1,44 @@
-"""What a store promises: bytes under fields and indexes, every method one atomic step.
+"""The interface of a store: bytes under fields and indexes, every method one atomic step.
 
-A backend knows nothing of Python values. It hands out small handles, one class a shape, bound to one key:
-:class:`MappingStore` (fields to bytes), :class:`SequenceStore` (indexes to bytes) and :class:`MemberStore` (texts that
-are there or not). The promises every method keeps:
+A backend doesn't know Python values. It returns small handles, one class per shape, bound to one key. Every
+method keeps these promises:
 
 1. It is one atomic step, between threads and between processes; a crash leaves all of it or nothing.
 2. A key holds one shape; another shape's operation on it raises ``WrongShapeError`` and does nothing.
 3. An emptied collection does not exist, and one that does not exist reads as empty.
 4. Absence is ``None`` or ``False``, never an exception and never a marker value among the data.
 5. Only this package's errors leave it, with the store's own error as ``__cause__``.
+6. A child belongs to its owner, the record's own key: it is written only while the owner exists, inherits the owner's
+   deadline when created, and is deleted with it. It is not created while the owner has a field of its name.
 
-A new store is quickest made on :class:`~persistent_collections.backends.simple.SimpleBackend`.
+The easiest way to a new store is :class:`~persistent_collections.backends.simple.SimpleBackend`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, cast
 
-from persistent_collections.backends.forks import late
+from persistent_collections.backends.changes import Change, Condition
+from persistent_collections.backends.effects import reads, writes
+from persistent_collections.backends.handles import MappingStore, MemberStore, SequenceStore
+from persistent_collections.backends.indexes import Indexing, IndexStore, Support
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.shapes import MAPPING, MEMBERS, SEQUENCE, Shape, shape_of, wrong_shape
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import ConfigurationError, CorruptDataError, WrongShapeError
+from persistent_collections.errors import ConfigurationError, CorruptDataError
 
 Medium: TypeAlias = Literal["bytes", "json"]
-Content: TypeAlias = dict[str, bytes] | list[bytes] | set[str]
-SetOperation: TypeAlias = Literal["union", "intersection", "difference"]
-Shape: TypeAlias = Literal["mapping", "sequence", "members"]
 
 PAGE_SIZE = 1000
 """Fields, items or members read in one step of an iteration."""
 
 
-class Key(NamedTuple):
-    """The name of one stored collection.
-
-    Attributes:
-        root: ``<type name>:<id>``, the id percent-encoded where it holds ``:``, ``%``, ``{`` or ``}``.
-        child: The field of a record's child collection, or None for the object itself.
-    """
-
-    root: str
-    child: str | None = None
-
-    def __str__(self) -> str:
-        return self.root if self.child is None else f"{self.root}:{self.child}"
-
-
 class ForeignDataError(CorruptDataError):
-    """A key holds what no store of this package writes, so that another program put it there.
+    """A key holds data that stores of this package never write, so another program put it there.
 
     Attributes:
         key: The key.
@@ -62,438 +49,270 @@ class ForeignDataError(CorruptDataError):
         self.key = key
 
 
-class Entry(NamedTuple):
-    """What one key holds.
+class Found(NamedTuple):
+    """The properties of one key, without its content.
 
     Attributes:
-        content: Never empty, never changed in place.
-        deadline: Seconds since the epoch at which the key vanishes, or None.
-    """
-
-    content: Content
-    deadline: float | None = None
-
-
-class Description(NamedTuple):
-    """What one key holds, without its content.
-
-    Attributes:
-        shape: None where that is nothing this package writes, or cannot be read.
-        size: The number of fields, items or members; 0 where ``shape`` is None.
+        shape: None for data that this package does not write, or that can't be read.
         ttl_s: Seconds until the key vanishes, or None.
+        size: The number of fields, items or members, if requested; 0 if ``shape`` is None.
     """
 
     shape: Shape | None
-    size: int = 0
     ttl_s: float | None = None
+    size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
+class Wanted(NamedTuple):
+    """Parts of one record to read at one moment.
 
-    key: Key
-    content: Content
-    must_be_absent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SetFields:
-    """Set fields of a mapping; a field given as None is deleted."""
+    Attributes:
+        key: The record's own.
+        fields: Names of fields.
+        children: Children that may exist.
+    """
 
     key: Key
-    items: Mapping[str, bytes | None]
-    must_be_absent: bool = False
+    fields: Sequence[str]
+    children: Sequence[Key] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the key, whatever its shape, and its deadline."""
+class Examined(NamedTuple):
+    """The parts of a record that exists.
 
-    key: Key
-    must_be_absent: bool = False
+    Attributes:
+        data: The bytes under each field, None for a field that is not set.
+        children: Whether each child exists.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class SetDeadline:
-    """Let the key vanish ``ttl_s`` seconds from now (at once if not positive), or never if None."""
-
-    key: Key
-    ttl_s: float | None
-    must_be_absent: bool = False
+    data: Sequence[bytes | None]
+    children: Sequence[bool] = ()
 
 
-Change: TypeAlias = Replace | SetFields | Delete | SetDeadline
+class Inspectable:
+    """Methods of a store that only tools use; each has a default."""
 
+    @classmethod
+    def options_in(cls, url: StoreURL) -> Mapping[str, object]:
+        """Return the texts of the options in a URL, by name."""
+        return url.options
 
-class MappingStore(ABC):
-    """One mapping of ``str`` fields to bytes."""
+    def default_of(self, option: str) -> object:
+        """Return the default of an option: that of the class's parameter of this name, or None."""
+        parameter = signature(type(self)).parameters.get(option)
+        return None if parameter is None or parameter.default is Parameter.empty else parameter.default
 
-    @abstractmethod
-    def get(self, field: str) -> bytes | None:
-        """Return what is stored under ``field``."""
+    @property
+    def path(self) -> Path | None:
+        """The file or directory of the store, made at its first write; None if it has neither."""
+        return None
 
-    @abstractmethod
-    def get_many(self, fields: Sequence[str]) -> list[bytes | None]:
-        """Return what is stored under each of ``fields``, in their order."""
+    def file(self, key: Key) -> Path | None:
+        """Return the file that holds only ``key`` and may be edited by hand, for error messages; None without one."""
+        del key
+        return None
 
-    @abstractmethod
-    def get_all(self) -> dict[str, bytes]:
-        """Return every field, in the store's order."""
+    @reads
+    def back_up(self, file: Path) -> None:
+        """Write all that is stored at one moment to ``file``, which exists and is empty, as a separate store.
 
-    @abstractmethod
-    def set_many(self, items: Mapping[str, bytes | None]) -> None:
-        """Set each field; one given as None is deleted. A field that is there keeps its place in the order."""
+        Raises:
+            ConfigurationError: The store has no single-file form.
+        """
+        del file
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be backed up as one file; export writes any store to a file"
+        )
 
-    @abstractmethod
-    def add(self, field: str, data: bytes) -> bytes | None:
-        """Set ``field`` if it is absent and return None, else return what is there."""
-
-    @abstractmethod
-    def delete(self, field: str) -> bool:
-        """Delete ``field`` and say whether it was there."""
-
-    @abstractmethod
-    def pop(self, field: str) -> bytes | None:
-        """Delete ``field`` and return what it held."""
-
-    @abstractmethod
-    def pop_any(self) -> tuple[str, bytes] | None:
-        """Delete a field, the last one where the store has an order, and return it with what it held."""
-
-    @abstractmethod
-    def contains(self, field: str) -> bool:
-        """Say whether ``field`` is there."""
-
-    @abstractmethod
-    def size(self) -> int:
-        """Return the number of fields."""
-
-    @abstractmethod
-    def replace(self, items: Mapping[str, bytes]) -> None:
-        """Put ``items`` in place of all fields."""
-
-    @abstractmethod
-    def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
-        """Put ``items`` in place of all fields if these are still ``expected``, and say whether they were."""
-
-    @abstractmethod
-    def compare_and_set(self, field: str, expected: bytes | None, data: bytes | None) -> bool:
-        """Set ``field`` to ``data`` if it still holds ``expected``, and say whether it did; None is absence."""
-
-    @abstractmethod
-    def increment(self, field: str, by: int, initial: int = 0) -> int | None:
-        """Add ``by`` to the decimal integer in ``field`` and return the sum.
+    @reads
+    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield the name of everything in this store's data that is not a key, and its fault.
 
         Args:
-            field: Holds the integer as ASCII decimal digits.
-            by: Added; may be negative.
-            initial: What an absent field counts as.
-
-        Returns:
-            The sum, or None with nothing done where the field holds anything but the digits of a signed 64-bit
-            integer, or where ``by`` or the sum is not one.
+            type_names: Types of this program. In a store that is shared with other programs, only names that start
+                with one of these were meant to be keys.
         """
-
-    @abstractmethod
-    def pages(self) -> Iterator[list[tuple[str, bytes]]]:
-        """Yield every field that is there from start to end exactly once, about ``PAGE_SIZE`` at a time."""
+        del type_names
+        return iter(())
 
 
-class SequenceStore(ABC):
-    """One sequence of bytes. Indexes count from the end where negative, as Python's do."""
-
-    @abstractmethod
-    def size(self) -> int:
-        """Return the number of items."""
-
-    @abstractmethod
-    def get(self, index: int) -> bytes | None:
-        """Return the item at ``index``, None if out of range."""
-
-    @abstractmethod
-    def get_slice(self, where: slice) -> list[bytes]:
-        """Return the items a Python slice of a list would select, in its order."""
-
-    @abstractmethod
-    def set(self, index: int, data: bytes) -> bool:
-        """Set the item at ``index`` and say whether it was in range."""
-
-    @abstractmethod
-    def compare_and_set(self, index: int, expected: bytes, data: bytes) -> bool:
-        """Set the item at ``index`` if it still is ``expected``, and say whether it was."""
-
-    @abstractmethod
-    def push_right(self, items: Sequence[bytes]) -> None:
-        """Append ``items`` in their order."""
-
-    @abstractmethod
-    def push_left(self, items: Sequence[bytes]) -> None:
-        """Put ``items`` before the first, in their order: ``items[0]`` becomes the first item."""
-
-    @abstractmethod
-    def pop(self, index: int) -> bytes | None:
-        """Delete the item at ``index`` and return it, None if out of range."""
-
-    @abstractmethod
-    def delete(self, index: int, expected: bytes | None = None) -> bool:
-        """Delete the item at ``index``, if given only while it still is ``expected``, and say whether that was done."""
-
-    @abstractmethod
-    def insert(self, index: int, data: bytes) -> None:
-        """Insert before ``index``, clamped as ``list.insert`` does."""
-
-    @abstractmethod
-    def splice(self, start: int | None, stop: int | None, items: Sequence[bytes]) -> None:
-        """Put ``items`` in place of the slice ``[start:stop]``, as ``list`` does."""
-
-    @abstractmethod
-    def set_stride(self, where: slice, items: Sequence[bytes]) -> int:
-        """Set the items an extended slice selects, if it selects just as many as given.
-
-        Returns:
-            How many it selects; where that differs from ``len(items)``, nothing was done.
-        """
-
-    @abstractmethod
-    def delete_stride(self, where: slice) -> None:
-        """Delete the items an extended slice selects."""
-
-    @abstractmethod
-    def find(self, data: bytes, start: int | None = None, stop: int | None = None) -> int | None:
-        """Return the first index of ``data`` within the slice ``[start:stop]``."""
-
-    @abstractmethod
-    def count(self, data: bytes) -> int:
-        """Return how many items are ``data``."""
-
-    @abstractmethod
-    def remove(self, data: bytes) -> bool:
-        """Delete the first item that is ``data`` and say whether there was one."""
-
-    @abstractmethod
-    def repeat(self, times: int) -> None:
-        """Hold the items ``times`` times over; none where ``times`` is not positive."""
-
-    @abstractmethod
-    def reverse(self) -> None:
-        """Reverse the order of the items."""
-
-    @abstractmethod
-    def replace(self, items: Sequence[bytes]) -> None:
-        """Put ``items`` in place of all items."""
-
-    @abstractmethod
-    def replace_if(self, expected: Sequence[bytes], items: Sequence[bytes]) -> bool:
-        """Put ``items`` in place of all items if these are still ``expected``, and say whether they were."""
-
-
-class MemberStore(ABC):
-    """One set of texts."""
-
-    @abstractmethod
-    def contains(self, member: str) -> bool:
-        """Say whether ``member`` is there."""
-
-    @abstractmethod
-    def size(self) -> int:
-        """Return the number of members."""
-
-    @abstractmethod
-    def get_all(self) -> set[str]:
-        """Return every member."""
-
-    @abstractmethod
-    def add(self, members: AbstractSet[str]) -> int:
-        """Add ``members`` and return how many were absent."""
-
-    @abstractmethod
-    def remove(self, members: AbstractSet[str]) -> int:
-        """Remove ``members`` and return how many were there."""
-
-    @abstractmethod
-    def retain(self, members: AbstractSet[str]) -> None:
-        """Remove every member that is not among ``members``."""
-
-    @abstractmethod
-    def toggle(self, members: AbstractSet[str]) -> None:
-        """Remove those of ``members`` that are there and add the others."""
-
-    @abstractmethod
-    def pop_any(self) -> str | None:
-        """Remove some member and return it."""
-
-    @abstractmethod
-    def replace(self, members: AbstractSet[str]) -> None:
-        """Put ``members`` in place of all members."""
-
-    @abstractmethod
-    def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
-        """Return the union, intersection or difference of this set and the sets stored under ``others``."""
-
-    @abstractmethod
-    def pages(self) -> Iterator[list[str]]:
-        """Yield every member that is there from start to end exactly once, about ``PAGE_SIZE`` at a time."""
-
-
-class Backend(ABC):
+class Backend(Inspectable, ABC):
     """One store.
 
     Attributes:
         medium: ``"bytes"`` if any bytes may be stored, ``"json"`` if each must be one compact JSON text.
-        ordered: Whether a mapping keeps the order in which its fields were set first.
+        ordered: Whether a mapping keeps the order in which its fields were first set.
         in_process: Whether the store ends with the process, so that a bare URL names a new one each time.
-        options: The options its URL takes, by name.
-        codec: The name of the codec this store's values are written with where nothing else chooses one.
+        several_roots: Whether ``commit`` accepts keys of any roots, as one step.
+        steps_at_once: How many steps ``commit_each`` makes best together.
+        yields: Whether its operations let their event loop continue, by ``flows.crossing``.
+        options: The options that its URL accepts, by name.
+        codec: The name of the codec for this store's values, unless something else chooses one.
     """
 
     medium: ClassVar[Medium] = "bytes"
     ordered: ClassVar[bool] = True
     in_process: ClassVar[bool] = False
+    several_roots: bool = True
+    steps_at_once: ClassVar[int] = 1
+    yields: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {"codec": Option()}
     codec: str | None = None
 
-    @late
-    def memo(self) -> dict[Hashable, Any]:
-        """Scratch space for whoever derives something from this backend that is to live as long."""
-        return {}
-
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
-        """Return the store a URL of a scheme registered for this class names; no I/O.
+        """Return the store that a URL of a scheme registered for this class names; no I/O.
 
         Raises:
             ConfigurationError: The URL or one of its options is wrong.
         """
         raise ConfigurationError(f"{cls.__name__} cannot be made from a URL such as {url.scheme}:")
 
-    @classmethod
-    def options_in(cls, url: StoreURL) -> Mapping[str, object]:
-        """Return what a URL says of the options, in its query or elsewhere, by name; not read as their types."""
-        return url.options
+    @property
+    def indexing(self) -> Support:
+        """The index support of the store; with ``"indexes"``, it implements :meth:`index`."""
+        return "none"
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """The URL that reaches this store again, every option but secrets included, without any password."""
+        """The URL that reaches this store again, with every option except secrets, without any password."""
 
     @property
     def identity(self) -> Hashable:
-        """What two backends of the same store have in common; by default only the backend itself."""
+        """The identity shared by two backends of the same store; by default only the backend itself."""
         return id(self)
 
-    @property
-    def path(self) -> Path | None:
-        """The file or directory the store lies in, made at its first write; None if it lies in neither."""
-        return None
-
     @abstractmethod
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        """Return the handle of one mapping; no I/O.
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        """Return the handle of ``key`` as ``shape``; no I/O.
+
+        A handle of a child writes only while its owner exists; otherwise its writes raise ``ObjectNotFound``. While the
+        child does not exist and its owner holds a field of its name, they raise ``SchemaChangedError``. A child that a
+        write makes takes the owner's deadline in the same step.
 
         Args:
-            key: Where it lies.
-            kin: The other keys of the same record, its own before its children's. A key that a write makes takes the
-                deadline of the first of its kin that is there, in the same step.
+            shape: One of ``backends.shapes``.
+            key: The key.
+            is_record: Whether the mapping at ``key`` is a record's own: its writes raise ``ObjectNotFound`` if the key
+                does not exist, and a write that empties it leaves the marker field.
         """
 
-    @abstractmethod
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        """Return the handle of one sequence; arguments as for :meth:`mapping`."""
+    def mapping(self, key: Key, *, is_record: bool = False) -> MappingStore:
+        """Return the handle of a mapping; as :meth:`open`."""
+        return cast("MappingStore", self.open(MAPPING, key, is_record=is_record))
+
+    def sequence(self, key: Key) -> SequenceStore:
+        """Return the handle of a sequence; as :meth:`open`."""
+        return cast("SequenceStore", self.open(SEQUENCE, key))
+
+    def members(self, key: Key) -> MemberStore:
+        """Return the handle of a set; as :meth:`open`."""
+        return cast("MemberStore", self.open(MEMBERS, key))
+
+    def index(self, indexing: Indexing) -> IndexStore:
+        """Return the handle of the indexes of a class; no I/O. Only where ``indexing`` is ``"indexes"``."""
+        raise ConfigurationError(
+            f"{self.url} keeps no indexes, so there is none of {indexing.type_name}; see Backend.indexing"
+        )
 
     @abstractmethod
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        """Return the handle of one set; arguments as for :meth:`mapping`."""
+    @reads
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        """Return a ``Found`` for each of some keys, of any roots, None if it does not exist; each at its own moment.
 
-    @abstractmethod
-    def exists(self, keys: Sequence[Key]) -> bool:
-        """Say whether any of ``keys``, all of one root, is there."""
+        A key that cannot be read does not hide the others.
 
-    def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
-        """Say of each of some roots whether any of its keys is there, each a moment of its own."""
-        return [self.exists(keys) for keys in families]
+        Args:
+            keys: The keys.
+            sizes: Whether to count fields, items and members too.
+        """
 
+    @reads
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
-        """Return what each of some mappings holds under some fields, one at least, each a moment of its own."""
+        """Return the bytes that each of some mappings holds under some fields, at least one; each at its own moment."""
         return [self.mapping(key).get_many(fields) for key, fields in wanted]
 
+    @reads
+    def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
+        """Return parts of each of some records, None for one that does not exist; each record at one moment."""
+        return [self._examined(each) for each in wanted]
+
     @abstractmethod
+    @reads
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what each of ``keys``, all of one root, holds, None if nothing; all at one moment.
+        """Return the entry of each of ``keys``, all of one root, None if it does not exist; all at one moment.
 
         Raises:
-            ForeignDataError: One holds what another program put there.
+            ForeignDataError: One holds data that another program put there.
         """
 
     @abstractmethod
-    def shape(self, key: Key) -> Shape | None:
-        """Say what ``key`` holds, None if nothing.
-
-        Raises:
-            ForeignDataError: Another program put it there.
-        """
-
-    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
-        """Return what each of some keys, of any roots, holds, None if nothing, each a moment of its own.
-
-        One that cannot be read does not keep the others from being told.
-        """
-        return list(map(self._describe, keys))
-
-    @abstractmethod
-    def keys(self, prefix: str) -> Iterator[Key]:
-        """Yield every key whose root starts with ``prefix``, exactly once, children included, in no order."""
-
-    @abstractmethod
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        """Make several changes, all of one root, in one step: all of them or none.
+    @reads
+    def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
+        """Yield every key whose root starts with ``prefix``, exactly once, children included, in no order.
 
         Args:
-            changes: Made in their order.
-            kin: As for :meth:`mapping`, for every key the changes make; what counts is which of them was there before
-                the first change, and its deadline then.
+            prefix: The start of the roots.
+            shape: Leave out keys of other shapes, if the store can without opening each.
+        """
+
+    @abstractmethod
+    @writes
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        """Make ``changes`` in their order in one step if all ``conditions`` hold, and return whether they did.
+
+        Conditions are checked before the first change. A child that a change creates inherits its owner's deadline,
+        at that moment of the step.
+
+        Raises:
+            WrongShapeError: A change has another shape than the content of its key; nothing was done.
+            NotUnique: Another record has an entry key that a change claims; nothing was done.
+            IndexUnbuiltError: A required index is not whole; nothing was done.
+        """
+
+    @writes
+    def commit_once(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        """Like :meth:`commit`, but idempotent if the store supports that, so that a lost reply does no harm.
+
+        It then asks again for an outcome that it did not learn, instead of raising ``OutcomeUnknown`` at once.
+        """
+        return self.commit(conditions, changes)
+
+    def takes_together(self, keys: Sequence[Key]) -> bool:
+        """Return whether one commit accepts all of ``keys``; no I/O."""
+        return self.several_roots or len({key.root for key in keys}) <= 1
+
+    @writes
+    def commit_each(self, steps: Sequence[tuple[Sequence[Condition], Sequence[Change]]]) -> list[bool]:
+        """Make several steps in order, each like :meth:`commit`, up to the first refused one.
+
+        A store may make many of them as one.
 
         Returns:
-            For each change, whether its key was there before the first of them. Where a key that ``must_be_absent``
-            was there, nothing was done.
+            The result of each step that was tried.
         """
-
-    @abstractmethod
-    def ttl(self, keys: Sequence[Key]) -> float | None:
-        """Return the seconds the first of ``keys`` that is there has left, None without a deadline or without any."""
-
-    def file(self, key: Key) -> Path | None:
-        """Return the file that holds ``key`` alone and may be edited by hand, for errors to name; None if none does."""
-        del key
-        return None
-
-    def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Yield what lies among this store's data and is no key, each as its name and what is wrong with it.
-
-        Args:
-            type_names: What a name starts with that, in a store shared with other programs, was meant to be a key.
-        """
-        del type_names
-        return iter(())
+        tried: list[bool] = []
+        for conditions, changes in steps:
+            tried.append(self.commit(conditions, changes))
+            if not tried[-1]:
+                break
+        return tried
 
     @abstractmethod
     def close(self) -> None:
         """Free connections and files; the next operation opens them again."""
 
-    def _describe(self, key: Key) -> Description | None:
-        opened: dict[Shape, Callable[[Key], MappingStore | SequenceStore | MemberStore]]
-        opened = {"mapping": self.mapping, "sequence": self.sequence, "members": self.members}
-        try:
-            shape = self.shape(key)
-            size = opened[shape](key).size() if shape else 0
-        except WrongShapeError:  # it has become another one in between
-            return self._describe(key)
-        except CorruptDataError:
-            return Description(None)
-        return Description(shape, size, self.ttl([key])) if size else None
+    def _examined(self, wanted: Wanted) -> Examined | None:
+        own, *children = self.snapshot([wanted.key, *wanted.children])
+        if own is None:
+            return None
+        if not isinstance(own.content, dict):
+            raise wrong_shape(wanted.key, shape_of(own.content).name, MAPPING)
+        return Examined([own.content.get(field) for field in wanted.fields], [child is not None for child in children])
 
     def __eq__(self, other: object) -> bool:
-        return self.identity == other.identity if isinstance(other, Backend) else NotImplemented
+        return self is other or (self.identity == other.identity if isinstance(other, Backend) else NotImplemented)
 
     def __hash__(self) -> int:
         return hash(self.identity)

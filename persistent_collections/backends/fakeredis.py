@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
-from typing import ClassVar, Final, Literal, Self
+from threading import get_ident
+from typing import Any, ClassVar, Final, Literal, Self
 
 from persistent_collections.backends.base import PAGE_SIZE
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import ConfigurationError
+from persistent_collections.errors import BackendError, ConfigurationError
 
 try:
     import fakeredis
     import lupa  # type: ignore[import-untyped]  # noqa: F401 - untyped; fakeredis does without, its scripts do not
 
     from persistent_collections.backends.redis import RedisBackend
-    from persistent_collections.backends.redis.node import Command
+    from persistent_collections.backends.redis.deployments import ServerDeployment
+    from persistent_collections.backends.redis.given import maker
+    from persistent_collections.backends.redis.pool import Command, OwnPool
 except ImportError as error:
     raise ConfigurationError(
         "this store needs fakeredis 2.40 with Lua: pip install 'persistent-collections[fakeredis]'"
     ) from error
 
 _PIECE_SIZE: Final = 2**16
+_served: Final[dict[int, _Connection]] = {}  # by thread, the connection that a fake server is serving
 
 
 class _Connection(fakeredis.FakeRedisConnection):
-    """Sends a long command in pieces, over which fakeredis takes linear instead of quadratic time."""
+    """Sends a long command in pieces, for which fakeredis needs linear instead of quadratic time.
+
+    A fake server has a lock, for which a signal handler would wait for ever if its own thread held that.
+    """
+
+    def connect(self) -> None:
+        self._alone(super().connect)
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        self._alone(super().send_packed_command, command, check_health)
+
+    def _alone(self, call: Callable[..., object], *arguments: Any) -> None:
+        this_thread = get_ident()
+        if _served.get(this_thread, self) is not self:
+            raise BackendError(
+                "fakeredis: nothing was done, since a signal handler or finalizer has interrupted another operation of "
+                "this thread; let it set a flag, and use the store after that or in another thread"
+            )
+        try:
+            _served[this_thread] = self
+            call(*arguments)
+        finally:
+            _served.pop(this_thread, None)
 
     def pack_commands(self, commands: Sequence[Command]) -> list[bytes]:
         packed = b"".join(super().pack_commands(commands))  # type: ignore[no-untyped-call]  # fakeredis has no types
@@ -39,11 +65,12 @@ class FakeRedisBackend(RedisBackend):
         name: Only shown in the URL.
         prefix: As of ``RedisBackend``.
         codec: As of ``RedisBackend``.
-        server_type: What the server pretends to be.
-        protocol: The version of RESP it is spoken to in.
+        server_type: The server that it emulates.
+        protocol: The RESP version of its clients.
     """
 
     in_process: ClassVar[bool] = True
+    yields: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Option]] = {
         "prefix": Option(),
         "codec": Option(),
@@ -63,8 +90,9 @@ class FakeRedisBackend(RedisBackend):
         server = fakeredis.FakeServer(server_type=server_type)
         client = fakeredis.FakeRedis(server=server, host="fakeredis", protocol=protocol, connection_class=_Connection)
         client.ping()  # makes the database, which fakeredis would make twice for two threads that come at once
-        super().__init__(client, prefix=prefix, codec=codec)
-        self._url = f"fakeredis://{name}"
+        pool = OwnPool(maker(client.connection_pool))
+        deployment = ServerDeployment(pool, "fakeredis", f"fakeredis {id(server)}", 0)
+        self._open(deployment, f"fakeredis://{name}", prefix, codec)
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
@@ -79,7 +107,3 @@ class FakeRedisBackend(RedisBackend):
     def _matching(self, prefix: str) -> Command:
         del prefix
         return ()  # the * of fakeredis matches no newline, which an id may have
-
-    @property
-    def identity(self) -> Hashable:
-        return id(self)

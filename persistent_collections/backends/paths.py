@@ -1,4 +1,4 @@
-"""How a URL names the file or directory in which a store lies."""
+"""The file or directory of a store, as a URL names it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     """Return ``path`` as it stands for now, wherever the process goes; ``~`` is a name like any other.
 
     Raises:
-        ConfigurationError: No path is like that.
+        ConfigurationError: The path is invalid, or it is relative to a folder that no longer exists.
     """
     if "\0" in os.fspath(path):
         raise ConfigurationError("the path of a store holds no NUL")
-    return Path(path).absolute()
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"the store's path {os.fspath(path)!r} is relative to the working folder, which was removed; "
+            "give an absolute path, or change to a folder that exists"
+        ) from error
 
 
 def path_of(url: StoreURL, thing: str, example: str) -> str:
-    """Return the path ``url`` stands for; Windows writes a drive's as ``/C:/data``.
+    """Return the path of ``url``; Windows writes a drive's as ``/C:/data``.
 
     Args:
         url: The URL of a store.
-        thing: What lies at the path: a file, a directory.
+        thing: The type of the path: a file, a directory.
         example: A name for it, for messages.
 
     Raises:
@@ -48,7 +54,7 @@ def path_of(url: StoreURL, thing: str, example: str) -> str:
 
 
 def url_of(scheme: str, path: Path, options: Mapping[str, object], defaults: Mapping[str, object]) -> StoreURL:
-    """Return the URL that stands for an absolute ``path``, with the options that are not the default."""
+    """Return the URL of an absolute ``path``, with the options that differ from the default."""
     text = f"/{path.as_posix().lstrip('/')}"
     said = {name: value for name, value in options.items() if value != defaults[name]}
     return StoreURL(scheme, path=quote(os.fsencode(text), safe="/:"), options=said)

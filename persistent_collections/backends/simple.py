@@ -1,7 +1,7 @@
-"""The short way to a new store: read a content, transform contents, list keys, close.
+"""The easy way to a new store: read a content, transform contents, list keys, close.
 
 A content is a plain ``dict`` of bytes, ``list`` of bytes or ``set`` of texts, and every method of the handles is
-Python's own on top of it. Contents are values: whoever got one never changes it, so a reader needs no copy and a
+Python's own on top of it. Contents are immutable values, so a reader needs no copy and a
 transformation that fails halfway has done nothing.
 """
 
@@ -9,65 +9,97 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeGuard, TypeVar, cast
 
 from persistent_collections.backends import integers
-from persistent_collections.backends.base import (
-    PAGE_SIZE,
-    Backend,
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Found
+from persistent_collections.backends.changes import (
     Change,
-    Content,
+    Condition,
+    ContentIs,
     Delete,
-    Description,
-    Entry,
-    Key,
-    MappingStore,
-    MemberStore,
-    Replace,
-    SequenceStore,
+    Exists,
+    HeldBy,
+    Make,
     SetDeadline,
-    SetFields,
-    SetOperation,
-    Shape,
+    SetEntries,
+    SizeIs,
+    keys_of,
 )
-from persistent_collections.errors import CorruptDataError, WrongShapeError
+from persistent_collections.backends.contents import agrees, changed, marked, shape_for, updated
+from persistent_collections.backends.handles import MappingStore, MemberStore, SequenceStore, SetOperation
+from persistent_collections.backends.indexes import Indexing, Support, not_unique
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Entry, Key
+from persistent_collections.backends.media import is_alike, reshaped
+from persistent_collections.backends.popped import last_part
+from persistent_collections.backends.shapes import (
+    MAPPING,
+    MEMBERS,
+    SEQUENCE,
+    Shape,
+    child_is_field,
+    shape_of,
+    wrong_shape,
+)
+from persistent_collections.errors import CorruptDataError, ObjectNotFound
 
 C = TypeVar("C", bound=Content)
 R = TypeVar("R")
 
-SHAPES: Final[dict[type, Shape]] = {dict: "mapping", list: "sequence", set: "members"}
-
-
 Step: TypeAlias = Callable[[Mapping[Key, Entry | None]], Mapping[Key, Entry | None]]
+"""The step of ``transform``: it receives the entries of keys, and returns the entries to change."""
 
 
 class SimpleBackend(Backend):
-    """A store made of ``read``, ``transform``, ``stored_keys``, ``close`` and ``url``."""
+    """A store made of ``read``, ``transform``, ``stored_keys``, ``close`` and ``url``.
+
+    Set ``several_roots = False`` in the class if ``transform`` is one step only for keys of the same root.
+    """
 
     @abstractmethod
     def read(self, key: Key) -> Entry | None:
-        """Return what ``key`` holds, whether or not its deadline has passed."""
+        """Return the entry of ``key``, whether or not its deadline has passed."""
 
     @abstractmethod
     def transform(self, keys: Sequence[Key], step: Step) -> None:
-        """Put what ``step`` gives in place of what ``keys`` hold, as one atomic step.
+        """Replace the entries of ``keys`` by those that ``step`` returns, as one atomic step.
 
         Args:
-            keys: No key twice. Of several roots only where ``step`` changes nothing.
-            step: Takes an entry or None of every key, of which it may ask only for some, so that a store may read each
-                when it is asked for, and gives those of the keys to change. It is pure and may be called again; where
-                it raises, nothing is written. An entry it gives back as it was needs no write.
+            keys: No duplicates.
+            step: Receives an entry or None for every key, and returns the entries of the keys to change. It may read
+                only some, so a store may read each on demand. It is pure and may be called again; if it
+                raises, nothing is written. An entry returned unchanged needs no write.
         """
 
     @abstractmethod
     def stored_keys(self, prefix: str) -> Iterator[Key]:
         """Yield every key whose root starts with ``prefix``, whether or not its deadline has passed."""
 
+    def transform_among(self, keys: Sequence[Key], step: Step, prefixes: Collection[str]) -> None:
+        """Like :meth:`transform`, but also pass ``step`` every key whose root starts with one of ``prefixes``.
+
+        ``step`` iterates over the keys that it receives. The default lists the keys before the step and within it, and
+        starts again if one was created meanwhile. Override it if the store can list keys as a part of the step.
+        """
+        listed = self._starting_with(prefixes)
+        tried: list[bool] = []
+
+        def checked(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            tried[:] = [self._starting_with(prefixes) <= listed]
+            return step(stored) if tried[0] else {}
+
+        self.transform(list({*keys, *listed}), checked)
+        if not tried[0]:
+            self.transform_among(keys, step, prefixes)
+
     def read_many(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what each of ``keys`` holds, all at one moment, whether or not a deadline has passed."""
+        """Return the entry of each of ``keys``, all at one moment, whether or not a deadline has passed.
+
+        Override it if the store can read several keys at one moment without the lock of ``transform``.
+        """
         entries: list[Entry | None] = []
 
         def look(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
@@ -77,133 +109,268 @@ class SimpleBackend(Backend):
         self.transform(keys, look)
         return entries
 
-    def reshape(self, key: Key, content: Content, shape: type[C]) -> C | None:
-        """Return ``content`` as another shape where the medium does not tell the two apart, else None."""
-        del key, content, shape
-        return None
+    def children_of(self, root: str) -> Sequence[Key]:
+        """Return the keys of every child under ``root``, whether or not its deadline has passed.
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return SimpleMapping(self, key, kin, dict)
+        Override it if the store finds them without listing other keys.
+        """
+        return [key for key in self.stored_keys(root) if key.root == root and key.child is not None]
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return SimpleSequence(self, key, kin, list)
+    @property
+    def indexing(self) -> Support:
+        return "unique" if self.several_roots else "none"
 
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        return SimpleMembers(self, key, kin, set)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        return HANDLES[shape](self, key, is_record=is_record)
 
-    def shape(self, key: Key) -> Shape | None:
-        entry = _live(self.read(key))
-        return SHAPES[type(entry.content)] if entry else None
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        del sizes  # sizes cost nothing here
+        return [self._found(key, self.read) for key in keys]
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        return list(map(_live, self.read_many(keys)))
+        now = time.time()
+        return [_live(entry, now) for entry in self.read_many(keys)]
 
-    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
-        return list(map(self._described, keys))
+    def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
+        for key in self.stored_keys(prefix):
+            entry = _live(self.read(key), time.time())
+            if entry and (shape is None or is_alike(shape_of(entry.content), shape, self.medium)):
+                yield key
 
-    def exists(self, keys: Sequence[Key]) -> bool:
-        return any(map(_live, self.read_many(keys)))
-
-    def keys(self, prefix: str) -> Iterator[Key]:
-        return (key for key in self.stored_keys(prefix) if _live(self.read(key)))
-
-    def ttl(self, keys: Sequence[Key]) -> float | None:
-        return _left_s(_deadline(self.read_many(keys)))
-
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        there: list[bool] = []
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        named = keys_of(conditions, changes)
+        families = {
+            change.key.root: self.children_of(change.key.root)
+            for change in changes
+            if isinstance(change, Make | Delete) and change.children is not None
+        }
+        outcome = _Outcome()
 
         def step(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
-            entries = {change.key: _live(stored[change.key]) for change in changes}
-            there[:] = [entries[change.key] is not None for change in changes]
-            if any(change.must_be_absent and found for change, found in zip(changes, there, strict=True)):
+            outcome.families = {root: self.children_of(root) for root in families}
+            if outcome.families != families:  # a child was created or deleted meanwhile
                 return {}
-            for change in changes:
-                entries[change.key] = self._changed(change, entries[change.key], lambda: _inherited(stored, kin))
-            return entries
+            content = _Step(self, stored, families)
+            outcome.held = all(map(content.holds, conditions))
+            if outcome.held:
+                for change in changes:
+                    content.make(change)
+                content.require_unique(changes)
+            return content.changed
 
-        self.transform(list(dict.fromkeys([*kin, *(change.key for change in changes)])), step)
-        return there
+        keys = list(dict.fromkeys([*named, *(child for children in families.values() for child in children)]))
+        if prefixes := {each.indexing.prefix for each in (*conditions, *changes) if _compares(each)}:
+            self.transform_among(keys, step, prefixes)
+        else:
+            self.transform(keys, step)
+        return outcome.held if outcome.families == families else self.commit(conditions, changes)
 
-    def _described(self, key: Key) -> Description | None:
-        try:
-            entry = _live(self.read(key))
-        except CorruptDataError:
-            return Description(None)
-        return entry and Description(SHAPES[type(entry.content)], len(entry.content), _left_s(entry.deadline))
-
-    def content_as(self, key: Key, entry: Entry | None, shape: type[C]) -> C:
-        """Return the content of ``entry``, empty if None.
+    def content_as(self, key: Key, entry: Entry | None, shape: Shape, *, is_record: bool = False) -> Any:
+        """Return the content of ``entry`` as ``shape``, empty if None.
 
         Raises:
             WrongShapeError: It has another shape.
+            CorruptDataError: It is an array with a repeated item, requested as a set.
         """
         if entry is None:
-            return shape()
-        content = entry.content if isinstance(entry.content, shape) else self.reshape(key, entry.content, shape)
+            return shape.content()
+        try:
+            content: Content | None = entry.content
+            if type(content) is not shape.content:
+                content = reshaped(entry.content, shape, self.medium)
+        except ValueError as error:
+            raise CorruptDataError(f"{str(key)!r} in {self.file(key) or self.url}: {error}") from None
         if content is None:
-            raise WrongShapeError(
-                f"{str(key)!r} holds a {SHAPES[type(entry.content)]}, not a {SHAPES[shape]}; "
-                "open it as what it is, or choose another id"
-            )
-        return content
+            raise wrong_shape(key, shape_of(entry.content).name, shape)
+        return content if is_record or self.medium != "json" else _unmarked(content)
 
-    def _changed(self, change: Change, entry: Entry | None, inherit: Callable[[], float | None]) -> Entry | None:
-        content: Content
+    def _starting_with(self, prefixes: Collection[str]) -> AbstractSet[Key]:
+        return {key for prefix in prefixes for key in self.stored_keys(prefix)}
+
+    def _found(self, key: Key, read: Callable[[Key], Entry | None]) -> Found | None:
+        now = time.time()
+        try:
+            entry = _live(read(key), now)
+        except CorruptDataError:
+            return Found(None)
+        return entry and Found(shape_of(entry.content), _left_s(entry, now), len(entry.content))
+
+
+class _Outcome:
+    """The result of one call of a step of ``commit``.
+
+    Attributes:
+        held: Whether all conditions held.
+        families: The children of the roots whose children the step deletes, as they were listed within it.
+    """
+
+    held = False
+    families: Mapping[str, Sequence[Key]] = {}
+
+
+class _Step:
+    """The entries of a step of ``commit``, as its changes leave them.
+
+    Attributes:
+        changed: The entries to write.
+    """
+
+    def __init__(
+        self, backend: SimpleBackend, stored: Mapping[Key, Entry | None], families: Mapping[str, Sequence[Key]]
+    ) -> None:
+        self.changed: dict[Key, Entry | None] = {}
+        self._backend = backend
+        self._stored = stored
+        self._families = families
+        self._now = time.time()
+        self._made: set[Key] = set()
+
+    def holds(self, condition: Condition) -> bool:
+        """Return whether ``condition`` holds."""
+        entry = self._entry(condition.key)
+        match condition:
+            case Exists(expected=expected):
+                return (entry is not None) is expected
+            case SizeIs(size=size):
+                return size == (len(entry.content) if entry else 0)
+            case ContentIs(content=content) if not content:
+                return entry is None
+            case HeldBy(indexing=indexing, data=data, holder=holder):
+                names = indexing.index(condition.index).fields[: len(data)]
+                return self._holders(indexing, names, data) == ({holder} if holder else set())
+        shape = cast("Shape", shape_for(condition))
+        return agrees(self._backend.content_as(condition.key, entry, shape, is_record=True), condition)
+
+    def require_unique(self, changes: Sequence[Change]) -> None:
+        """Raise ``NotUnique`` if a record whose entries are set has the same unique values as another one."""
+        for change in changes:
+            if not isinstance(change, SetEntries):
+                continue
+            entry = self._entry(change.key)
+            claimed = change.when_made if change.key in self._made else change.entries
+            for name in [name for name, entry_key in claimed.items() if entry_key.claims] if entry else ():
+                index = change.indexing.index(name)
+                data = _fields_in(entry, index.fields)
+                for other in self._holders(change.indexing, index.fields, data) - {change.key}:
+                    raise not_unique(change.key, index, other)
+
+    def make(self, change: Change) -> None:
+        """Make ``change``."""
+        entry = self._entry(change.key)
         match change:
-            case Delete():
-                return None
+            case Delete(children=children):
+                self._delete(change.key, children)
             case SetDeadline(ttl_s=ttl_s):
-                return _live(Entry(entry.content, None if ttl_s is None else time.time() + ttl_s)) if entry else None
-            case Replace():
-                content = change.content.copy()
-                self.content_as(change.key, entry, type(content))
-            case SetFields(items=items):
-                content = _updated(self.content_as(change.key, entry, dict), items)
+                if entry:
+                    deadline = None if ttl_s is None else self._now + ttl_s
+                    self.changed[change.key] = _live(Entry(entry.content, deadline), self._now)
+            case Make(fields=fields, children=children):
+                if entry is None:
+                    self._delete(change.key, children)
+                    self._put(change.key, None, dict(fields))
+                    self._made.add(change.key)
+            case SetEntries():
+                pass  # require_unique() checks the claims at the end
+            case _:
+                shape = cast("Shape", shape_for(change))
+                before = self._backend.content_as(change.key, entry, shape, is_record=True)
+                self._put(change.key, entry, changed(before, change))
+
+    def _holders(self, indexing: Indexing, fields: Sequence[str], data: Sequence[bytes | None]) -> AbstractSet[Key]:
+        """Return the records of a class that hold ``data`` in ``fields``."""
+        of_class = [key for key in self._stored if key.child is None and key.root.startswith(indexing.prefix)]
+        return {key for key in of_class if _fields_in(self._entry(key), fields) == data}
+
+    def _entry(self, key: Key) -> Entry | None:
+        return self.changed[key] if key in self.changed else _live(self._stored[key], self._now)
+
+    def _put(self, key: Key, entry: Entry | None, content: Content) -> None:
         if entry and content is entry.content:
-            return entry
-        return Entry(content, entry.deadline if entry else inherit()) if content else None
+            return
+        deadline = entry.deadline if entry else self._inherited(key)
+        self.changed[key] = Entry(content, deadline) if content else None
+
+    def _inherited(self, key: Key) -> float | None:
+        owner = None if key.child is None else self._entry(key.owner)
+        return owner and owner.deadline
+
+    def _delete(self, key: Key, children: Sequence[Key] | None) -> None:
+        others = () if children is None else (*children, *self._families[key.root])
+        self.changed.update(dict.fromkeys((key, *others)))
+
+
+def _compares(part: Condition | Change) -> TypeGuard[HeldBy | SetEntries]:
+    """Return whether a part of a step depends on other records of a class."""
+    if isinstance(part, SetEntries):
+        return any(entry.claims for entry in (*part.entries.values(), *part.when_made.values()))
+    return isinstance(part, HeldBy)
+
+
+def _fields_in(entry: Entry | None, fields: Sequence[str]) -> tuple[bytes | None, ...]:
+    """Return the bytes of some fields of a mapping."""
+    content = entry.content if entry and isinstance(entry.content, dict) else {}
+    return tuple(map(content.get, fields))
 
 
 class _Handle(Generic[C]):
     """One key of a simple store, read and changed as a content of one shape."""
 
-    def __init__(self, backend: SimpleBackend, key: Key, kin: Sequence[Key], shape: type[C]) -> None:
+    shape: Shape
+
+    def __init__(self, backend: SimpleBackend, key: Key, *, is_record: bool = False) -> None:
         self._backend = backend
         self._key = key
-        self._kin = kin
-        self._shape: type[C] = shape
+        self._is_record = is_record
+        self._guard = key.owner if is_record or key.child is not None else None
+        self._keys = [key] if self._guard in (None, key) else [key, key.owner]
 
     def _read(self) -> C:
-        return self._backend.content_as(self._key, _live(self._backend.read(self._key)), self._shape)
+        entry = _live(self._backend.read(self._key), time.time())
+        content: C = self._backend.content_as(self._key, entry, self.shape, is_record=self._is_record)
+        return content
 
-    def _change(self, function: Callable[[C], tuple[C, R]]) -> R:
+    def _change(self, function: Callable[[C], tuple[C, R]], *, pops: bool = False) -> R:
         """Put the first of ``function(content)`` in place of the content and return the second.
 
-        ``function`` changes nothing in place, and gives back the very content it got to write nothing.
+        Args:
+            function: Changes nothing in place, and returns the same object to write nothing.
+            pops: Whether it removes a part and returns it.
         """
         results: list[R] = []
 
         def step(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
-            entry = _live(stored[self._key])
-            before = self._backend.content_as(self._key, entry, self._shape)
+            now = time.time()
+            owner = _live(stored[self._guard], now) if self._guard else None
+            if self._guard and owner is None:
+                raise ObjectNotFound(f"{str(self._guard)!r} does not exist in {self._backend.url}")
+            entry = _live(stored[self._key], now)
+            if entry is None and owner and self._key.child in owner.content:
+                raise child_is_field(self._key)
+            before: C = self._backend.content_as(self._key, entry, self.shape, is_record=self._is_record)
             after, result = function(before)
             results[:] = [result]
             if after is before:
                 return {}
-            if not after:
-                return {self._key: None}
-            return {self._key: Entry(after, entry.deadline if entry else _inherited(stored, self._kin))}
+            content: Content = after or marked(is_record=self._is_record)
+            deadline = entry.deadline if entry else owner and owner.deadline
+            if pops and deadline is not None and not (content or owner):
+                results[:] = [last_part(result, deadline - now)]
+            return {self._key: Entry(content, deadline) if content else None}
 
-        self._backend.transform(list(dict.fromkeys([self._key, *self._kin])), step)
+        self._backend.transform(self._keys, step)
         return results[0]
 
 
 class SimpleMapping(_Handle[dict[str, bytes]], MappingStore):
     """A mapping as a ``dict``. Cost: O(1) to read a field, O(n) to write one."""
 
+    shape = MAPPING
+
     def get(self, field: str) -> bytes | None:
         return self._read().get(field)
+
+    def contains(self, field: str) -> bool:
+        return field in self._read()
 
     def get_many(self, fields: Sequence[str]) -> list[bytes | None]:
         return list(map(self._read().get, fields))
@@ -212,42 +379,35 @@ class SimpleMapping(_Handle[dict[str, bytes]], MappingStore):
         return self._read().copy()
 
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
-        self._change(lambda fields: (_updated(fields, items), None))
+        self._change(lambda fields: (updated(fields, items), None))
 
     def add(self, field: str, data: bytes) -> bytes | None:
         return self._change(lambda fields: (fields if field in fields else {**fields, field: data}, fields.get(field)))
 
-    def delete(self, field: str) -> bool:
-        return self.pop(field) is not None
-
     def pop(self, field: str) -> bytes | None:
-        return self._change(lambda fields: (_updated(fields, {field: None}), fields.get(field)))
+        return self._change(lambda fields: (updated(fields, {field: None}), fields.get(field)), pops=True)
 
     def pop_any(self) -> tuple[str, bytes] | None:
-        def last(fields: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, bytes] | None]:
+        def take(fields: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, bytes] | None]:
             if not fields:
                 return fields, None
             fields = fields.copy()
             item = fields.popitem()
             return fields, item
 
-        return self._change(last)
-
-    def contains(self, field: str) -> bool:
-        return field in self._read()
+        return self._change(take, pops=True)
 
     def size(self) -> int:
         return len(self._read())
 
-    def replace(self, items: Mapping[str, bytes]) -> None:
-        self._change(lambda _: (dict(items), None))
-
-    def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
-        return self._change(lambda fields: (dict(items), True) if fields == expected else (fields, False))
+    def replace(self, items: Mapping[str, bytes], expected: Mapping[str, bytes] | None = None) -> bool:
+        return self._change(
+            lambda fields: (dict(items), True) if expected is None or fields == expected else (fields, False)
+        )
 
     def compare_and_set(self, field: str, expected: bytes | None, data: bytes | None) -> bool:
         return self._change(
-            lambda fields: (_updated(fields, {field: data}), True) if fields.get(field) == expected else (fields, False)
+            lambda fields: (updated(fields, {field: data}), True) if fields.get(field) == expected else (fields, False)
         )
 
     def increment(self, field: str, by: int, initial: int = 0) -> int | None:
@@ -270,6 +430,8 @@ class SimpleMapping(_Handle[dict[str, bytes]], MappingStore):
 class SimpleSequence(_Handle[list[bytes]], SequenceStore):
     """A sequence as a ``list``. Cost: O(1) to read an item, O(n) to write one."""
 
+    shape = SEQUENCE
+
     def size(self) -> int:
         return len(self._read())
 
@@ -281,9 +443,6 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
     def get_slice(self, where: slice) -> list[bytes]:
         return self._read()[where]
 
-    def set(self, index: int, data: bytes) -> bool:
-        return self._edit(lambda items: items.__setitem__(index, data))
-
     def compare_and_set(self, index: int, expected: bytes, data: bytes) -> bool:
         def swap(items: list[bytes]) -> None:
             if items[index] != expected:
@@ -292,29 +451,17 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
 
         return self._edit(swap)
 
+    def pop(self, index: int, expected: bytes | None = None) -> bytes | None:
+        def take(items: list[bytes]) -> tuple[list[bytes], bytes | None]:
+            if not -len(items) <= index < len(items) or expected not in (None, items[index]):
+                return items, None
+            rest = items.copy()
+            return rest, rest.pop(index)
+
+        return self._change(take, pops=True)
+
     def push_right(self, items: Sequence[bytes]) -> None:
-        self._change(lambda old: ([*old, *items], None) if items else (old, None))
-
-    def push_left(self, items: Sequence[bytes]) -> None:
-        self._change(lambda old: ([*items, *old], None) if items else (old, None))
-
-    def pop(self, index: int) -> bytes | None:
-        popped: list[bytes] = []
-
-        def take(items: list[bytes]) -> None:
-            popped[:] = [items.pop(index)]
-
-        return popped[0] if self._edit(take) else None
-
-    def delete(self, index: int, expected: bytes | None = None) -> bool:
-        def take(items: list[bytes]) -> None:
-            if items.pop(index) != expected and expected is not None:
-                raise IndexError
-
-        return self._edit(take)
-
-    def insert(self, index: int, data: bytes) -> None:
-        self._edit(lambda items: items.insert(index, data))
+        self._change(lambda old: ([*old, *items] if items else old, None))
 
     def splice(self, start: int | None, stop: int | None, items: Sequence[bytes]) -> None:
         self._edit(lambda old: old.__setitem__(slice(start, stop), items))
@@ -339,9 +486,6 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
             return items.index(data, *slice(start, stop).indices(len(items))[:2])
         return None
 
-    def count(self, data: bytes) -> int:
-        return self._read().count(data)
-
     def remove(self, data: bytes) -> bool:
         return self._edit(lambda items: items.remove(data))
 
@@ -351,14 +495,13 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
     def reverse(self) -> None:
         self._change(lambda items: (items[::-1], None))
 
-    def replace(self, items: Sequence[bytes]) -> None:
-        self._change(lambda _: (list(items), None))
-
-    def replace_if(self, expected: Sequence[bytes], items: Sequence[bytes]) -> bool:
-        return self._change(lambda old: (list(items), True) if old == list(expected) else (old, False))
+    def replace(self, items: Sequence[bytes], expected: Sequence[bytes] | None = None) -> bool:
+        return self._change(
+            lambda old: (list(items), True) if expected is None or old == list(expected) else (old, False)
+        )
 
     def _edit(self, function: Callable[[list[bytes]], object]) -> bool:
-        """Let ``function`` change a copy of the items; write nothing and return False where it finds no item."""
+        """Apply ``function`` to a copy of the items; write nothing and return False if it finds no item."""
 
         def edited(items: list[bytes]) -> tuple[list[bytes], bool]:
             copy = items.copy()
@@ -366,7 +509,7 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
                 function(copy)
             except (IndexError, OverflowError, ValueError):
                 return items, False
-            return copy, True
+            return items if copy == items else copy, True
 
         return self._change(edited)
 
@@ -374,11 +517,13 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
 class SimpleMembers(_Handle[set[str]], MemberStore):
     """A set as a ``set``. Cost: O(1) to look for a member, O(n) to write one."""
 
-    def contains(self, member: str) -> bool:
-        return member in self._read()
+    shape = MEMBERS
 
     def size(self) -> int:
         return len(self._read())
+
+    def contains(self, member: str) -> bool:
+        return member in self._read()
 
     def get_all(self) -> set[str]:
         return self._read().copy()
@@ -400,15 +545,15 @@ class SimpleMembers(_Handle[set[str]], MemberStore):
             member = next(iter(old), None)
             return (old, None) if member is None else (old - {member}, member)
 
-        return self._change(some)
+        return self._change(some, pops=True)
 
     def replace(self, members: AbstractSet[str]) -> None:
         self._change(lambda _: (set(members), None))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
         keys = list(dict.fromkeys([self._key, *others]))
-        entries = dict(zip(keys, map(_live, self._backend.read_many(keys)), strict=True))
-        first, *rest = (self._backend.content_as(key, entries[key], set) for key in [self._key, *others])
+        entries = dict(zip(keys, self._backend.snapshot(keys), strict=True))
+        first, *rest = (self._backend.content_as(key, entries[key], MEMBERS) for key in [self._key, *others])
         return set(getattr(first, operation)(*rest))
 
     def pages(self) -> Iterator[list[str]]:
@@ -418,33 +563,25 @@ class SimpleMembers(_Handle[set[str]], MemberStore):
             yield [member for member in members[start : start + PAGE_SIZE] if member in there]
 
 
-def _live(entry: Entry | None) -> Entry | None:
-    """Return ``entry`` unless its deadline has passed."""
-    return None if entry is None or (entry.deadline is not None and entry.deadline <= time.time()) else entry
+HANDLES: Final[Mapping[Shape, type[_Handle[Any]]]] = {
+    MAPPING: SimpleMapping,
+    SEQUENCE: SimpleSequence,
+    MEMBERS: SimpleMembers,
+}
+"""The handle of each shape."""
 
 
-def _deadline(entries: Iterable[Entry | None]) -> float | None:
-    """Return the deadline of the first entry that is there and alive."""
-    return next((entry.deadline for entry in map(_live, entries) if entry), None)
+def _live(entry: Entry | None, now: float) -> Entry | None:
+    """Return ``entry`` unless its deadline has passed at ``now``."""
+    return None if entry is None or (entry.deadline is not None and entry.deadline <= now) else entry
 
 
-def _left_s(deadline: float | None) -> float | None:
-    return None if deadline is None else max(deadline - time.time(), 0.0)
+def _left_s(entry: Entry, now: float) -> float | None:
+    return None if entry.deadline is None else entry.deadline - now
 
 
-def _inherited(stored: Mapping[Key, Entry | None], kin: Iterable[Key]) -> float | None:
-    """Return the deadline of the first of ``kin`` that is there, and ask for no others."""
-    return _deadline(stored[key] for key in kin)
-
-
-def _updated(fields: dict[str, bytes], items: Mapping[str, bytes | None]) -> dict[str, bytes]:
-    """Return ``fields`` with ``items`` set, or deleted where None; ``fields`` itself where nothing changes."""
-    if all(fields.get(field) == data for field, data in items.items()):
-        return fields
-    fields = fields.copy()
-    for field, data in items.items():
-        if data is None:
-            fields.pop(field, None)
-        else:
-            fields[field] = data
-    return fields
+def _unmarked(content: Content) -> Content:
+    """Return ``content`` without the marker, which codecs of a JSON store never write."""
+    if isinstance(content, dict) and content.get(MARKER) == MARKER_DATA:
+        return {field: data for field, data in content.items() if field != MARKER}
+    return content

@@ -1,25 +1,20 @@
-"""URLs of stores, their declared options, and the registry of schemes."""
+"""URLs of stores and their declared options."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from persistent_collections.errors import ConfigurationError
-from persistent_collections.spelling import suggestion
+from persistent_collections.suggestions import suggestion
 
-if TYPE_CHECKING:
-    from persistent_collections.backends.base import Backend
-
-ENTRY_POINT_GROUP: Final = "persistent_collections.backends"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WORDS: Final = {
     "true": True,
@@ -34,7 +29,7 @@ _WORDS: Final = {
 
 
 SECRET_PLACES: Final = {"_env": "the variable", "_file": "the file"}
-"""How the name of an option ends that says where the secret of the name before it stands, and what it names."""
+"""The suffix of an option that locates the secret of another option, and the kind of location."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +37,8 @@ class Option:
     """One declared option of a store.
 
     Attributes:
-        type: ``str``, ``int``, ``float`` or ``bool``; what a text is read as, never guessed.
-        choices: The only values taken, where there are any.
+        type: ``str``, ``int``, ``float`` or ``bool``; the type that a text is parsed as, never guessed.
+        choices: The only accepted values, if any; texts in upper or lower case.
         secret: Whether its value is kept out of every URL that is shown, and may stand elsewhere: option ``x`` in the
             environment variable that ``x_env`` names, or in the file that ``x_file`` does.
     """
@@ -64,6 +59,8 @@ class Option:
             shown = "" if self.secret else f", not {value!r}"
             text = " ('on' or 'off' in a URL)" if self.type is bool else ""
             raise ConfigurationError(f"option {name!r} takes a {self.type.__name__}{text}{shown}") from None
+        if isinstance(read, str) and self.choices:
+            read = next((choice for choice in self.choices if str(choice).lower() == read.lower()), read)
         if self.choices and read not in self.choices:
             raise ConfigurationError(f"option {name!r} is one of {', '.join(map(str, self.choices))}, not {value!r}")
         return read
@@ -76,21 +73,13 @@ class Option:
         raise TypeError
 
 
-OBSERVERS: Final = MappingProxyType(
-    {
-        "spans": "persistent_collections.backends.traced:TracedBackend",
-        "warnings": "persistent_collections.watching:WatchedBackend",
-    }
-)
-"""The options, on or off, that every store's URL takes, and the wrapper around all operations that each asks for."""
-
-SWITCH: Final = Option(bool)
-"""What each of these is."""
+SWITCHES: Final[Mapping[str, Option]] = MappingProxyType({"spans": Option(bool), "warnings": Option(bool)})
+"""The options that every store's URL accepts besides its own; each puts a wrapper around the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreURL:
-    """A store's URL taken apart; nothing is decoded but the options.
+    """The parts of a store's URL; only the options are decoded.
 
     Attributes:
         scheme: In lower case.
@@ -117,46 +106,43 @@ class StoreURL:
                 "a store's URL starts with its scheme, such as 'json:./data' or 'redis://localhost:6379/0'"
             )
         rest, _, query = rest.partition("?")
-        if "@" in query:  # which may well be the end of a password, so that nothing of it is shown
+        if "@" in query:  # it may end a password, so nothing of it is shown
             raise ConfigurationError(
                 "an option of a store's URL holds an '@'; write it '%40', and a password's '?' '%3F'"
             )
-        pairs = [*parse_qsl(query, keep_blank_values=True), *(options or {}).items()]
-        merged = dict(pairs)
-        if len(merged) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ConfigurationError(f"option {twice!r} is given twice; say it in the URL or beside it, once")
-        netloc, path = rest[2:].partition("/")[::2] if rest.startswith("//") else ("", rest)
-        if rest.startswith("//") and "/" in rest[2:]:
-            path = f"/{path}"
-        return cls(scheme.lower(), netloc, path, MappingProxyType(merged))
+        merged: dict[str, object] = {}
+        for name, value in (*parse_qsl(query, keep_blank_values=True), *(options or {}).items()):
+            if name in merged:
+                raise ConfigurationError(f"option {name!r} is given twice; write it once, in the URL or beside it")
+            merged[name] = value
+        netloc, slash, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest)
+        return cls(scheme.lower(), netloc, slash + path, MappingProxyType(merged))
 
     def with_secrets(self, declared: Mapping[str, Option]) -> StoreURL:
-        """Return the URL with each secret itself in place of the option that says where it stands.
+        """Return the URL with each secret in place of the option that locates it.
 
-        The line end of a file is no part of it.
+        A line end of a file is not part of the secret.
 
         Raises:
-            ConfigurationError: A secret stands in several places, or not where it is said to.
+            ConfigurationError: A secret has several locations, or is missing at its location.
         """
         options = dict(self.options)
         for name in _secrets(declared):
             given = [place for place in (name, *_places(name)) if place in options]
             if len(given) > 1:
-                raise ConfigurationError(f"{' and '.join(given)} are given; say once where the {name} stands")
+                raise ConfigurationError(f"{' and '.join(given)} are given; keep only one of these")
             for place in given:
                 if place != name:
                     options[name] = _read_secret(place, options.pop(place))
         return replace(self, options=MappingProxyType(options))
 
     def read_options(self, declared: Mapping[str, Option]) -> dict[str, Any]:
-        """Return the declared options read as their types; those of ``OBSERVERS`` are no store's, and left out.
+        """Return the declared options, parsed by type; ``SWITCHES`` don't belong to a store, and are left out.
 
         Raises:
             ConfigurationError: One is unknown (the nearest known one is named) or not of its type.
         """
-        known = {**dict.fromkeys(OBSERVERS, SWITCH), **declared}
+        known = {**SWITCHES, **declared}
         for name in self.options.keys() - known.keys():
             places = [place for secret in _secrets(declared) for place in _places(secret)]
             raise ConfigurationError(
@@ -167,12 +153,16 @@ class StoreURL:
 
     def without_secrets(self, declared: Mapping[str, Option]) -> str:
         """Return the URL's text without a password and without the values of secret options."""
-        user, at, hosts = self.netloc.rpartition("@")
-        netloc = f"{user.partition(':')[0]}@{hosts}" if at and user.partition(":")[0] else hosts
-        shown = {n: v for n, v in self.options.items() if n in declared and not declared[n].secret}
-        query = urlencode({n: str(v).lower() if isinstance(v, bool) else v for n, v in shown.items()}, safe=":/")
+        credentials, _, hosts = self.netloc.rpartition("@")
+        user = credentials.partition(":")[0]
         slashes = "//" if self.netloc or self.path.startswith("/") else ""
-        return f"{self.scheme}:{slashes}{netloc}{self.path}{'?' if query else ''}{query}"
+        shown = {n: v for n, v in self.options.items() if n in declared and not declared[n].secret}
+        place = f"{self.scheme}:{slashes}{user and f'{user}@'}{hosts}{self.path}"
+        return f"{place}?{_query(shown)}" if shown else place
+
+
+def _query(options: Mapping[str, object]) -> str:
+    return urlencode({n: str(v).lower() if isinstance(v, bool) else v for n, v in options.items()}, safe=":/")
 
 
 def _secrets(declared: Mapping[str, Option]) -> list[str]:
@@ -184,90 +174,31 @@ def _places(secret: str) -> list[str]:
 
 
 def _read_secret(place: str, value: object) -> str:
-    """Return the secret that stands where an option of the name ``place`` says."""
+    """Return the secret at the location in the option ``place``, without its line end.
+
+    Raises:
+        ConfigurationError: Nothing is there, or it is not text.
+    """
     where: str = Option().read(place, os.fspath(value) if isinstance(value, os.PathLike) else value)
     if place.endswith("_file"):
         try:
-            return Path(where).read_text("utf-8").rstrip("\r\n")
+            data = Path(where).read_bytes()
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot read the {place} {where!r}: {error}") from None
-    if where not in os.environ:
+    elif where in os.environ:
+        data = os.environ[where].encode(errors="surrogateescape")
+    else:
         raise ConfigurationError(f"{place} names the variable {where!r}, which is not set")
-    return os.environ[where]
-
-
-_BUILT_IN: Final = "persistent_collections.backends"
-_schemes: dict[str, str] = {
-    "json": f"{_BUILT_IN}.json:JSONBackend",
-    "sqlite": f"{_BUILT_IN}.sqlite:SQLiteBackend",
-    "memory": f"{_BUILT_IN}.memory:MemoryBackend",
-    "fakeredis": f"{_BUILT_IN}.fakeredis:FakeRedisBackend",
-    **dict.fromkeys(("redis", "rediss", "unix", "valkey", "valkeys"), f"{_BUILT_IN}.redis:RedisBackend"),
-    **dict.fromkeys(("redis+cluster", "rediss+cluster"), f"{_BUILT_IN}.redis:RedisBackend"),
-    **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), f"{_BUILT_IN}.redis:RedisBackend"),
-}
-
-schemes = MappingProxyType(_schemes)
-"""The registered URL schemes and the ``module:Class`` each is served by."""
-
-
-def register_backend(scheme: str, target: str, *, replace: bool = False) -> None:
-    """Serve URLs of ``scheme`` by the class ``target`` names, imported when such a URL is first connected to.
-
-    Args:
-        scheme: The part of the URL before the first ``:``.
-        target: ``"package.module:Class"``; the class has a class method ``from_url(url: StoreURL)``.
-        replace: Whether to take the scheme from another class.
-
-    Raises:
-        ConfigurationError: The scheme is served by another class already.
-    """
-    scheme = scheme.lower()
-    if not replace and _schemes.get(scheme, target) != target:
-        raise ConfigurationError(
-            f"scheme {scheme!r} is served by {_schemes[scheme]!r}; give replace=True to put {target!r} in its place"
-        )
-    _schemes[scheme] = target
-
-
-def find_backend(scheme: str) -> type[Backend]:
-    """Return the class that serves URLs of ``scheme``, importing it.
-
-    Raises:
-        ConfigurationError: None does, or the one that does cannot be imported.
-    """
-    target = _schemes.get(scheme)
-    if target is None:
-        for point in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
-            target = point.value
-            break
-        else:
-            raise ConfigurationError(
-                f"no store is registered for {scheme!r} URLs (register_backend adds one); "
-                f"{suggestion(scheme, _schemes)}"
-            )
     try:
-        found: type[Backend] = _imported(target)
-    except ConfigurationError:  # an extra of ours that is not installed says so itself
-        raise
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "
-            "what register_backend or the entry point names"
-        ) from error
-    return found
+        secret = data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"cannot read the {place} {where!r}: it is not UTF-8 at byte {error.start}") from None
+    if not secret:
+        raise ConfigurationError(f"{place} names {where!r}, which is empty; put the secret there, or leave {place} out")
+    return secret
 
 
-def find_observer(option: str) -> Callable[[Backend], Backend]:
-    """Return the wrapper that an option of ``OBSERVERS`` asks for, importing it.
-
-    Raises:
-        ConfigurationError: What it needs is not installed.
-    """
-    found: Callable[[Backend], Backend] = _imported(OBSERVERS[option])
-    return found
-
-
-def _imported(target: str) -> Any:
+def imported(target: str) -> Any:
+    """Return the object named by ``"module:Name"``, importing the module."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)

@@ -1,6 +1,6 @@
-"""Finding what is wrong in a store, and repairing what one is asked to: :func:`check`."""
+"""Find the faults in a store, and repair them on request: :func:`check`."""
 
 from persistent_collections.checking.checking import check
-from persistent_collections.checking.findings import Finding, Kind, Repairable
+from persistent_collections.checking.findings import Deletable, Finding, Kind, Repairable
 
-__all__ = ["Finding", "Kind", "Repairable", "check"]
+__all__ = ["Deletable", "Finding", "Kind", "Repairable", "check"]

@@ -1,4 +1,4 @@
-"""What users call: a walk over a store."""
+"""The public function: a walk over a store."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import get_args
 
-from persistent_collections.backends.base import Backend, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Key
+from persistent_collections.catalogue import CodecNames, Known
 from persistent_collections.checking.examiner import Examiner
 from persistent_collections.checking.findings import Finding, Repairable
+from persistent_collections.checking.indexes import IndexExaminer, examiners
+from persistent_collections.collections.objects import PersistentObject
 from persistent_collections.config import BackendSource, choose, resolve
-from persistent_collections.errors import ConfigurationError
-from persistent_collections.known import CodecNames, Known
-from persistent_collections.objects import PersistentObject
+from persistent_collections.errors import ConfigurationError, CorruptDataError
+from persistent_collections.moving.receiving import Progress
+from persistent_collections.remedies import Argument
 
 
 def check(
@@ -22,19 +26,30 @@ def check(
     repair: Collection[Repairable] = (),
     codec: CodecNames = None,
     classes: Iterable[type[PersistentObject]] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """Yield what is wrong in a store; nothing is changed but what ``repair`` asks for.
+    """Yield the faults in a store; nothing is changed unless ``repair`` names the kind of fault.
 
-    Classes are known once the modules that define them are imported. What no known class declares is reported, so
-    import them all before you ask to repair it. Of a type that none has, that is done only where ``prefix`` names the
-    type: in a store that is shared, objects of other programs look no different.
+    ::
 
-    To repair is to delete: the value, key or member that is not read; the reference, where it is all of a value, for
-    others are left to you; the field, the child, the object. It is done before its finding is yielded and, but for
-    whole keys, only while the store holds what was found.
+        with connect("memory:") as store:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert list(check(store)) == []
 
-    Cost: a few round trips a key, and one a record that is referred to; the names of all keys, and the content of one,
-    in memory.
+    Classes are known once the modules that define them are imported. Data that no known class declares is a finding,
+    so import all of them before you repair. Objects of unknown types are deleted only if ``prefix`` names the type,
+    since objects of other programs in a shared store look no different.
+
+    To repair means to delete: the value, key or member that cannot be read; the reference, if it is all of a value;
+    the field, the child, the object. A reference within a value is left to you. The deletion is made before its
+    finding is yielded, and, except for whole keys, only while the store holds what was found. The repair of
+    ``"former_field"`` stores the value as it is declared now, as ``migrate`` does. A repair of an index changes its
+    entries, and no record. The repair of ``"stale_entry"`` also removes entries of records that are gone,
+    which are not a fault.
+
+    Cost: a few round trips per key, one more per child, and one per record that is referred to; the names of all keys,
+    and the content of one, in memory. If a class has indexes, all records and entries are read once more, or twice if
+    anything is wrong, and the entries are held in memory.
 
     Args:
         backend: What ``backend=`` takes.
@@ -42,14 +57,15 @@ def check(
         repair: The kinds of findings to repair; ``"unknown_type"`` with a prefix such as ``"Old:"``.
         codec: How values are written of which neither a class nor the URL says it, as for
             :func:`persistent_collections.moving.copy`; ``json`` where it says nothing.
-        classes: Classes to know beside those that have been imported.
+        classes: Additional classes besides the imported ones.
+        progress: Called after each key with the number of keys done and the key.
 
     Raises:
         ValueError: Findings of a kind cannot be repaired.
         ConfigurationError: Those of unknown types are to be, and the prefix names none.
     """
     store = resolve(choose(backend))
-    return examine(store, Known(classes, codec, store.codec), prefix=prefix, repair=repair)
+    return examine(store, Known(classes, codec, store.codec), prefix=prefix, repair=repair, progress=progress)
 
 
 def examine(
@@ -59,38 +75,70 @@ def examine(
     prefix: str,
     repair: Collection[Repairable],
     is_agreed: Callable[[Finding], bool] = lambda _: True,
+    progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """Yield what is wrong in a store, as :func:`check` does.
+    """Yield the faults in a store, like :func:`check`.
 
     Args:
         backend: The store.
         known: The classes.
         prefix: As for :func:`check`.
         repair: As for :func:`check`.
-        is_agreed: Asked about each finding that would be repaired.
+        is_agreed: Called with each finding that would be repaired.
+        progress: As for :func:`check`.
     """
     for kind in repair:
         if kind not in get_args(Repairable):
-            raise ValueError(f"{kind!r} is nothing to repair; what can be is {', '.join(get_args(Repairable))}")
+            raise ValueError(f"{kind!r} cannot be repaired; the kinds that can are {', '.join(get_args(Repairable))}")
     if "unknown_type" in repair and ":" not in prefix:
         raise ConfigurationError(
-            "what is of an unknown type may be another program's, and nothing was deleted: name the type whose objects "
-            "are to go, as in prefix='Old:'"
-        )
-    return _findings(backend, known, prefix, lambda finding: finding.kind in repair and is_agreed(finding))
+            "objects of an unknown type may be another program's, and nothing was deleted"
+        ).with_remedies(Argument("prefix", "Old:", "names the type whose objects are to go"))
+    return _findings(backend, known, prefix=prefix, repair=repair, is_agreed=is_agreed, progress=progress)
 
 
-def _findings(backend: Backend, known: Known, prefix: str, is_to_go: Callable[[Finding], bool]) -> Iterator[Finding]:
+def _findings(
+    backend: Backend,
+    known: Known,
+    *,
+    prefix: str,
+    repair: Collection[Repairable],
+    is_agreed: Callable[[Finding], bool],
+    progress: Progress | None,
+) -> Iterator[Finding]:
+    def is_to_go(finding: Finding) -> bool:
+        return finding.kind in repair and is_agreed(finding)
+
     examiner = Examiner(backend, known)
-    for key in sorted(backend.keys(prefix), key=str):
+    keys: list[Key] = []
+    try:
+        keys.extend(backend.keys(prefix))
+    except CorruptDataError as error:  # after all that can be listed
+        yield Finding("unreadable", prefix, None, str(error))
+    for done, key in enumerate(sorted(keys, key=str), 1):
         yield from reversed(list(_under(examiner, key, is_to_go)))
+        if progress:
+            progress(done, str(key))
+    types = {key.root.partition(":")[0] for key in keys}
+    for of_class in examiners(backend, known, types, with_gone="stale_entry" in repair):
+        yield from _in_indexes(of_class, prefix, is_to_go)
     if not prefix:
         for name, message in backend.strangers(known.type_names):
             yield Finding("misnamed", name, None, message)
 
 
+def _in_indexes(examiner: IndexExaminer, prefix: str, is_to_go: Callable[[Finding], bool]) -> Iterator[Finding]:
+    """Yield the findings in the indexes of a class."""
+    for fault in examiner.faults():
+        finding = Finding(fault.kind, fault.key, fault.place, fault.message)
+        if fault.key.startswith(prefix):
+            is_repaired = is_to_go(finding) and examiner.repair(fault)
+            if is_repaired or not fault.is_harmless:
+                yield replace(finding, repaired=is_repaired)
+
+
 def _under(examiner: Examiner, key: Key, is_to_go: Callable[[Finding], bool]) -> Iterator[Finding]:
-    """Yield the findings under one key, the last first, so that a repair moves no item that is still to be repaired."""
-    for kind, place, message, delete in reversed(list(examiner.problems(key))):
+    """Yield the findings under one key, the last first, so that a repair doesn't move items still to be repaired."""
+    for kind, place, message, repair in reversed(list(examiner.problems(key))):
         finding = Finding(kind, str(key), place, message)
-        yield replace(finding, deleted=bool(delete and is_to_go(finding) and delete()))
+        yield replace(finding, repaired=bool(repair and is_to_go(finding) and repair()))

@@ -1,4 +1,4 @@
-"""What can be wrong in a store."""
+"""The faults that a store can have."""
 
 from __future__ import annotations
 
@@ -6,39 +6,52 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-Repairable: TypeAlias = Literal["undecodable", "dangling", "stray_field", "stray_child", "unknown_type", "wrong_shape"]
-Kind: TypeAlias = Repairable | Literal["foreign", "unreadable", "misnamed"]
+Deletable: TypeAlias = Literal[
+    "undecodable", "dangling", "stray_field", "stray_child", "orphan", "unknown_type", "wrong_shape"
+]
+"""The kinds of findings that a repair deletes."""
+
+Repairable: TypeAlias = Literal[Deletable, "former_field", "unindexed", "stale_entry"]
+"""The kinds of findings that can be repaired."""
+
+Kind: TypeAlias = Repairable | Literal["duplicate", "foreign", "unreadable", "misnamed"]
 """The kinds of findings:
 
 - ``undecodable``: a value, dict key or set member that its codec does not read;
 - ``dangling``: a reference to a record that does not exist;
 - ``stray_field``: a field that the class of its record does not declare;
 - ``stray_child``: a child collection that no class declares;
+- ``orphan``: a declared child collection whose record does not exist;
 - ``unknown_type``: a key of a type that no known class has;
-- ``wrong_shape``: a list, say, where the class declares a dict;
-- ``foreign``: a key that holds what no store of this package writes, such as a string in Redis;
-- ``unreadable``: a key whose content the store itself cannot make out, such as a file that is no JSON;
-- ``misnamed``: a file or a name in the store that is spelt as no key is.
+- ``wrong_shape``: another shape than the class declares, such as a list instead of a dict;
+- ``former_field``: a value that is stored as an older version of its class declared it: under a former name, in a field
+  that has become a child, or in a child that has become a field;
+- ``unindexed``: a record without its entry in an index, or an index that is not built;
+- ``stale_entry``: an entry in an index that is not what its record says;
+- ``duplicate``: a record with a value that must be unique and that another one has too;
+- ``foreign``: a key with data that no store of this package writes, such as a string in Redis;
+- ``unreadable``: a key whose content the store itself cannot read, such as a file that is not JSON;
+- ``misnamed``: a file or a name in the store that is not the name of a key.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong.
+    """A fault in a store.
 
     Attributes:
         kind: See :data:`Kind`.
-        key: The key it lies under, or the name that is no key's.
-        place: The field or index, None for all of what the key holds and for a member of a set.
-        message: What is wrong, without any stored value.
-        deleted: Whether what was found was deleted.
+        key: The key under which it is, or the name that is not a key.
+        place: The field or index, None for the whole object and for a member of a set.
+        message: The fault, without any stored value.
+        repaired: Whether it was repaired: deleted, or put right.
     """
 
     kind: Kind
     key: str
     place: str | int | None
     message: str
-    deleted: bool = False
+    repaired: bool = False
 
 
 class Problem(NamedTuple):
@@ -48,10 +61,10 @@ class Problem(NamedTuple):
         kind: As in a finding.
         place: As in a finding.
         message: As in a finding.
-        delete: Deletes it, and says whether it was still there; None where that is left to the user.
+        repair: Deletes it or puts it right, and says whether it was still there; None if that is left to the user.
     """
 
     kind: Kind
     place: str | int | None
     message: str
-    delete: Callable[[], object] | None = None
+    repair: Callable[[], object] | None = None

@@ -11,8 +11,19 @@ from typing import Annotated, Final
 
 import typer
 
-from persistent_collections.cli import carrying, changing, checks, looking, settings, shell, watching
-from persistent_collections.cli.failing import Commands, Exit
+from persistent_collections.cli import (
+    carrying,
+    changing,
+    checks,
+    finding,
+    keeping,
+    looking,
+    migrating,
+    settings,
+    shell,
+    watching,
+)
+from persistent_collections.cli.failing import Commands, Exit, NumbersTaken
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session
 
@@ -20,7 +31,7 @@ app: Final = typer.Typer(
     cls=Commands,
     name="persistent-collections",
     help="Look into a store of persistent-collections, change it, move it and check it.",
-    epilog="Exit codes: 0 done, 1 not found or something wrong, 2 a mistake in the command, 3 the store failed.",
+    epilog="Exit codes: 0 done, 1 not found or a fault found, 2 a mistake in the command, 3 the store failed.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -37,7 +48,7 @@ def _tell_version(*, asked: bool) -> None:
 def _globals(
     context: typer.Context,
     *,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="The store; else the configured one.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The store; by default the configured one.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file of named backends.")] = None,
     backend: Annotated[str | None, typer.Option(metavar="NAME", help="The name of a configured backend.")] = None,
     models: Annotated[
@@ -51,7 +62,7 @@ def _globals(
         list[str] | None,
         typer.Option(
             metavar="[KEY=]NAME",
-            help="How the values of collections are written of which no class says it; may be given several times.",
+            help="The codec of collections whose class chooses none; may be given several times.",
         ),
     ] = None,
     version: Annotated[  # noqa: ARG001 - told before any command is run
@@ -67,20 +78,28 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "ls": looking.ls,
     "show": looking.show,
     "get": looking.get,
+    "find": finding.find,
     "watch": watching.watch,
     "set": changing.set_,
     "delete": changing.delete,
+    "expire": keeping.expire,
+    "rename": keeping.rename,
     "copy": carrying.copy,
     "export": carrying.export,
+    "backup": carrying.backup,
     "import": carrying.import_,
     "check": checks.check,
+    "migrate": migrating.migrate,
+    "reindex": finding.reindex,
     "shell": shell.shell,
     "config": settings.config,
     "backends": settings.backends,
     "codecs": settings.codecs,
 }
+_NUMBERS: Final = {"get", "set", "delete"}
+
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=NumbersTaken if _name in _NUMBERS else None)(_command)
 
 
 def run() -> None:
@@ -91,6 +110,6 @@ def run() -> None:
     try:
         "".join(sys.argv).encode()
     except UnicodeEncodeError:
-        sys.stderr.write("persistent-collections: an argument is no UTF-8, and so names nothing in a store\n")
+        sys.stderr.write("persistent-collections: an argument is not UTF-8, so it cannot name anything in a store\n")
         sys.exit(Exit.USAGE)
     app(prog_name="persistent-collections")

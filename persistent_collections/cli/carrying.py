@@ -1,7 +1,8 @@
-"""``copy``, ``export`` and ``import``: whole stores, with a progress bar where somebody sees it."""
+"""``copy``, ``export`` and ``import``: whole stores, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,22 +12,21 @@ from pathlib import Path
 from typing import IO, Annotated, Any, Final, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from persistent_collections import moving
+from persistent_collections import classes, moving
 from persistent_collections.backends.base import Backend
-from persistent_collections.cli.failing import Exit, failed, tell
+from persistent_collections.cli.failing import Exit, UsageError, failed, tell
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import write
+from persistent_collections.cli.progress import bar
 from persistent_collections.cli.session import Session, require_there, store_called
-from persistent_collections.cli.texts import as_json, clean, some
+from persistent_collections.cli.texts import as_json, clean
 from persistent_collections.errors import PersistentCollectionsError
-from persistent_collections.objects import classes
+from persistent_collections.suggestions import some
 
 PrefixOption = Annotated[str, typer.Option(metavar="PREFIX", help="Only objects whose key starts with it.")]
 OnConflictOption = Annotated[
-    Literal["error", "skip", "replace"], typer.Option(help="About an object that is there and differs.")
+    Literal["error", "skip", "replace"], typer.Option(help="What to do if an object exists and differs.")
 ]
 _APART: Final = "--prefix chooses your own, and ?prefix= in the URL of your application sets them apart"
 STREAM: Final = "-"
@@ -59,20 +59,39 @@ def export(
     *,
     prefix: PrefixOption = "",
     secrets: Annotated[
-        Literal["keep", "omit"] | None, typer.Option(help="What becomes of the hashes of passwords.")
+        Literal["keep", "omit"] | None, typer.Option(help="Whether to keep or leave out the hashes of passwords.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     json: JSONOption = False,
 ) -> None:
     """Write every object to a file of JSON Lines."""
     session: Session = context.obj
     session.require_store()
     out: str | IO[bytes] = sys.stdout.buffer if file == STREAM else file
+    if file != STREAM and not overwrite and os.path.lexists(file):
+        raise UsageError(f"{file} exists already; --overwrite replaces it")
     undeclared = Counter[str]()
     with _progress("export", lambda: _count(session.store, prefix), undeclared) as told:
-        done = moving.export(session.store, out, prefix=prefix, secrets=secrets, progress=told)
+        done = moving.export(session.store, out, prefix=prefix, secrets=secrets, overwrite=overwrite, progress=told)
     if file != STREAM:
         _summarise(asdict(done), file, json=json)
     _warn(session, done.foreign, undeclared)
+
+
+def backup(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="A path.")],
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Write a SQLite store, which may be in use, to another file."""
+    session: Session = context.obj
+    session.require_store()
+    if not overwrite and os.path.lexists(file):
+        raise UsageError(f"{file} exists already; --overwrite replaces it")
+    with bar("backup"):
+        moving.backup(session.store, file, overwrite=overwrite)
+    write(clean(f"backed up: {file}"))
 
 
 def import_(
@@ -100,35 +119,32 @@ def import_(
 
 @contextmanager
 def _progress(what: str, count: Callable[[], int | None], undeclared: Counter[str]) -> Iterator[moving.Progress]:
-    """Give what is to be told of each object: for a progress bar on standard error, where that is a terminal.
+    """Yield the callback to report each object to.
 
     Args:
-        what: Is done.
-        count: Gives the number of objects, None where it is not known.
-        undeclared: Counts the objects of which no class is known, by type.
+        what: The activity.
+        count: Returns the number of objects, None if unknown.
+        undeclared: Counts the objects of unknown classes, by type.
     """
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    is_seen = sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_seen) as progress:
-        task = progress.add_task(what, total=count() if is_seen else None)
-
+    with bar(what, count) as shown:
         so_far = 0
 
         def told(done: int, key: str) -> None:
             nonlocal so_far
             so_far = done
             type_name = key.partition(":")[0]
-            undeclared.update({type_name} - classes.keys())
-            progress.update(task, completed=done)
+            if classes.find(type_name) is None:
+                undeclared[type_name] += 1
+            shown.show(done, key)
 
         try:
             yield told
         except PersistentCollectionsError as error:
             if not so_far or what == "export":
                 raise
-            progress.stop()
+            shown.stop()
             failed(error)
-            tell(f"that was after {so_far} objects, which stay; once it is mended, the same command goes on")
+            tell(f"that was after {so_far} objects, which stay; correct it, and run the same command again to go on")
             raise typer.Exit(Exit.STORE) from None
 
 
@@ -138,14 +154,14 @@ def _count(backend: Backend, prefix: str) -> int:
 
 def _count_lines(path: Path) -> int:
     with path.open("rb") as lines:
-        return max(sum(1 for _ in lines) - 2, 0)  # the first and the last line are no objects
+        return max(sum(1 for _ in lines) - 2, 0)  # the first and the last line aren't objects
 
 
 def _warn(session: Session, foreign: int, undeclared: Counter[str]) -> None:
-    """Say what of another program's was left out, and what may be another program's and was taken along."""
+    """Report skipped data of other programs, and copied data that may belong to other programs."""
     if foreign:
         tell(
-            f"another program put there what {foreign} of the keys hold, which were left out; check lists them. "
+            f"{foreign} of the keys hold data of another program, and were left out; check lists them. "
             f"Its hashes, lists and sets look like yours: {_APART}"
         )
     if session.models and undeclared:

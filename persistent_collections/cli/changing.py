@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from persistent_collections.backends.base import Backend, Delete, Key
-from persistent_collections.cli import spelling
-from persistent_collections.cli.failing import NotThereError, UsageError, tell
-from persistent_collections.cli.looking import KeyArgument, index_of
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, Exists
+from persistent_collections.backends.keys import Key
+from persistent_collections.backends.shapes import Shape
+from persistent_collections.cli.failing import NotThereError, UsageError, message_of, tell
+from persistent_collections.cli.looking import KeyArgument, PlacesArgument, index_of, path_to
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session, id_of, key_of
 from persistent_collections.cli.texts import clean
-from persistent_collections.codecs.keys import key_codec
-from persistent_collections.codecs.registry import get_codec
-from persistent_collections.containers import PersistentCollection, text_codec
-from persistent_collections.dicts import PersistentDict
+from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.keys.codec import key_codec
+from persistent_collections.collections import spelling
+from persistent_collections.collections.base import PersistentCollection
+from persistent_collections.collections.binding import references, text_codec
+from persistent_collections.collections.dicts import PersistentDict
+from persistent_collections.collections.lists import PersistentList
+from persistent_collections.collections.objects import PersistentObject
+from persistent_collections.collections.sets import PersistentSet
 from persistent_collections.errors import DecodeError, EncodeError
-from persistent_collections.lists import PersistentList
-from persistent_collections.objects import PersistentObject, references
-from persistent_collections.records import Record
-from persistent_collections.schema import Password
+from persistent_collections.records.forms import codec_of_text
+from persistent_collections.records.record import Record
+from persistent_collections.records.schema import Password
 
 T = TypeVar("T")
 
@@ -33,51 +39,104 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def set_(
     context: typer.Context,
     key: KeyArgument,
-    place: Annotated[str, typer.Argument(metavar="FIELD|INDEX")],
-    value: Annotated[str | None, typer.Argument(help="JSON, or a text; without it, read from standard input.")] = None,
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FIELD|INDEX... [VALUE]",
+            help="A place, or a child and a place in it; then the value, by default read from standard input.",
+        ),
+    ],
     *,
-    text: Annotated[bool, typer.Option("--text", help="VALUE is a text, whatever it looks like.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Take VALUE as a text, even if it looks like JSON.")] = False,
     create: Annotated[bool, typer.Option("--create", help="Make the object if it does not exist.")] = False,
 ) -> None:
     """Set a field of a record, a key of a dict or an item of a list.
 
-    VALUE is JSON, its tags as they are stored, or a plain word where one stands for a value of the declared type: a
-    text, a date or time, a Decimal, a UUID, a path, a member of an Enum, the key of a record.
+    VALUE is JSON, with the tags of the stored form. If a type is declared, it may be a plain word: a text, yes or no, a
+    date or time, a Decimal, a UUID, a path, a member of an Enum, the key of a record, or its id alone.
     """
     session: Session = context.obj
-    handle = _handle(session, key_of(key))
+    path, place, value = _path(session, key, places)
+    handle = _handle(session, path)
     if not create:
         session.require_store()
     if not (create or handle):
         raise NotThereError(f"{key!r} does not exist in {session.store.url}; --create makes it")
     where, declared = _place(session, handle, place)
-    meant = _value(value, declared, session.store, is_text=text)
+    own = codec_of_text(handle.__pc__.field(where), session.store) if isinstance(handle, Record) else None
+    meant = _value(value, declared, own, session.store, is_text=text)
     try:
         handle[where] = meant  # type: ignore[index]  # a set was refused
     except IndexError:
         raise NotThereError(f"{key!r} in {session.store.url} has no index {where}") from None
     except EncodeError as error:
-        raise UsageError(f"{error}{spelling.hint(declared, references(session.store))}") from None
+        raise UsageError(f"{message_of(error)}{spelling.hint(declared, references(session.store))}") from None
     if isinstance(meant, Record) and not meant:
         tell(f"{meant.key!r}, which is referred to now, does not exist in {session.store.url}")
 
 
-def delete(context: typer.Context, key: KeyArgument, *, yes: YesOption = False) -> None:
-    """Delete an object with its children, or one child; asks first."""
+def delete(context: typer.Context, key: KeyArgument, places: PlacesArgument = None, *, yes: YesOption = False) -> None:
+    """Delete an object, a child or one place in it; asks first."""
     session: Session = context.obj
-    doomed = _doomed(session, key_of(key))
+    path, left = path_to(session, key, places or [])
+    if left:
+        _delete_place(session, path, left, yes=yes)
+        return
+    doomed = keys_of_object(session, path)
     session.require_store()
-    there = [str(part) for part, found in zip(doomed, session.store.describe(doomed), strict=True) if found]
+    there = [str(part) for part, found in zip(doomed, session.store.look(doomed), strict=True) if found]
     if not there:
-        raise NotThereError(f"nothing is stored under {key!r} in {session.store.url}")
+        raise NotThereError(f"nothing is stored under {str(path)!r} in {session.store.url}")
     confirm(f"Delete {', '.join(there)} in {session.store.url}?", yes=yes)
-    if not any(session.store.apply([Delete(part) for part in doomed])):
-        raise NotThereError(f"{key!r} has gone from {session.store.url} meanwhile")
+    if not _delete_object(session, doomed):
+        raise NotThereError(f"{str(path)!r} has gone from {session.store.url} meanwhile")
     write(clean(f"deleted {', '.join(there)}"))
 
 
+def _delete_object(session: Session, doomed: Sequence[Key]) -> bool:
+    """Delete a child, or an object with its children, and return whether it existed.
+
+    Raises:
+        StillReferenced: A record refers to it, and its class forbids the deletion.
+    """
+    key, *children = doomed
+    cls = session.known.class_of(key.root)
+    if key.child is None and cls and issubclass(cls, Record):
+        return cls.ref(id_of(key) or "", backend=session.store).delete()
+    return session.store.commit([Exists(key)], [Delete(key, None if key.child else children)])
+
+
+def _delete_place(session: Session, path: Key, left: Sequence[str], *, yes: bool) -> None:
+    """Delete a field, a key of a dict, an item of a list or a member of a set.
+
+    Raises:
+        NotThereError: It does not exist, or the answer is no.
+        UsageError: These are several places.
+    """
+    if len(left) > 1:
+        raise UsageError(f"{' '.join(left)!r} are several places; delete takes one, or a child and one place in it")
+    handle = _handle(session, path)
+    session.require_store()
+    where = _member_or_place(session, handle, left[0])
+    confirm(f"Delete {left[0]} of {path} in {session.store.url}?", yes=yes)
+    try:
+        if isinstance(handle, PersistentSet):
+            handle.remove(where)
+        else:
+            del handle[where]  # type: ignore[attr-defined]  # a record, a dict or a list
+    except (KeyError, IndexError):
+        raise NotThereError(f"{str(path)!r} in {session.store.url} has no {left[0]!r}") from None
+    write(clean(f"deleted {left[0]} of {path}"))
+
+
+def _member_or_place(session: Session, handle: PersistentObject, text: str) -> Any:
+    if not isinstance(handle, PersistentSet):
+        return _place(session, handle, text)[0]
+    return _meant(key_codec(handle.__pc__.declared(0), references(session.store), "member").decode, text)
+
+
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless the answer was given.
+    """Ask for confirmation, unless an option confirms.
 
     Raises:
         NotThereError: The answer is no.
@@ -89,13 +148,13 @@ def confirm(question: str, *, yes: bool) -> None:
         agreed = typer.confirm(clean(question), err=True)
     except typer.Abort:
         typer.echo(err=True)
-        raise UsageError("there was no answer; give --yes where nobody can be asked") from None
+        raise UsageError("no answer was given; pass --yes if nobody can be asked") from None
     if not agreed:
         raise NotThereError("nothing was done")
 
 
-def _doomed(session: Session, key: Key) -> list[Key]:
-    """Return the keys of an object, those of which no class is known looked for, or the key of a child alone."""
+def keys_of_object(session: Session, key: Key) -> list[Key]:
+    """Return the keys of an object, found by listing if its class is unknown, or only the key of a child."""
     if key.child is not None:
         return [key]
     if session.known.class_of(key.root):
@@ -105,34 +164,48 @@ def _doomed(session: Session, key: Key) -> list[Key]:
 
 
 def _place(session: Session, handle: PersistentObject, place: str) -> tuple[Any, Any]:
-    """Return a place as the handle takes it, and the declared type of the values there."""
+    """Return a place in the form of the handle, and the declared type of the values there."""
     match handle:
         case Record():
-            field = handle._field(place)
-            if field.child:
-                raise UsageError(
-                    f"{place!r} is a child of {handle.key!r}; set a place in it: set {handle.key}:{field.stored} …"
-                )
-            return place, field.declared
+            return place, handle.__pc__.field(place).declared
         case PersistentDict():
             _require_its_codec(handle)
-            decode = key_codec(handle._declared(0), references(session.store)).decode
-            return _meant(decode, place), handle._declared(-1)
+            decode = key_codec(handle.__pc__.declared(0), references(session.store)).decode
+            return _meant(decode, place), handle.__pc__.declared(-1)
         case PersistentList():
             index = index_of(place)
             _require_its_codec(handle)
-            return index, handle._declared(-1)
-    raise UsageError(f"{handle.key!r} is a set, which has members and no places to set")
+            return index, handle.__pc__.declared(-1)
+    shape: Shape = handle.__pc__.shape
+    raise UsageError(f"{handle.key!r} is a {shape.word}, which has {shape.columns[0]}s and no places to set")
+
+
+def _path(session: Session, key: str, places: Sequence[str]) -> tuple[Key, str, str | None]:
+    """Return the key, the place and the value of the arguments, which may name a child between key and place.
+
+    Raises:
+        UsageError: Something is missing or too much.
+    """
+    path, left = path_to(session, key, places)
+    by_name = len(left) < len(places)
+    match left:
+        case [place] if not by_name:
+            return path, place, None
+        case [place, value]:
+            return path, place, value
+        case [] | [_]:
+            raise UsageError(f"{places[0]!r} is a child of {key!r}; set a place in it: set {path} PLACE VALUE")
+    raise UsageError(f"{len(left)} words are given where set takes a place and a value; quote a value that has blanks")
 
 
 def _handle(session: Session, key: Key) -> PersistentObject:
     example = session.known.example(Key(key.root))
     if example is None:
         raise UsageError(
-            f"no class of {str(key)!r} is known, so nothing says how its values are written; "
+            f"no class of {str(key)!r} is known, so its values cannot be encoded; "
             "--models myapp.models imports the application's"
         )
-    handle = type(example).ref(id_of(key) or "", backend=session.store)
+    handle = type(example)(id_of(key), backend=session.store)  # a record is made by the first write
     if key.child is not None:
         field = session.known.fields(type(handle)).get(key.child) if isinstance(handle, Record) else None
         if field is None or not field.child:
@@ -140,37 +213,68 @@ def _handle(session: Session, key: Key) -> PersistentObject:
         child: PersistentObject = handle[field.name]  # type: ignore[index]  # a record, as a field was found
         return child
     if isinstance(handle, PersistentCollection):
-        handle._codec = session.known.codecs(key)(0)
+        handle.__pc__.codec = session.known.codecs(key)(0)
     return handle
 
 
 def _require_its_codec(handle: Any) -> None:
-    """Read a value, so that none is written beside others that another codec wrote.
+    """Read a value, so that a new one is never written beside values of another codec.
 
     Raises:
-        DecodeError: It is not what the codec of ``handle`` writes.
+        DecodeError: The codec of ``handle`` can't have written it.
     """
     next(iter(handle.values() if isinstance(handle, PersistentDict) else handle), None)
 
 
-def _value(given: str | None, declared: Any, store: Backend, *, is_text: bool) -> Any:
-    """Return the value that is meant by what is given on the command line."""
-    text = _read(is_secret=declared is Password) if given is None else given
-    if is_text or declared is Password:
+def value_meant(text: str, declared: Any, store: Backend) -> Any:
+    """Return the value of a declared type for a word on the command line.
+
+    Where a reference is declared, it is a key if it holds a colon, and an id otherwise.
+
+    Raises:
+        UsageError: It isn't a key, but a reference is declared.
+        SpellingError: It is ambiguous or not a value.
+    """
+    if declared is Password:
         return text
     if text_codec(declared) == "reference":
-        if text != "null":
-            key_of(text)
-        reference = get_codec("reference").bind(declared, references(store))
-        return None if text == "null" else _meant(reference.decode, text.encode())
+        return None if text == "null" else _reference(text, declared, store)
     return spelling.value_of(text, declared, references(store))
+
+
+def _reference(text: str, declared: Any, store: Backend) -> Any:
+    is_key = ":" in text or not text
+    if is_key:
+        key_of(text)
+    return _meant(lambda given: spelling.reference_to(declared, given, references(store), is_key=is_key), text)
+
+
+def _value(given: str | None, declared: Any, own: Codec | None, store: Backend, *, is_text: bool) -> Any:
+    """Return the value that is meant by what is given on the command line.
+
+    Args:
+        given: The word, None if it is to be read from standard input.
+        declared: The declared type.
+        own: The codec in whose text people write it, if JSON knows no form of the type.
+        store: The store.
+        is_text: Whether it is to be taken as a text.
+    """
+    text = _read(is_secret=declared is Password) if given is None else given
+    if is_text:
+        return text
+    try:
+        if own and text != "null":
+            return spelling.value_by(own, text)
+        return value_meant(text, declared, store)
+    except spelling.SpellingError as error:
+        raise UsageError(f"VALUE {error}{', or given with --text' if error.is_text else ''}") from None
 
 
 def _meant(decode: Callable[[T], Any], given: T) -> Any:
     try:
         return decode(given)
     except DecodeError as error:
-        raise UsageError(f"what is given cannot be stored there: {error}") from None
+        raise UsageError(f"the value cannot be stored there: {message_of(error)}") from None
 
 
 def _read(*, is_secret: bool) -> str:
@@ -178,11 +282,11 @@ def _read(*, is_secret: bool) -> str:
         answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
         return answer
     if sys.stdin.isatty():
-        tell("VALUE is what is typed now, until Ctrl-D at the start of a line")
+        tell("type VALUE now, and end it with Ctrl-D at the start of a line")
     given = sys.stdin.buffer.read()
     if not given:
-        raise UsageError("there is no VALUE, nor anything on standard input; an empty text is written '\"\"'")
+        raise UsageError("VALUE is missing, and standard input is empty; write an empty text as '\"\"'")
     try:
         return given.decode().removesuffix("\n")
     except UnicodeDecodeError:
-        raise UsageError("what is read from standard input is no UTF-8, and so no text") from None
+        raise UsageError("standard input is not UTF-8, so it is not text") from None

@@ -1,4 +1,4 @@
-"""``check``: what is wrong in the store."""
+"""``check``: find the faults in the store."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
-from persistent_collections.checking import Finding, Repairable
+from persistent_collections.checking import Deletable, Finding, Repairable
 from persistent_collections.checking.checking import examine
 from persistent_collections.cli.carrying import PrefixOption
 from persistent_collections.cli.changing import YesOption, confirm
 from persistent_collections.cli.failing import Exit, UsageError
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import print_rows
+from persistent_collections.cli.progress import bar
 from persistent_collections.cli.session import Session
-from persistent_collections.cli.texts import some
+from persistent_collections.suggestions import some
+
+_PUT_RIGHT: Final = [kind for kind in get_args(Repairable) if kind not in get_args(Deletable)]
+_DONE: Final = {"deleted": "Delete", "put right": "Put right"}
+"""The description of a completed repair, and of the repair in a question."""
 
 
 def check(
@@ -29,23 +34,24 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help=f"Delete what is found of a kind, after a question: {', '.join(get_args(Repairable))}. "
-            "For unknown_type, --prefix names the type, as in Old:.",
+            help=f"After a question, delete what is found of a kind ({', '.join(get_args(Deletable))}) "
+            f"or put it right ({', '.join(_PUT_RIGHT)}). For unknown_type, --prefix names the type, as in Old:.",
         ),
     ] = None,
     yes: YesOption = False,
     json: JSONOption = False,
 ) -> None:
-    """Say what is wrong in the store.
+    """Report the faults in the store.
 
-    The exit code is 1 where something is and was not deleted.
+    The exit code is 1 where something is and was not repaired.
     """
     session: Session = context.obj
     session.require_store()
     kinds = [kind for kind in get_args(Repairable) if kind in (repair or ())]
     if unknown := {*(repair or ())} - {*kinds}:
-        raise UsageError(f"--repair {min(unknown)}: what can be repaired is {', '.join(get_args(Repairable))}")
-    find = partial(examine, session.store, session.known, prefix=prefix, repair=kinds)
+        known = ", ".join(get_args(Repairable))
+        raise UsageError(f"--repair {min(unknown)}: the kinds that can be repaired are {known}")
+    find = partial(_examined, session, prefix=prefix, repair=kinds)
     if kinds and not yes:
         find = partial(find, is_agreed=set(_agreed(find, session.store.url)).__contains__)
     left = 0
@@ -53,18 +59,27 @@ def check(
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal left
         for finding in find():
-            left += not finding.deleted
+            left += not finding.repaired
             facts = asdict(finding)
-            yield facts if json else facts | {"deleted": "deleted" if finding.deleted else ""}
+            yield facts if json else facts | {"repaired": _done(finding) if finding.repaired else ""}
 
-    columns = {"kind": "KIND", "key": "KEY", "place": "PLACE", "deleted": "", "message": "MESSAGE"}
+    columns = {"kind": "KIND", "key": "KEY", "place": "PLACE", "repaired": "", "message": "MESSAGE"}
     print_rows(rows(), columns, json=json)
     if left:
         raise typer.Exit(Exit.FOUND)
 
 
+def _examined(session: Session, **options: Any) -> Iterator[Finding]:
+    """Yield the findings, with a progress bar until the first; after that, the output shows the progress."""
+    store, prefix = session.store, options["prefix"]
+    with bar("check", lambda: sum(1 for _ in store.keys(prefix))) as shown:
+        for finding in examine(store, session.known, progress=shown.show, **options):
+            shown.stop()
+            yield finding
+
+
 def _agreed(find: Callable[..., Iterator[Finding]], url: str) -> list[Finding]:
-    """Return what would be deleted, once somebody has read of it and said yes; no more than that is deleted then."""
+    """Return the repairs that the user has seen and confirmed; only these are done then."""
     doomed: list[Finding] = []
 
     def note(finding: Finding) -> bool:
@@ -73,8 +88,13 @@ def _agreed(find: Callable[..., Iterator[Finding]], url: str) -> list[Finding]:
 
     for _ in find(is_agreed=note):
         pass
-    if doomed:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(found.kind for found in doomed).items())
-        places = [found.key if found.place is None else f"{found.key} {found.place}" for found in doomed]
-        confirm(f"Delete {kinds} in {url}: {some(places)}?", yes=False)
+    for done, question in _DONE.items():
+        if found := [each for each in doomed if _done(each) == done]:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in found).items())
+            places = [each.key if each.place is None else f"{each.key} {each.place}" for each in found]
+            confirm(f"{question} {kinds} in {url}: {some(places)}?", yes=False)
     return doomed
+
+
+def _done(finding: Finding) -> str:
+    return "deleted" if finding.kind in get_args(Deletable) else "put right"

@@ -1,4 +1,4 @@
-"""Where the installed script starts: before typer and rich are known to be there."""
+"""The start of the installed script, before typer and rich are known to be installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 
 
 def main() -> None:
-    """Run the command line, or say what to install for it."""
+    """Run the command line, or name the missing packages."""
     try:
         commands = import_module("persistent_collections.cli.app")
     except ModuleNotFoundError as error:

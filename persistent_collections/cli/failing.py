@@ -9,16 +9,25 @@ from enum import IntEnum
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from persistent_collections.cli.texts import clean
 from persistent_collections.errors import (
     ConfigurationError,
+    ConflictError,
     EncodeError,
+    NoIndexError,
+    NotUnique,
     ObjectNotFound,
+    PageTokenError,
     PersistentCollectionsError,
+    SchemaChangedError,
+    StillReferenced,
+    TransactionError,
     UnknownFieldError,
+    WrongShapeError,
 )
+from persistent_collections.remedies import Argument, ImportModule, NameCodec, Remedy, Scan
 
 
 class Exit(IntEnum):
@@ -26,7 +35,7 @@ class Exit(IntEnum):
 
     OK = 0
     FOUND = 1
-    """What was asked for is not there; or ``check``, or ``ls``, found something wrong."""
+    """The requested object is absent or in the way; or ``check``, or ``ls``, found a fault."""
     USAGE = 2
     STORE = 3
     INTERRUPTED = 130
@@ -38,19 +47,29 @@ class UsageError(Exception):
 
 
 class NotThereError(Exception):
-    """What was asked for is not there."""
+    """The thing that was asked for does not exist, or another is in its place."""
 
+
+_NEGATIVE: Final = re.compile(r"-(\.?\d.*|Infinity)", re.DOTALL)
+
+_FOUND: Final = (
+    *(NotThereError, ObjectNotFound, StillReferenced, NotUnique),
+    *(ConflictError, WrongShapeError, SchemaChangedError),
+)
+"""The store is whole, and holds something else than the command needs."""
+
+_MISTAKES: Final = (
+    *(UsageError, ConfigurationError, EncodeError, UnknownFieldError),
+    *(NoIndexError, PageTokenError, TransactionError),
+)
+"""The command cannot be done as it was given."""
 
 _CLICK_USAGE_ERROR: Final[Any] = typer.BadParameter.__bases__[0]
-"""The base of what typer raises for a command that is no command; typer has no name for it."""
-
-_OPTION: Final = re.compile(r"\b(secrets|on_conflict|prefix)='([\w:]+)'")
-_IMPORT: Final = re.compile(r"import the module that [\w ]+")
-_CODEC: Final = re.compile(r"codec=\{'([^']*)': '(\w+)'\}")
+"""The base of typer's errors for invalid commands; typer has no name for it."""
 
 
 class Commands(TyperGroup):
-    """The commands, whose failures are told in one line."""
+    """The commands; their failures are reported in one line."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -71,33 +90,55 @@ class Commands(TyperGroup):
         return result
 
     def _hint(self, option: str) -> str:
-        """Return what to do about an option that a command has not got."""
-        if option.removeprefix("-").isdecimal():
-            return "; a negative index goes after --"
+        """Return the remedy for an unknown option of a command."""
         return "; it goes before the command" if any(option in known.opts for known in self.params) else ""
 
 
+class NumbersTaken(TyperCommand):
+    """A command whose words may be negative numbers, such as an index or a value; its options take no values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        options = [word for word in args[:end] if word.startswith("-") and not _NEGATIVE.fullmatch(word)]
+        words = [word for word in args[:end] if word not in options]
+        return super().parse_args(ctx, [*options, "--", *words, *args[end + 1 :]])
+
+
 def failed(error: Exception) -> typer.Exit:
-    """Tell what went wrong, its remedy as it is spelt on the command line, and return what ends the command."""
-    told = str(error)
+    """Report an error, and return the exception that ends the command."""
+    tell(message_of(error))
+    if isinstance(error, _FOUND):
+        return typer.Exit(Exit.FOUND)
+    return typer.Exit(Exit.USAGE if isinstance(error, _MISTAKES) else Exit.STORE)
+
+
+def message_of(error: Exception) -> str:
+    """Return the text of an error, with its remedies in the form of the command line."""
+    if isinstance(error, PersistentCollectionsError):
+        return "; ".join([error.problem, *map(_spelt, error.remedies)])
     if isinstance(error, OSError) and error.filename:
-        told = f"{error.filename}: {error.strerror}"
-    message = _OPTION.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", told)
-    message = _CODEC.sub(r"--codec '\1=\2', before the command", message)
-    tell(_IMPORT.sub(r"\g<0> (--models yourapp, before the command)", message))
-    match error:
-        case NotThereError() | ObjectNotFound():
-            return typer.Exit(Exit.FOUND)
-        case UsageError() | ConfigurationError() | EncodeError() | UnknownFieldError():
-            return typer.Exit(Exit.USAGE)
-    return typer.Exit(Exit.STORE)
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _spelt(remedy: Remedy) -> str:
+    match remedy:
+        case ImportModule():
+            return f"{remedy} (--models yourapp, before the command)"
+        case NameCodec(key=key):
+            return f"name its codec: --codec '{key}=json', before the command"
+        case Argument(name=name, value=value, effect=effect):
+            return f"--{name.replace('_', '-')} {value} {effect}"
+        case Scan():
+            return "or read all of them: --scan"
+    return str(remedy)
 
 
 def tell(message: str) -> None:
-    """Tell the person at the terminal, in one line on standard error."""
+    """Report to the user at the terminal, in one line on standard error."""
     typer.echo(f"persistent-collections: {clean(message)}", err=True)
 
 
 def _read_no_more() -> None:
-    """Let what is still to be flushed go nowhere, as the reader of the pipe has gone (Python's docs on SIGPIPE)."""
+    """Discard the output that is still to be flushed, as the reader of the pipe is gone (Python's docs on SIGPIPE)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,11 +1,11 @@
-"""What commands print: rows, as a table or as one JSON object a line, written as they are found."""
+"""The output of commands: rows, as a table or as one JSON object per line, printed as they are found."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from persistent_collections.cli.progress import bar
 from persistent_collections.cli.texts import as_json, cell
 
 ROWS: Final = 100
@@ -28,8 +29,8 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *,
     """Print rows as they come.
 
     Args:
-        rows: By name; one that is no column is printed as JSON alone.
-        columns: What the heading of each column is, by name.
+        rows: By name; a name that isn't a column is printed only as JSON.
+        columns: The heading of each column, by name.
         json: Whether to print one JSON object a line.
     """
     if json:
@@ -45,8 +46,25 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *,
         heading = [""] * len(columns)
 
 
+def print_found(what: str, rows: Iterator[Mapping[str, Any]], columns: Mapping[str, str], *, json: bool) -> bool:
+    """Print rows as they come, with a progress bar until the first; return whether there are any.
+
+    Args:
+        what: The activity that the bar shows.
+        rows: As for :func:`print_rows`.
+        columns: As for :func:`print_rows`.
+        json: As for :func:`print_rows`.
+    """
+    with bar(what):
+        first = next(rows, None)
+    if first is None:
+        return False
+    print_rows(chain([first], rows), columns, json=json)
+    return True
+
+
 def _print_lines(heading: Sequence[str], page: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
-    """Print to a pipe or a file: nothing is folded and nothing coloured."""
+    """Print to a pipe or a file, without folding and colours."""
     for line in [heading, *page] if any(heading) else page:
         padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
         write("  ".join(padded).rstrip())

@@ -1,4 +1,4 @@
-"""What the global options choose: the store, the application's classes, the codecs."""
+"""The state of the global options: the store, the application's classes, the codecs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
-from persistent_collections.backends.base import Backend, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Key
+from persistent_collections.catalogue import Known
 from persistent_collections.cli.failing import NotThereError, UsageError
 from persistent_collections.codecs.registry import get_codec
+from persistent_collections.collections.ids import unquote_id
 from persistent_collections.config import VARIABLE, choose, configure, connect, current_backend, named_backends, resolve
-from persistent_collections.known import Known
-from persistent_collections.objects import unquote_id
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Session:
         config: A TOML file of named backends.
         backend: The name of one of them.
         models: Modules that define the application's classes.
-        codec: As they are given: ``NAME``, or ``KEY=NAME``.
+        codec: The arguments: ``NAME``, or ``KEY=NAME``.
     """
 
     url: str | None
@@ -36,7 +37,7 @@ class Session:
     codec: list[str]
 
     def prepare(self) -> None:
-        """Import the classes, then configure: a file that is named wins over what a module of theirs configures.
+        """Import the classes, then configure: a named file overrides the configuration of their modules.
 
         Raises:
             UsageError: Two options choose the store, or a module cannot be imported.
@@ -65,13 +66,13 @@ class Session:
         """Make sure that there is a store to read.
 
         Raises:
-            NotThereError: There is none.
+            NotThereError: It doesn't exist.
         """
         is_named = self.url is not None or self.backend is not None
         require_there(self.store, "" if is_named else f"; --url, or the variable {VARIABLE}, names another")
 
     def close(self) -> None:
-        """Close the store, if it was asked for."""
+        """Close the store, if it was used."""
         if "store" in vars(self):
             self.store.close()
 
@@ -82,7 +83,7 @@ class Session:
 
     @cached_property
     def known(self) -> Known:
-        """What the classes and codecs say of what lies in the store."""
+        """The declarations of the store's content by classes and codecs."""
         return Known((), self.codecs, self.store.codec)
 
 
@@ -96,39 +97,39 @@ def store_called(given: str) -> Backend:
     if ":" not in given and given not in (named := {"default", *named_backends()}):
         raise UsageError(
             f"{given!r} is neither a URL, such as 'json:./data', nor the name of a backend (known: "
-            f"{', '.join(sorted(named))}); --config FILE tells the names"
+            f"{', '.join(sorted(named))}); --config FILE defines the names"
         )
     return resolve(choose(given))
 
 
 def require_there(store: Backend, hint: str = "") -> None:
-    """Make sure that a store that is to be read is there; one that has just been misspelt would read as empty.
+    """Check that a store to be read exists; a misspelt one would read as empty.
 
     Raises:
-        NotThereError: The file or directory it lies in does not exist.
+        NotThereError: Its file or directory does not exist.
     """
     if store.path is not None and not store.path.exists():
-        raise NotThereError(f"there is no store at {str(store.path)!r}{hint}")
+        raise NotThereError(f"no store exists at {str(store.path)!r}{hint}")
 
 
 def key_of(text: str) -> Key:
-    """Return the key that is spelt so.
+    """Return the key of a text.
 
     Raises:
-        UsageError: None is.
+        UsageError: It isn't a key.
     """
     type_name, _, rest = text.partition(":")
     quoted, colon, child = rest.partition(":")
     if not (type_name and id_of(Key(f"{type_name}:{quoted}")) and bool(child) == bool(colon) and ":" not in child):
         raise UsageError(
-            f"{text!r} is no key; one is spelt TYPE:ID, and a child's TYPE:ID:FIELD, as ls shows it, "
+            f"{text!r} is not a key; write TYPE:ID, or TYPE:ID:FIELD for a child, as ls shows it, "
             "with %3A for a ':' in the id, %25 for a '%', %7B and %7D for braces"
         )
     return Key(f"{type_name}:{quoted}", child or None)
 
 
 def id_of(key: Key) -> str | None:
-    """Return the id in a key, None if it is spelt as none is."""
+    """Return the id in a key, None if it isn't a key."""
     return unquote_id(key.root.partition(":")[2])
 
 
@@ -142,5 +143,5 @@ def _import(modules: Iterable[str]) -> None:
             import_module(module)
         except Exception as error:
             is_missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
-            where = f"; it was looked for in {Path.cwd()} and where Python finds modules" if is_missing else ""
+            where = f"; searched in {Path.cwd()} and in Python's module path" if is_missing else ""
             raise UsageError(f"--models {module} cannot be imported: {type(error).__name__}: {error}{where}") from error

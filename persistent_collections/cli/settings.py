@@ -1,4 +1,4 @@
-"""``config``, ``backends`` and ``codecs``: what is set, and what is installed."""
+"""``config``, ``backends`` and ``codecs``: show the settings, and the installed parts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
-from inspect import Parameter, signature
 from typing import Annotated, Any, Final
 
 import typer
 
 from persistent_collections import config as configuration
-from persistent_collections.backends import urls
-from persistent_collections.backends.base import Backend
-from persistent_collections.backends.wrapping import WrappedBackend
+from persistent_collections.backends import registry, urls
+from persistent_collections.backends.wrappers.observers import OBSERVERS, find_observer
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import print_rows
 from persistent_collections.cli.session import Session
@@ -46,12 +44,12 @@ def backends(*, json: JSONOption = False) -> None:
 
     It says what any URL may ask for too and, for what is not there, what to install.
     """
-    points = {point.name: point.value for point in entry_points(group=urls.ENTRY_POINT_GROUP)}
+    points = {point.name: point.value for point in entry_points(group=registry.ENTRY_POINT_GROUP)}
     targets: dict[str, list[str]] = {}
-    for scheme, target in {**points, **urls.schemes}.items():
+    for scheme, target in {**points, **registry.schemes}.items():
         targets.setdefault(target, []).append(scheme)
-    rows = [_found(" ".join(names), target, urls.find_backend, names[0]) for target, names in targets.items()]
-    rows += [_found(f"any?{name}=on", target, urls.find_observer, name) for name, target in urls.OBSERVERS.items()]
+    rows = [_found(" ".join(names), target, registry.find_backend, names[0]) for target, names in targets.items()]
+    rows += [_found(f"any?{name}=on", target, find_observer, name) for name, target in OBSERVERS.items()]
     print_rows(rows, {"schemes": "SCHEMES", "status": "STATUS"}, json=json)
 
 
@@ -79,22 +77,26 @@ def _codec(name: str) -> dict[str, Any]:
 
 
 def _settings(session: Session) -> Iterator[dict[str, Any]]:
+    yield from _of_store(session)
+    for name, values in (("--codec", session.codec), ("--models", session.models)):
+        yield _setting(name, ", ".join(values) or None, name if values else DEFAULT)
+    for name, backend in configuration.named_backends().items():
+        if backend is not session.store:
+            yield _setting(f"backend {name}", backend.url, _file(session))
+
+
+def _of_store(session: Session) -> Iterator[dict[str, Any]]:
     store, (source, given) = session.store, _source(session)
     yield _setting("store", store.url, source)
-    for name, option in {**store.options, **dict.fromkeys(urls.OBSERVERS, urls.SWITCH)}.items():
+    said = store.options_in(urls.StoreURL.parse(store.url))
+    for name, option in {**store.options, **urls.SWITCHES}.items():
         if option.secret:
             at = given.get(name)
             yield _setting(name, REDACTED if at else None, at or DEFAULT)
+        elif said.get(name) is None:
+            yield _setting(name, False if name in urls.SWITCHES else store.default_of(name), DEFAULT)
         else:
-            value = store.options_in(urls.StoreURL.parse(store.url)).get(name)
-            yield _setting(
-                name, _default(store, name) if value is None else value, DEFAULT if value is None else source
-            )
-    yield _setting("--codec", ", ".join(session.codec) or None, "--codec" if session.codec else DEFAULT)
-    yield _setting("--models", ", ".join(session.models) or None, "--models" if session.models else DEFAULT)
-    for name, backend in configuration.named_backends().items():
-        if backend is not store:
-            yield _setting(f"backend {name}", backend.url, _file(session))
+            yield _setting(name, said[name], source)
 
 
 def _setting(name: str, value: object, source: str) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def _setting(name: str, value: object, source: str) -> dict[str, Any]:
 
 
 def _source(session: Session) -> tuple[str, Mapping[str, str]]:
-    """Return where the URL of the store comes from, and where each secret of it does."""
+    """Return the source of the store's URL, and of each of its secrets."""
     if session.url is not None:
         return "--url", _secrets_in(session.url, {}, "--url")
     name = session.backend or DEFAULT
@@ -135,13 +137,3 @@ def _secrets_in_file(session: Session, name: str, where: str) -> dict[str, str]:
     table = tomllib.loads(session.config.read_text("utf-8"))["backends"][name]
     options = {"url": table} if isinstance(table, str) else dict(table)
     return _secrets_in(options.pop("url"), options, where)
-
-
-def _default(store: Backend, name: str) -> object:
-    """Return the default of an option where its class tells it."""
-    if name in urls.OBSERVERS:
-        return False
-    if isinstance(store, WrappedBackend):
-        return _default(store.wrapped, name)
-    parameter = signature(type(store)).parameters.get(name)
-    return None if parameter is None or parameter.default is Parameter.empty else parameter.default

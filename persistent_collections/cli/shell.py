@@ -1,4 +1,4 @@
-"""``shell``: Python with the store and the application's classes at hand."""
+"""``shell``: Python with the store and the application's classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from types import ModuleType
 import typer
 
 import persistent_collections
+from persistent_collections import classes
 from persistent_collections.cli.failing import Exit
 from persistent_collections.cli.session import Session
 from persistent_collections.cli.texts import clean
 from persistent_collections.config import configure, named_backends
-from persistent_collections.objects import classes
 
 
 def shell(context: typer.Context) -> None:
@@ -29,7 +29,7 @@ def shell(context: typer.Context) -> None:
     session: Session = context.obj
     configure({"backends": {**named_backends(), "default": session.store}})
     public = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}
-    known = {cls.__name__: cls for cls in classes.values()}
+    known = {cls.__name__: cls for cls in classes.every().values()}
     # A module, since a class that is made at the prompt looks for the names in its annotations in its module.
     module = sys.modules["__main__"] = ModuleType("__main__")
     vars(module).update({**public, **known, "store": session.store})
@@ -60,10 +60,10 @@ def _run(source: bytes, module: ModuleType) -> None:
         Exit: There was one.
     """
     try:
-        exec(compile(source, "<stdin>", "exec"), vars(module))  # noqa: S102 - what a shell is for
+        exec(compile(source, "<stdin>", "exec"), vars(module))  # noqa: S102 - the purpose of a shell
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the script's
+    except Exception as error:  # noqa: BLE001 - any error is the script's
         own = error.__traceback__ and error.__traceback__.tb_next
         traceback.print_exception(error.with_traceback(own))
         raise typer.Exit(Exit.FOUND) from None
@@ -71,7 +71,7 @@ def _run(source: bytes, module: ModuleType) -> None:
 
 def _start_ipython(ipython: ModuleType, banner: str, module: ModuleType) -> None:
     config = import_module("traitlets.config").Config()
-    config.HistoryManager.hist_file = ":memory:"  # what is typed may be a password
+    config.HistoryManager.hist_file = ":memory:"  # input may be a password
     config.TerminalInteractiveShell.banner2 = f"{banner}\n"
     ipython.start_ipython(argv=[], config=config, user_module=module, user_ns=vars(module))
 

@@ -1,4 +1,4 @@
-"""Stored values as text for a terminal: no secret and no control character is in it."""
+"""Stored values as text for a terminal, without secrets and control characters."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import json
 import re
 import unicodedata
 from base64 import b64decode
-from collections.abc import Sequence
 from typing import Any, Final
 
-from persistent_collections.codecs.hints import BCRYPT_FORM
-
-SHOWN: Final = 10
-"""How many names are told of many."""
+from persistent_collections.codecs.hashes import HASH_FORM
 
 REDACTED: Final = "[redacted]"
-_HASH: Final = re.compile(BCRYPT_FORM)
+_HASH: Final = re.compile(HASH_FORM)
 _URL_PASSWORD: Final = re.compile(r"(://(?!user:password@)[^\s/@:]*:)[^\s/]*(@)|(?<=password=)[^\s&'\"]+")
 _HASH_SIZE: Final = 60
 
@@ -31,20 +27,14 @@ def clean(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return the JSON of a plain value, in one line, without what :func:`clean` takes out."""
+    """Return the JSON of a plain value, in one line, cleaned by :func:`clean`."""
     text = json.dumps(redacted(value), ensure_ascii=False)
     return "".join(c if _is_seen(c) else json.dumps(c)[1:-1] for c in text)
 
 
 def cell(value: Any) -> str:
-    """Return a plain value as it stands in a table: a text as it is, nothing as nothing, else JSON."""
+    """Return a plain value for a table: a text unchanged, None as empty, else JSON."""
     return "" if value is None else clean(redacted(value)) if isinstance(value, str) else as_json(value)
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def redacted(value: Any) -> Any:

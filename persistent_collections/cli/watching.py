@@ -1,4 +1,4 @@
-"""``watch``: what a key holds, and each change of it."""
+"""``watch``: show the content of a key, and each change of it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import select
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile, zip_longest
+from itertools import chain, takewhile, zip_longest
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import typer
 
-from persistent_collections.backends.base import Content, Description, Entry, Key, Shape
-from persistent_collections.backends.simple import SHAPES
+from persistent_collections.backends.base import Found
+from persistent_collections.backends.keys import Content, Entry, Key
+from persistent_collections.backends.shapes import MEMBERS, Shape, shape_of
 from persistent_collections.cli.failing import UsageError, tell
 from persistent_collections.cli.looking import (
+    ChildArgument,
     JSONOption,
     KeyArgument,
     deadline_facts,
+    key_or_child,
     place_row,
     print_object,
     tell_of_children,
 )
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.reading import Reading
-from persistent_collections.cli.session import Session, key_of
+from persistent_collections.cli.session import Session
 from persistent_collections.cli.texts import as_json, cell
 from persistent_collections.errors import BackendError, CorruptDataError
 from persistent_collections.moving.objects import is_close, left_s
 
 Seen: TypeAlias = Mapping[Key, Entry | None]
-"""What each key held at one moment."""
+"""The content of each key at one moment."""
 
 _LONGEST_S: Final = 86400
 _WIDTH: Final = len("deadline")
@@ -41,8 +44,8 @@ class _Difference(NamedTuple):
 
     Attributes:
         place: A field, an index or a member.
-        was: What it held, None where it was not there; a member holds nothing.
-        becomes: What it holds now.
+        was: Its old value, None if absent; a member has no value.
+        becomes: Its new value.
     """
 
     place: str | int
@@ -57,16 +60,17 @@ class _Difference(NamedTuple):
 def watch(
     context: typer.Context,
     key: KeyArgument,
+    child: ChildArgument = None,
     *,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 1.0,
     json: JSONOption = False,
 ) -> None:
-    """Show what a key holds, and then each change, until Ctrl-C.
+    """Show the content of a key, and then each change, until Ctrl-C.
 
     Changes of a record's children are shown too. Each look reads all that the object holds, at one moment.
     """
     session: Session = context.obj
-    place = key_of(key)
+    place = key_or_child(session, key, child)
     if not 0 < interval <= _LONGEST_S:
         raise UsageError(f"--interval takes seconds, more than 0 and up to {_LONGEST_S}, not {interval}")
     reading = Reading(session.store, session.known)
@@ -86,7 +90,7 @@ def watch(
 
 
 def _looks(reading: Reading, keys: Sequence[Key], interval_s: float) -> Iterator[Seen]:
-    """Yield what ``keys`` hold, time after time; that it cannot be read is told once, and that it can be again."""
+    """Yield the content of ``keys`` repeatedly; report once that it can't be read, and once that it can again."""
     is_lost = False
     while True:
         _wait(interval_s)
@@ -104,10 +108,10 @@ def _looks(reading: Reading, keys: Sequence[Key], interval_s: float) -> Iterator
 
 
 def changes(reading: Reading, before: Seen, after: Seen) -> Iterator[dict[str, Any]]:
-    """Yield what has changed between two moments, key by key and place by place."""
+    """Yield the changes between two moments, key by key and place by place."""
     for key, new in after.items():
         old = before[key]
-        if old and not (new and type(new.content) is type(old.content)):
+        if old and not _is_alike(old, new):
             yield {"change": "deleted", "key": str(key)}
             old = None
         if new is None:
@@ -116,17 +120,25 @@ def changes(reading: Reading, before: Seen, after: Seen) -> Iterator[dict[str, A
             yield {"change": "created", "key": str(key)}
         for difference in _differences(old.content if old else type(new.content)(), new.content):
             change = {"change": difference.change, "key": str(key)}
-            yield change | _place(reading, key, SHAPES[type(new.content)], difference)
+            yield change | _place(reading, key, shape_of(new.content), difference)
         if not is_close(old and old.deadline, new.deadline):
-            ttl_s = left_s(new)
-            facts = {"deadline": None, "ttl_s": None} if ttl_s is None else deadline_facts(max(ttl_s, 0.0))
-            yield {"change": "deadline", "key": str(key), **facts}
+            yield {"change": "deadline", "key": str(key), **_time_left(new)}
+
+
+def _is_alike(old: Entry, new: Entry | None) -> bool:
+    """Return whether a key still has the same shape of content, perhaps changed."""
+    return new is not None and type(new.content) is type(old.content)
+
+
+def _time_left(entry: Entry) -> dict[str, Any]:
+    ttl_s = left_s(entry)
+    return {"deadline": None, "ttl_s": None} if ttl_s is None else deadline_facts(max(ttl_s, 0.0))
 
 
 def _place(reading: Reading, key: Key, shape: Shape, difference: _Difference) -> dict[str, Any]:
-    """Return a place with what it holds, or held, and where that has changed both."""
+    """Return a place with its value, old or new, or both for a change."""
     place, was, becomes = difference
-    if shape == "members":
+    if shape is MEMBERS:
         return place_row(shape, None, place)
     name = reading.named(key, place) if isinstance(place, str) else place
     values = [reading.value(key, place, data) for data in (was, becomes) if data is not None]
@@ -135,22 +147,27 @@ def _place(reading: Reading, key: Key, shape: Shape, difference: _Difference) ->
 
 
 def _differences(old: Content, new: Content) -> Iterator[_Difference]:
-    """Yield the places where two contents of one shape differ.
+    """Return the places where two contents of one shape differ.
 
     Between what two lists begin and end with in common, they are compared index by index: that takes linear time, and
     tells a single operation as what it was.
     """
-    if isinstance(old, list) and isinstance(new, list):
-        start = _common(old, new)
-        end = _common(old[start:][::-1], new[start:][::-1])
-        pairs = zip_longest(old[start : len(old) - end], new[start : len(new) - end])
-        yield from (_Difference(index, *pair) for index, pair in enumerate(pairs, start) if pair[0] != pair[1])
-    elif isinstance(old, dict) and isinstance(new, dict):
-        changed = (name for name in {**old, **new} if old.get(name) != new.get(name))
-        yield from (_Difference(name, old.get(name), new.get(name)) for name in changed)
-    elif isinstance(old, set) and isinstance(new, set):
-        yield from (_Difference(member, b"", None) for member in sorted(old - new))
-        yield from (_Difference(member, None, b"") for member in sorted(new - old))
+    match old, new:
+        case list(), list():
+            return _between_lists(old, new)
+        case set(), set():
+            removed = (_Difference(member, b"", None) for member in sorted(old - new))
+            return chain(removed, (_Difference(member, None, b"") for member in sorted(new - old)))
+    was, becomes = (dict(shape_of(content).places(content)) for content in (old, new))
+    changed = (name for name in {**was, **becomes} if name is not None and was.get(name) != becomes.get(name))
+    return (_Difference(name, was.get(name), becomes.get(name)) for name in changed)
+
+
+def _between_lists(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[_Difference]:
+    start = _common(old, new)
+    end = _common(old[start:][::-1], new[start:][::-1])
+    pairs = zip_longest(old[start : len(old) - end], new[start : len(new) - end])
+    return (_Difference(index, *pair) for index, pair in enumerate(pairs, start) if pair[0] != pair[1])
 
 
 def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
@@ -165,11 +182,9 @@ def _as_told(old: Entry | None, new: Entry | None) -> Entry | None:
 
 def _print_all(reading: Reading, seen: Seen, *, json: bool) -> None:
     (key, own), *others = seen.items()
-    children = {
-        child: entry and Description(SHAPES[type(entry.content)], len(entry.content)) for child, entry in others
-    }
-    shape, places = (SHAPES[type(own.content)], reading.places(key, own.content)) if own else (None, ())
-    print_object(reading, shape, places, children, json=json)
+    children = {child: entry and Found(shape_of(entry.content), size=len(entry.content)) for child, entry in others}
+    shape, places = (shape_of(own.content), reading.places(key, own.content)) if own else (None, ())
+    print_object(reading, key, shape, places, children, json=json)
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -186,7 +201,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _wait(seconds: float) -> None:
-    """Wait, as long as somebody may read what comes: the end of a pipe shows itself only to who asks for it.
+    """Wait, as long as somebody may read the output: only a poll detects the end of a pipe.
 
     Raises:
         BrokenPipeError: Nobody does any more.

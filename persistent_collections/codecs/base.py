@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 Format: TypeAlias = Literal["text", "json", "binary"]
+"""What a codec writes: UTF-8, one compact JSON text, or any bytes."""
 
 
 def _instance(value: Any, kind: type) -> Any:
@@ -25,13 +26,13 @@ class References:
 
     Attributes:
         kind: The class every persistent object is an instance of.
-        to_key: Gives the key of an object; raises ``EncodeError`` for a child collection and for an object of another
-            store.
-        from_key: Gives the handle of a key, bound to this store; raises ``DecodeError`` for what is no key of a known
-            class. No I/O.
-        narrowed: Gives an object as one of a declared class, which may know more of its type parameters than the key
-            tells; None where it is none of that class.
-        remedy: Says how to give an object of a declared class, as the end of an error's sentence.
+        to_key: Returns the key of an object. Raises ``EncodeError`` for a child collection, and for an object of
+            another store.
+        from_key: Returns the handle of a key, bound to this store; no I/O. Raises ``DecodeError`` if it is not the key
+            of a known class.
+        narrowed: Returns an object as one of a declared class, which may know type parameters that the key does not
+            show; None if it is not of that class.
+        remedy: Returns how to get an object of a declared class, as the end of an error's sentence.
     """
 
     kind: type
@@ -45,16 +46,18 @@ class Codec(ABC):
     """Turn values into bytes and back.
 
     Attributes:
-        name: What it is registered and chosen by.
-        format: What its bytes are: ``"text"`` (UTF-8), ``"json"`` (one compact JSON text, UTF-8, no spaces) or
+        name: The name by which it is registered and chosen.
+        format: The kind of its bytes: ``"text"`` (UTF-8), ``"json"`` (one compact JSON text, UTF-8, no spaces) or
             ``"binary"`` (any bytes).
         canonical: Whether, among the values it accepts, equal ones give equal bytes and unequal ones different bytes,
             so that a store may look for a value by comparing bytes.
+        secret: Whether notebooks and the command line hide its values.
     """
 
     name: str
     format: Format
     canonical: bool = False
+    secret: bool = False
 
     @abstractmethod
     def encode(self, value: Any) -> bytes:
@@ -72,12 +75,24 @@ class Codec(ABC):
             DecodeError: This codec does not write such bytes.
         """
 
+    def require(self, value: Any) -> None:
+        """Raise ``EncodeError`` if :meth:`encode` refuses ``value``; a codec whose work is slow answers without it."""
+        try:
+            self.encode(value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
+
     def encode_all(self, values: Iterable[Any]) -> list[bytes]:
-        """Return what :meth:`encode` gives for each of ``values``."""
-        return list(map(self.encode, values))
+        """Return the result of :meth:`encode` for each of ``values``."""
+        try:
+            return list(map(self.encode, values))
+        except BaseException:
+            del values  # tracebacks must not show a refused password
+            raise
 
     def decode_all(self, stored: Iterable[bytes]) -> Iterable[Any]:
-        """Return what :meth:`decode` gives for each of ``stored``, decoded as it is asked for."""
+        """Return the result of :meth:`decode` for each of ``stored``, decoded on demand."""
         return map(self.decode, stored)
 
     def bind(self, declared: Any, references: References | None) -> Codec:
@@ -93,14 +108,25 @@ class Codec(ABC):
         del declared, references
         return self
 
+    def check(self, declared: Any, kind: type, values: Iterable[Any] = ()) -> None:
+        """Raise ``TypeError`` if this codec cannot keep values of a declared type exactly, whatever the store.
+
+        Args:
+            declared: As for :meth:`bind`.
+            kind: The class every persistent object is an instance of.
+            values: Values it has to hold as well, such as a default.
+        """
+        self.bind(declared, References(kind, str, str)).encode_all(values)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
 
 class KeyCodec(ABC):
-    """Turn dict keys or set members of one declared type into the texts a store files them under, and back.
+    """Turn dict keys or set members of one declared type into the texts under which they are stored, and back.
 
-    Keys that are equal in Python give one text; of numbers the folded one comes back (``True`` and ``1.0`` as ``1``).
+    Keys that are equal in Python have the same text. Numbers come back as the simplest equal one (``True`` and ``1.0``
+    as ``1``).
     """
 
     @abstractmethod
@@ -121,9 +147,9 @@ class KeyCodec(ABC):
         """
 
     def encode_all(self, keys: Iterable[Any]) -> Collection[str]:
-        """Return what :meth:`encode` gives for each of ``keys``; it may be ``keys`` itself."""
+        """Return the result of :meth:`encode` for each of ``keys``; it may be ``keys`` itself."""
         return list(map(self.encode, keys))
 
     def decode_all(self, texts: Iterable[str]) -> Iterable[Any]:
-        """Return what :meth:`decode` gives for each of ``texts``, decoded as it is asked for."""
+        """Return the result of :meth:`decode` for each of ``texts``, decoded on demand."""
         return map(self.decode, texts)

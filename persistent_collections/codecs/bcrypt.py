@@ -6,7 +6,9 @@ import hashlib
 import re
 from typing import Any, ClassVar, Final
 
+from persistent_collections import flows
 from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.hashes import HASH_FORM, MAX_BYTES, PREHASH
 from persistent_collections.codecs.hints import looks_like
 from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
 
@@ -17,11 +19,7 @@ except ImportError:
         "the codec 'bcrypt' needs the package bcrypt: pip install 'persistent-collections[bcrypt]'"
     ) from None
 
-MAX_BYTES: Final = 72
-"""What bcrypt takes of a password."""
-
-_PREHASH: Final = "bcrypt_sha256$"
-_HASH: Final = re.compile(r"(bcrypt_sha256\$)?\$(2[abxy])\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}", re.ASCII)
+_HASH: Final = re.compile(HASH_FORM)
 _ROUNDS: Final = range(4, 32)
 
 
@@ -45,15 +43,14 @@ class PasswordHash:
         self.text: Final = text
         self._rounds, self._prehash = rounds, prehash
 
-    def verify(self, candidate: str) -> bool:
-        """Say, in the same time for every wrong candidate of a length bcrypt takes, whether this is its hash."""
-        if not isinstance(candidate, str):
-            raise TypeError(f"a candidate is a str, not {type(candidate).__name__}")
-        prehash = self.text.startswith(_PREHASH)
-        password = _password_bytes(candidate, prehash=prehash)
-        if not self.text or password is None or len(password) > MAX_BYTES:
+    def verify(self, password: str) -> bool:
+        """Return whether this is the hash of a password; every wrong one that bcrypt takes needs the same time."""
+        if not isinstance(password, str):
+            raise TypeError(f"a password is a str, not {type(password).__name__}")
+        secret = _password_bytes(password, prehash=self.text.startswith(PREHASH))
+        if not self.text or not password or secret is None or len(secret) > MAX_BYTES:
             return False
-        return bcrypt.checkpw(password, self.text.removeprefix(_PREHASH).encode())
+        return flows.aside(lambda: bcrypt.checkpw(secret, self.text.removeprefix(PREHASH).encode()))
 
     @property
     def needs_rehash(self) -> bool:
@@ -89,6 +86,7 @@ class BcryptCodec(Codec):
 
     name = "bcrypt"
     format = "text"
+    secret = True
     rounds_in_tests: ClassVar[int | None] = None
 
     def __init__(self, *, rounds: int = 12, prehash: bool = False) -> None:
@@ -96,20 +94,26 @@ class BcryptCodec(Codec):
             raise ConfigurationError(f"bcrypt takes 4 to 31 rounds, not {rounds!r}")
         self._rounds, self._prehash = rounds, prehash
 
+    def require(self, value: Any) -> None:
+        password = value
+        del value  # scrubbers of tracebacks know the other name
+        problem = _problem(password, prehash=self._prehash)
+        del password
+        if problem:
+            raise EncodeError(f"value: {problem}")
+
     def encode(self, value: Any) -> bytes:
-        if type(value) is PasswordHash:
-            return value.text.encode()
-        if type(value) is not str:
-            raise EncodeError(f"value: a password is a str or a PasswordHash, not {type(value).__name__}")
-        password = _password_bytes(value, prehash=self._prehash)
-        if password is None:
-            raise EncodeError("value: a password with a lone surrogate is no text")
-        if len(password) > MAX_BYTES:
-            raise EncodeError(
-                f"value: a password of over {MAX_BYTES} bytes; BcryptCodec(prehash=True) takes longer ones"
-            )
-        hashed = bcrypt.hashpw(password, bcrypt.gensalt(self.rounds_in_tests or self._rounds))
-        return _PREHASH.encode() + hashed if self._prehash else hashed
+        password = value
+        del value  # as above
+        if problem := _problem(password, prehash=self._prehash):
+            del password
+            raise EncodeError(f"value: {problem}")
+        if type(password) is PasswordHash:
+            return password.text.encode()
+        secret = _password_bytes(password, prehash=self._prehash)
+        salt = bcrypt.gensalt(self.rounds_in_tests or self._rounds)
+        hashed = flows.aside(lambda: bcrypt.hashpw(secret or b"", salt))
+        return PREHASH.encode() + hashed if self._prehash else hashed
 
     def decode(self, data: bytes) -> Any:
         try:
@@ -118,8 +122,24 @@ class BcryptCodec(Codec):
             raise DecodeError(f"not a bcrypt hash{looks_like(data, self.name)}") from None
 
 
+def _problem(password: Any, *, prehash: bool) -> str:
+    """Return the reason why a password is refused, empty if it isn't."""
+    if type(password) is PasswordHash:
+        return ""
+    if type(password) is not str:
+        return f"a password is a str or a PasswordHash, not {type(password).__name__}"
+    if not password:
+        return "an empty password, which would let everybody in"
+    secret = _password_bytes(password, prehash=prehash)
+    if secret is None:
+        return "a password with a lone surrogate is not text"
+    if len(secret) > MAX_BYTES:
+        return f"a password of over {MAX_BYTES} bytes; BcryptCodec(prehash=True) takes longer ones"
+    return ""
+
+
 def _password_bytes(password: str, *, prehash: bool) -> bytes | None:
-    """Return what bcrypt is to hash, or None for what is no text."""
+    """Return the bytes for bcrypt to hash, None for a value that isn't text."""
     try:
         data = password.encode()
     except UnicodeEncodeError:

@@ -24,6 +24,7 @@ class Compressed(Codec):
 
     def __init__(self, codec: Codec, name: str = "", *, level: int = 6, max_size_bytes: int = 64 * 1024 * 1024) -> None:
         self.name = name or f"{codec.name}+zlib"
+        self.secret = codec.secret
         self._codec, self._level, self._max_size_bytes = codec, level, max_size_bytes
 
     def bind(self, declared: Any, references: References | None) -> Codec:
@@ -31,7 +32,11 @@ class Compressed(Codec):
         return type(self)(bound, self.name, level=self._level, max_size_bytes=self._max_size_bytes)
 
     def encode(self, value: Any) -> bytes:
-        data = self._codec.encode(value)
+        try:
+            data = self._codec.encode(value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
         if len(data) > self._max_size_bytes:
             raise EncodeError(f"value: {len(data)} bytes, over the {self._max_size_bytes} of max_size_bytes")
         return zlib.compress(data, self._level)

@@ -28,6 +28,7 @@ class Encrypted(Codec):
     """
 
     format = "text"
+    secret = True
 
     def __init__(self, codec: Codec, keys: Sequence[str | bytes], name: str = "") -> None:
         self.name = name or f"{codec.name}+fernet"
@@ -43,11 +44,16 @@ class Encrypted(Codec):
         return type(self)(self._codec.bind(declared, references), self._keys, self.name)
 
     def encode(self, value: Any) -> bytes:
-        return self._fernet.encrypt(self._codec.encode(value))
+        try:
+            data = self._codec.encode(value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
+        return self._fernet.encrypt(data)
 
     def decode(self, data: bytes) -> Any:
         try:
             decrypted = self._fernet.decrypt(data)
         except InvalidToken:
-            raise DecodeError(f"no key given opens this, or it was changed{looks_like(data, 'encrypted')}") from None
+            raise DecodeError(f"no key opens this, or it was changed{looks_like(data, 'encrypted')}") from None
         return self._codec.decode(decrypted)

@@ -1,4 +1,4 @@
-"""Codecs fitted to what a store takes."""
+"""Codecs fitted to the medium of a store."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import msgspec
 
 from persistent_collections.codecs.base import Codec, Format, References
 from persistent_collections.codecs.hints import looks_like, reason
-from persistent_collections.codecs.lowering import to_json
-from persistent_collections.codecs.standard import from_base64, to_base64
+from persistent_collections.codecs.types.lowering import to_json
+from persistent_collections.codecs.types.standard import from_base64, to_base64
 from persistent_collections.errors import DecodeError
 
 _read_string: Final = msgspec.json.Decoder(str).decode
 
 
 def fit(codec: Codec, medium: Literal["bytes", "json"]) -> Codec:
-    """Return ``codec`` so that its bytes are what a store of this medium takes; itself, at no cost, where they are.
+    """Return ``codec`` such that its bytes fit a store of this medium; itself, at no cost, if they do.
 
-    A JSON store takes one JSON text a value: text becomes a JSON string, and binary a string of its base64.
+    A JSON store accepts one JSON text per value: text becomes a JSON string, and binary a string of its base64.
     """
     return codec if medium == "bytes" or codec.format == "json" else _AsJSONString(codec)
 
 
 def to_json_text(data: bytes, format: Format) -> bytes:
-    """Return the JSON text that stands for ``data``, written by a codec of this format, in a JSON store.
+    """Return the JSON text for ``data``, written by a codec of this format, in a JSON store.
 
     Raises:
         ValueError: A codec of this format does not write such bytes.
@@ -35,7 +35,7 @@ def to_json_text(data: bytes, format: Format) -> bytes:
 
 
 def from_json_text(data: bytes, format: Format) -> bytes:
-    """Return the bytes for which :func:`to_json_text` gives ``data``.
+    """Return the bytes for which :func:`to_json_text` returns ``data``.
 
     Raises:
         ValueError: It does not give ``data`` for any.
@@ -53,18 +53,31 @@ class _AsJSONString(Codec):
         self._codec = codec
         self.name = codec.name
         self.canonical = codec.canonical
+        self.secret = codec.secret
 
     def bind(self, declared: Any, references: References | None) -> Codec:
         return type(self)(self._codec.bind(declared, references))
 
     def encode(self, value: Any) -> bytes:
-        return to_json_text(self._codec.encode(value), self._codec.format)
+        try:
+            data = self._codec.encode(value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
+        return to_json_text(data, self._codec.format)
+
+    def require(self, value: Any) -> None:
+        try:
+            self._codec.require(value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
 
     def decode(self, data: bytes) -> Any:
         try:
             encoded = from_json_text(data, self._codec.format)
         except (ValueError, msgspec.MsgspecError) as error:
-            is_text = self._codec.format == "text"  # what else is in a JSON store always looks like JSON
+            is_text = self._codec.format == "text"  # other bytes in a JSON store always look like JSON
             kind, hint = ("JSON string", "") if is_text else ("JSON string of base64", looks_like(data, self.name))
-            raise DecodeError(f"not the {kind} of the codec {self.name!r} ({reason(error)}){hint}") from None
+            raise DecodeError(f"not the {kind} of the codec {self.name!r} ({reason(error, data)}){hint}") from None
         return self._codec.decode(encoded)

@@ -1,4 +1,4 @@
-"""What bytes that a codec cannot read look like, so that the error can say which codec may have written them."""
+"""The appearance of bytes that a codec can't read, so that the error can name the codec that may have written them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+
+from persistent_collections.codecs.hashes import HASH_START
 
 
 def _is_json(data: bytes) -> bool:
@@ -24,16 +26,13 @@ def _is_text(data: bytes) -> bool:
 def _reads(decode: Callable[[bytes], object], data: bytes) -> bool:
     try:
         decode(data)
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+    except (ValueError, TypeError, msgspec.MsgspecError, RecursionError):
         return False
     return True
 
 
-BCRYPT_FORM: Final = r"(?:bcrypt_sha256\$)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
-"""The pattern of what the codec ``bcrypt`` writes, for those who do without the package of that name."""
-
 _LOOKS: Final[tuple[tuple[str, Callable[[bytes], object]], ...]] = (
-    ("bcrypt", re.compile(rb"(bcrypt_sha256\$)?\$2[abxy]\$").match),
+    ("bcrypt", re.compile(HASH_START.encode()).match),
     ("encrypted", re.compile(rb"gAAAAA").match),
     ("compressed", re.compile(rb"\x78[\x01\x5e\x9c\xda]").match),
     ("json", _is_json),
@@ -41,10 +40,22 @@ _LOOKS: Final[tuple[tuple[str, Callable[[bytes], object]], ...]] = (
     ("msgpack", _is_msgpack),
 )
 
+_WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (RecursionError, "nested too deeply"),
+    (UnicodeEncodeError, "half a surrogate pair"),
+)
 
-def reason(error: Exception) -> str:
-    """Return what a parser found wrong, never what it found: msgspec's own texts alone name but types and positions."""
-    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+
+def reason(error: Exception, data: bytes) -> str:
+    """Return the kind of fault that a parser of text found in ``data``, never the content.
+
+    Only msgspec's texts are passed on: they name types and positions, never values.
+    """
+    if not _is_text(data):
+        return "not UTF-8"
+    if isinstance(error, msgspec.DecodeError):
+        return str(error)
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), "malformed")
 
 
 def looks_like(data: bytes, codec: str) -> str:

@@ -12,13 +12,14 @@ from uuid import UUID
 import msgspec
 
 from persistent_collections.codecs.base import References
-from persistent_collections.codecs.declared import DeclaredCodec
+from persistent_collections.codecs.declared.reading import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like, reason
-from persistent_collections.codecs.lowering import MAX_DIGITS, is_plain, lift, lower, to_json
+from persistent_collections.codecs.types.lowering import MAX_DIGITS, is_plain, lift, lower, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
 _LEAVES: Final = frozenset({type(None), bool, int, float, str})
 _KEYS: Final = frozenset({str})
+_BRACE, _DOLLAR = b"{$"
 _CANONICAL: Final = (str, int, bool, bytes, UUID)
 _read_fast: Final = msgspec.json.Decoder().decode
 _write_fast: Final = msgspec.json.Encoder().encode
@@ -27,7 +28,7 @@ _write_fast: Final = msgspec.json.Encoder().encode
 class JSONCodec(DeclaredCodec):
     """Store values as one JSON text.
 
-    Shape: UTF-8, no spaces, written by the standard library's ``json``, whose bytes are pinned. A registered type is
+    Check: UTF-8, no spaces, written by the standard library's ``json``, whose bytes are pinned. A registered type is
     ``{"$tag": x}``, a user's one-key dict whose key starts with ``$`` gets one more ``$``, and a dict with other keys
     than ``str`` is ``{"$dict": [[key, value], …]}``. An integer of more than 4,300 digits, which Python would not
     read, is ``{"$int": "0x…"}``.
@@ -35,6 +36,7 @@ class JSONCodec(DeclaredCodec):
 
     name = "json"
     format = "json"
+    starts = b"[{"
 
     def __init__(self, declared: Any = Any, references: References | None = None) -> None:
         super().__init__(declared, references)
@@ -46,7 +48,7 @@ class JSONCodec(DeclaredCodec):
             if is_plain(value, _LEAVES, _KEYS, marks=True) and _reads_everywhere(text):
                 return text.encode()
         except (TypeError, ValueError, RecursionError):
-            pass  # not plain; the walk below stores it or says where and why not
+            pass  # not plain; the walk below stores it or reports where and why not
         return self._write_lowered(value)
 
     def _write_lowered(self, value: Any) -> bytes:
@@ -63,18 +65,21 @@ class JSONCodec(DeclaredCodec):
         """Parse; without objects, or written back byte for byte, a text has no key twice, and no tag without ``"$``."""
         try:
             value = _read_fast(data)
-            if b"{" not in data or (b'"$' not in data and _write_fast(value) == data):
+            if _BRACE not in data or (
+                (_DOLLAR not in data or b'"$' not in data) and _write_fast(value) == data  # one byte is found faster
+            ):
                 return value
             parse: Callable[[str], Any] = _parse
         except msgspec.ValidationError:
             parse = _parse_in_range  # a number is out of the range of that parser, but perhaps not of Python's
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DecodeError(f"not the JSON of this codec ({reason(error)}){looks_like(data, self.name)}") from None
+            hint = looks_like(data, self.name)
+            raise DecodeError(f"not the JSON of this codec ({reason(error, data)}){hint}") from None
         return lift(_read_carefully(data, parse), self._references)
 
 
 def _reads_everywhere(text: str) -> bool:
-    """Say whether no integer in ``text`` is longer than Python reads by default, whatever this process is set to."""
+    """Return whether all integers in ``text`` are within Python's default limit, whatever this process has set."""
     return len(text) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
 
 
@@ -83,12 +88,14 @@ def _read_carefully(data: bytes, parse: Callable[[str], Any]) -> Any:
         return parse(data.decode())
     except DecodeError:
         raise
-    except (ValueError, RecursionError) as error:
-        raise DecodeError(f"not the JSON of this codec ({type(error).__name__})") from None
+    except (json.JSONDecodeError, UnicodeError, RecursionError) as error:
+        raise DecodeError(f"not the JSON of this codec ({reason(error, data)})") from None
+    except ValueError:
+        raise DecodeError("an integer has too many digits for this process; see sys.set_int_max_str_digits") from None
 
 
 def _parse_in_range(text: str) -> Any:
-    """Parse what msgspec has not seen to its end, and check what it would have refused."""
+    """Parse a text that msgspec couldn't parse to the end, and check for the faults it would have refused."""
     value = _decoder_in_range.decode(text)
     to_json(value).encode()
     return value

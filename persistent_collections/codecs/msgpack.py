@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-import msgpack  # type: ignore[import-untyped] # it ships no types
+import msgpack  # type: ignore[import-untyped] # it has no types
 import msgspec
 
 from persistent_collections.codecs.base import References
-from persistent_collections.codecs.declared import DeclaredCodec
+from persistent_collections.codecs.declared.reading import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like
-from persistent_collections.codecs.lowering import Lowering, Path, is_plain
-from persistent_collections.codecs.types import builtin_type, untagged
+from persistent_collections.codecs.types.lowering import Lowering, Path, is_plain
+from persistent_collections.codecs.types.registry import builtin_type, untagged
+from persistent_collections.codecs.types.standard import require_spread
 from persistent_collections.errors import DecodeError, EncodeError
 
 EXTENSION: Final = 1
@@ -23,11 +24,20 @@ _LEAVES: Final = frozenset({type(None), bool, int, float, str, bytes})
 _INTEGERS: Final = range(-(2**63), 2**64)
 _PAIR: Final = 2
 _KEPT_BUFFER_BYTES: Final = 2**16
-_ANY_DEPTH: Final = sys.maxsize
-"""Plain values may nest as deep as msgpack packs them: it unpacks as much from any depth of the call stack."""
+
+_TIMESTAMP: Final = b"\xff"
+"""The type of MessagePack's own extension, as a byte."""
 
 _BINARIES: Final = bytes([*range(0xC4, 0xCA), *range(0xD4, 0xD9)])
 """The bytes that start a binary or an extension."""
+
+_WORDS: Final = (
+    (UnicodeDecodeError, "a text is not UTF-8"),
+    (msgpack.ExtraData, "more bytes follow the value"),
+    ((msgpack.StackError, RecursionError), "nested too deeply"),
+    (TypeError, "a key of a map is a map"),
+)
+"""The description of the fault for each kind of error of the package ``msgpack``; the first match counts."""
 
 _MAPS: Final = frozenset(bytes([start]) for start in [*range(0x80, 0x90), 0xDE, 0xDF])
 
@@ -53,12 +63,13 @@ class _Flat(msgspec.Struct, array_like=True, gc=False):
 class MsgpackCodec(DeclaredCodec):
     """Store values as MessagePack.
 
-    Shape: None, bool, int of 64 bits, float, str, bytes, list and dict, with keys of any type, are MessagePack's own;
+    Check: None, bool, int of 64 bits, float, str, bytes, list and dict, with keys of any type, are MessagePack's own;
     a registered type, and a longer int, is extension type 1 holding ``[tag, x]``. Written by the package ``msgpack``.
     """
 
     name = "msgpack"
     format = "binary"
+    starts = bytes([*range(0x80, 0xA0), *range(0xDC, 0xE0)])
 
     def __init__(self, declared: Any = Any, references: References | None = None) -> None:
         super().__init__(declared, references)
@@ -67,10 +78,10 @@ class MsgpackCodec(DeclaredCodec):
     def _write(self, value: Any) -> bytes:
         try:
             data = self._pack(value)
-            if _is_kept(value, data):
+            if _is_kept(value, data, may_be_deep=self._may_be_deep(data)):
                 return data
         except (TypeError, ValueError, OverflowError, RecursionError):
-            pass  # not plain; the walk below stores it or says where and why not
+            pass  # not plain; the walk below stores it or reports where and why not
         try:
             return self._pack(_MsgpackLowering(self._references).lower(value))
         except EncodeError:
@@ -87,19 +98,18 @@ class MsgpackCodec(DeclaredCodec):
                 value = _read_fast(data)
                 if _write_fast(value) == data:
                     return value
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                pass  # an extension, or not what this codec writes; unpacking it below tells
+            except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+                pass  # an extension, or not what this codec writes; unpacking it below shows which
         try:
             return self._unpack(data)
         except DecodeError:
             raise
         except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-            raise DecodeError(
-                f"not the MessagePack of this codec ({type(error).__name__}){looks_like(data, self.name)}"
-            ) from None
+            words = next((words for kind, words in _WORDS if isinstance(error, kind)), "truncated or malformed")
+            raise DecodeError(f"not the MessagePack of this codec ({words}){looks_like(data, self.name)}") from None
 
     def _pack(self, value: Any) -> bytes:
-        """Pack with a packer that nobody is using: one that is entered again while it packs spoils both results."""
+        """Pack with an unused packer: one that is re-entered while it packs spoils both results."""
         try:
             packer = self._packers.pop()
         except IndexError:
@@ -117,14 +127,16 @@ class MsgpackCodec(DeclaredCodec):
             extensions.append(msgpack.ExtType(extension, content))
             return extensions[-1]
 
-        value = msgpack.unpackb(data, strict_map_key=False, timestamp=3, ext_hook=keep, object_pairs_hook=_unique)
-        return self._lifted(value) if extensions else value
+        value = msgpack.unpackb(data, strict_map_key=False, timestamp=0, ext_hook=keep, object_pairs_hook=_unique)
+        return self._lifted(value) if extensions or _TIMESTAMP in data else value
 
     def _lifted(self, value: Any) -> Any:
         if type(value) is list:
             return [self._lifted(item) for item in value]
         if type(value) is dict:
             return _unique([(self._lifted(key), self._lifted(item)) for key, item in value.items()])
+        if type(value) is msgpack.Timestamp:
+            return _moment(value)
         return self._untagged(value) if type(value) is msgpack.ExtType else value
 
     def _untagged(self, extension: Any) -> Any:
@@ -149,31 +161,41 @@ class _MsgpackLowering(Lowering):
 
 
 def _as_builtin(value: Any) -> Any:
-    """Return what msgpack packs for what it does not know as itself, or refuse."""
+    """Return the packed form of a value that msgpack has no type for, or refuse."""
     builtin = builtin_type(type(value))
     if builtin not in (list, dict):
         raise TypeError
     return builtin(value)
 
 
-def _is_kept(value: Any, data: bytes) -> bool:
-    """Say whether ``value``, which msgpack has packed to ``data`` with nothing tagged, would come back.
+def _is_kept(value: Any, data: bytes, *, may_be_deep: bool) -> bool:
+    """Return whether ``value``, which msgpack has packed to ``data`` with nothing tagged, would come back.
 
     Unasked, msgpack packs bytearray and memoryview as bytes, and its own ExtType and Timestamp as themselves. There
     is none where no byte could start one, nor in a flat list; only to look at all types would take longer than packing.
     """
-    if type(value) is not list and len(data.translate(None, _BINARIES)) == len(data):
+    if type(value) is not list and not may_be_deep and len(data.translate(None, _BINARIES)) == len(data):
         return True
     try:
         msgspec.convert((value,), _Flat)
     except msgspec.ValidationError:
-        return is_plain(value, _LEAVES, _LEAVES, depth=_ANY_DEPTH, marks=False)
+        return is_plain(value, _LEAVES, _LEAVES, marks=False)
     return True
+
+
+def _moment(stamp: Any) -> datetime:
+    if stamp.nanoseconds % 1000:
+        raise DecodeError("a timestamp finer than a microsecond, which no datetime holds")
+    moment: datetime = stamp.to_datetime()
+    return moment
 
 
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     try:
+        require_spread([key for key, _ in pairs])
         value = dict(pairs)
+    except EncodeError as error:
+        raise DecodeError(str(error)) from None
     except TypeError:
         value = {_frozen(key): item for key, item in pairs}
     if len(value) != len(pairs):
@@ -182,5 +204,5 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def _frozen(key: Any) -> Any:
-    """Return a key that is an array as a tuple; this codec writes none, but others do."""
+    """Return a key that is an array as a tuple; this codec never writes one, but others do."""
     return tuple(map(_frozen, key)) if type(key) is list else key

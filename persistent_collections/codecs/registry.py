@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from persistent_collections.codecs.base import Codec
 from persistent_collections.errors import ConfigurationError
-from persistent_collections.spelling import suggestion
+from persistent_collections.suggestions import suggestion
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.codecs"
 """The group in which a package names its codecs: ``name = "module:codec"``, a Codec or what gives one when called."""
@@ -24,7 +24,15 @@ _codecs: Final[dict[str, Codec]] = {}
 
 
 def register_codec(codec: Codec, *, replace: bool = False) -> None:
-    """Let ``codec`` be chosen by its name; the same one again is nothing.
+    """Let ``codec`` be chosen by its name; no I/O. Registering it again does nothing.
+
+    ::
+
+        from persistent_collections.codecs import Compressed
+
+        register_codec(Compressed(get_codec("json"), name="small"), replace=True)
+        texts = PersistentList("texts", ["a" * 1000], codec="small")
+        assert texts[0] == "a" * 1000
 
     Raises:
         ConfigurationError: The name is taken by another codec.
@@ -38,7 +46,11 @@ def register_codec(codec: Codec, *, replace: bool = False) -> None:
 
 
 def get_codec(name: str) -> Codec:
-    """Return the codec of this name, importing it if need be.
+    """Return the codec of this name, importing it if need be; no I/O.
+
+    ::
+
+        assert get_codec("json").encode({"a": 1}) == b'{"a":1}'
 
     Raises:
         ConfigurationError: There is none, or the package it needs is not installed.
@@ -49,7 +61,7 @@ def get_codec(name: str) -> Codec:
 
 
 def known_codecs() -> list[str]:
-    """Return every name that :func:`get_codec` knows, whether or not what it needs is installed."""
+    """Return every name that :func:`get_codec` knows, whether or not its dependencies are installed."""
     return sorted({*_BUILT_IN, *_codecs, *entry_points(group=ENTRY_POINT_GROUP).names})
 
 

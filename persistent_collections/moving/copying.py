@@ -1,34 +1,36 @@
-"""What users call: from a store to a store, to a file, and from a file."""
+"""The public functions: from a store to a store, to a file, and from a file."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TypeAlias
 
 from persistent_collections.backends.base import Backend
+from persistent_collections.catalogue import CodecNames, Known
+from persistent_collections.collections.objects import PersistentObject
 from persistent_collections.config import BackendSource, choose, resolve
 from persistent_collections.errors import ConfigurationError
-from persistent_collections.known import CodecNames, Known
 from persistent_collections.moving.lines import Header, LineReader, write_lines
 from persistent_collections.moving.media import translator
 from persistent_collections.moving.objects import Source, StoredObject
 from persistent_collections.moving.receiving import Moved, OnConflict, Progress, Receiver
 from persistent_collections.moving.secrets import Secrets, settled
-from persistent_collections.objects import PersistentObject
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What became of a store that was exported.
+    """The result of exporting a store.
 
     Attributes:
         exported: Objects that are in the file.
-        foreign: Keys that were left out, since another program put there what they hold.
+        foreign: Keys that were left out, since another program wrote them.
     """
 
     exported: int = 0
@@ -36,7 +38,7 @@ class Exported:
 
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
-"""A path, or a file that is open in binary mode."""
+"""A path, or a file opened in binary mode."""
 
 
 def copy(
@@ -51,11 +53,17 @@ def copy(
 ) -> Moved:
     """Copy every object from one store to another.
 
-    Each object is put in one step, its children and deadlines with it, and read back. One that is there already with
-    the same content and deadline (to within 5 s) is left alone, so that a copy that was cut off is simply run again.
+    ::
+
+        with connect("memory:") as here, connect("memory:") as there:
+            PersistentDict("settings", {"theme": "dark"}, backend=here)
+            assert copy(here, there).copied == 1
+            assert PersistentDict("settings", backend=there)["theme"] == "dark"
+
+    Each object is stored in one step, with its children and deadlines, and read back. An object that exists already
+    with the same content and deadline (to within 5 s) is left alone. So if a copy was cut off, run it again.
     Values stay the bytes they are; between JSON files and stores of bytes, where some are wrapped in a JSON string, the
-    codec of each has to be known: from its class or, for a collection, from a handle in a module, which is to be
-    imported, or from ``codec``.
+    codec of each has to be known: from its class, which has to be imported, or for a collection from ``codec``.
 
     Others may write to the source meanwhile: an object is read with its children at one moment, two objects are not.
 
@@ -63,25 +71,26 @@ def copy(
     string in Redis. A hash, a list or a set is taken for an object; ``prefix`` here, and ``?prefix=`` in the URL of the
     source, keep to your own.
 
-    Cost: a few round trips an object; the names of all keys, and one object, in memory.
+    Cost: a few round trips an object; the names of all keys, and one object, in memory. Into a SQLite file up to 200
+    objects, or 1 MB of them, are put in one transaction.
 
     Args:
         source: What ``backend=`` takes.
         target: What ``backend=`` takes. Its ``?codec=`` has to be the source's.
         prefix: Copy only objects whose key starts with it.
-        on_conflict: About an object that is there and differs: ``"error"`` stops, what is copied before stays;
-            ``"skip"`` keeps what is there; ``"replace"`` replaces it.
-        codec: How the values of collections are written of which no class says it: one codec for all, or codecs by
+        on_conflict: If an object exists and differs: ``"error"`` stops, and objects copied before stay; ``"skip"``
+            keeps the existing one; ``"replace"`` replaces it.
+        codec: The codec of collections whose class chooses none: one codec for all, or codecs by
             key, by type and for the rest:
             ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``. A record's class says
             it of all that the record holds, so where it is not known, no codec that is named takes its place.
-        classes: Classes to know beside those that have been imported.
+        classes: Additional classes besides the imported ones.
         progress: Called after each object with the number of objects done and the key.
 
     Raises:
-        ObjectExists: An object is there and differs, and ``on_conflict`` is ``"error"``.
+        ObjectExists: An object exists and differs, and ``on_conflict`` is ``"error"``.
         ConfigurationError: The codec of a value is not known, or the stores' own codecs differ.
-        DecodeError: A value is not what its codec writes.
+        DecodeError: Its codec would not have written a value so.
         CorruptDataError: An object does not read back as it was written.
     """
     origin, goal = resolve(choose(source)), resolve(choose(target))
@@ -99,12 +108,24 @@ def export(
     *,
     prefix: str = "",
     secrets: Secrets | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
     """Write every object to a file of JSON Lines, one a line.
 
+    ::
+
+        from io import BytesIO
+
+        with connect("memory:") as store:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert export(store, BytesIO()).exported == 1
+
     A file that is named by its path can be read by its owner only, and takes its name once it is complete. What another
-    program put into the source is left out as :func:`copy` says.
+    program put into the source is left out as :func:`copy` says. A field that has its default is not stored, so the
+    file does not hold it either.
+
+    Cost: a few round trips an object; the names of all keys, and one object, in memory.
 
     Args:
         source: What ``backend=`` takes.
@@ -112,10 +133,12 @@ def export(
         prefix: Write only objects whose key starts with it.
         secrets: What becomes of the hashes of passwords: ``"keep"`` writes them as they are stored, for a backup that
             is kept as the store is kept; ``"omit"`` leaves out the fields that hold them.
+        overwrite: Replace a file that exists.
         progress: As for :func:`copy`.
 
     Raises:
         ConfigurationError: There is the hash of a password, and ``secrets`` is not given.
+        FileExistsError: The file exists, and ``overwrite`` is not given; it was left as it is.
         OSError: The file cannot be written.
     """
     backend = resolve(choose(source))
@@ -123,11 +146,11 @@ def export(
     source_objects = Source(backend, prefix, Known((), None, backend.codec))
     objects = settled(source_objects.objects(), secrets)
     written = 0
-    with _writing(file) as out:
+    with _writing(file, overwrite=overwrite) as out:
         for line in write_lines(header, _told(objects, progress) if progress else objects):
             out.write(line)
             written += 1
-    return Exported(written - 2, source_objects.foreign)  # the first and the last line are no objects
+    return Exported(written - 2, source_objects.foreign)  # the first and the last line aren't objects
 
 
 def import_(
@@ -141,6 +164,19 @@ def import_(
     progress: Progress | None = None,
 ) -> Moved:
     """Put every object of a file that :func:`export` wrote into a store, as :func:`copy` does.
+
+    ::
+
+        from io import BytesIO
+
+        with connect("memory:") as store, connect("memory:") as other:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            file = BytesIO()
+            export(store, file)
+            file.seek(0)
+            assert import_(file, other).copied == 1
+
+    Cost: as :func:`copy`.
 
     A line that was cut off, edited, lost or put elsewhere stops the import before its object is written; what stands
     before it is imported.
@@ -185,26 +221,52 @@ def _check_codecs(source_codec: str | None, target: Backend) -> None:
 
 
 @contextmanager
-def _writing(file: File) -> Iterator[IO[bytes]]:
-    """Give the file to write to; one that is named by its path is put in place when the block ends without an error."""
+def _writing(file: File, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """Yield the file to write; a file given by its path is put in place when the block ends without an error."""
     if not isinstance(file, str | os.PathLike):
         yield file
         return
     path = Path(file)
+    put = partial(_replace if overwrite else _add, path)
+    if not overwrite:
+        _require_absent(path)
     try:
         opened = NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115 - closed below
     except OSError as error:
-        error.filename = str(path)  # the name that was given
+        error.filename = str(path)  # the name that the caller passed
         raise
     with opened as out:
         try:
             yield out
             out.flush()
             os.fsync(out.fileno())
-            Path(out.name).replace(path)
-        except BaseException:
-            Path(out.name).unlink()
-            raise
+            put(Path(out.name))
+        finally:
+            Path(out.name).unlink(missing_ok=True)
+
+
+def _replace(path: Path, complete: Path) -> None:
+    complete.replace(path)
+
+
+def _add(path: Path, complete: Path) -> None:
+    """Rename a file to its final name, unless another file has taken it meanwhile."""
+    try:
+        path.hardlink_to(complete)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError:  # a file system without hard links
+        _require_absent(path)
+        complete.replace(path)
+
+
+def _require_absent(path: Path) -> None:
+    if os.path.lexists(path):
+        raise _exists(path)
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, "the file exists already; overwrite=True replaces it", str(path))
 
 
 @contextmanager

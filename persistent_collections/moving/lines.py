@@ -1,4 +1,4 @@
-"""Objects as JSON Lines: one a line, between a first line that says what they are and a last that counts them.
+"""Objects as JSON Lines: one per line, between a first line that describes them and a last that counts them.
 
 Each line ends in its number and a SHA-256 of the rest, so that one that was cut off, edited, lost or put elsewhere is
 found when it is read. The values of a JSON store stand as the JSON they are; of other bytes, those that are UTF-8 stand
@@ -11,18 +11,20 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from persistent_collections.backends.base import Entry, Key, Medium
+from persistent_collections.backends.base import Medium
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.shapes import SHAPES, shape_of
 from persistent_collections.errors import CorruptDataError
 from persistent_collections.moving.objects import StoredObject
 
 T = TypeVar("T")
 
 _SEAL: Final = re.compile(rb'(\{.*),"line":([0-9]+),"sha256":"([0-9a-f]{64})"\}\n', re.DOTALL)
-_FORM: Final = "is not of a form this version knows; import it with the version that exported it"
+_FORM: Final = "has a form that this version does not know; import it with the version that exported it"
 _END: Final = b'{"objects":'
 
 
@@ -30,10 +32,10 @@ class Header(msgspec.Struct):
     """The first line.
 
     Attributes:
-        format: What the file is.
+        format: The name of the file format.
         version: Of the form of its lines.
-        medium: Of the store it was made from.
-        codec: What the URL of that store chose, if anything.
+        medium: The medium of the source store.
+        codec: The codec that the URL of the source store chose, if any.
     """
 
     format: Literal["persistent-collections"]
@@ -43,23 +45,28 @@ class Header(msgspec.Struct):
 
 
 _Root = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+:(?:[^:%{}]|%(?:25|3A|7B|7D))+\Z")]
-_Child = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+\Z")]
+_Child: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+\Z")] | None
 _Some = msgspec.Meta(min_length=1)
 
 
-class _Part(msgspec.Struct, omit_defaults=True):
-    """What one key holds, under the name of its shape."""
-
-    child: _Child | None = None
-    mapping: Annotated[dict[str, msgspec.Raw], _Some] | None = None
-    sequence: Annotated[list[msgspec.Raw], _Some] | None = None
-    members: Annotated[list[str], _Some] | None = None
-    deadline: float | None = None
+def _if_any(exported: Any) -> Any:
+    """Return the type of a content of one shape, or None if the key holds another."""
+    content: Any = Annotated[exported, _Some]
+    return content | None
 
 
-class _Object(msgspec.Struct):
-    key: _Root
-    parts: Annotated[list[_Part], _Some]
+_Part: Final[Any] = msgspec.defstruct(
+    "_Part",
+    [
+        ("child", _Child, None),
+        *((shape.name, _if_any(shape.exported), None) for shape in SHAPES.values()),
+        ("deadline", float | None, None),
+    ],
+    omit_defaults=True,
+)
+"""The content of one key, under the name of its shape."""
+
+_Object: Final[Any] = msgspec.defstruct("_Object", [("key", _Root), ("parts", Annotated[list[_Part], _Some])])
 
 
 class _End(msgspec.Struct):
@@ -93,11 +100,11 @@ def write_lines(header: Header, objects: Iterable[StoredObject]) -> Iterator[byt
 
 
 class LineReader:
-    """The objects of a file, each read when it is asked for.
+    """The objects of a file, each read on demand.
 
     Args:
         lines: The lines of the file, their ends included.
-        name: What to call it in messages.
+        name: The name of the file in messages.
 
     Attributes:
         header: Its first line.
@@ -121,7 +128,7 @@ class LineReader:
                 raise self._wrong(line.number, "does not count the objects before it")
 
     def _unsealed(self, lines: Iterable[bytes]) -> Iterator[_Line]:
-        """Yield each line without its seal, and make sure that nothing is missing and nothing follows."""
+        """Yield each line without its seal, and check that nothing is missing and nothing follows."""
         number = 0
         ended = False
         for number, line in enumerate(lines, 1):
@@ -140,36 +147,34 @@ class LineReader:
         except ValueError:
             raise self._wrong(line.number, _FORM) from None
 
-    def _part(self, part: _Part) -> Entry:
-        match part:
-            case _Part(mapping=dict() as fields):
-                return Entry({field: self._from_raw(raw) for field, raw in fields.items()}, part.deadline)
-            case _Part(sequence=list() as items):
-                return Entry(list(map(self._from_raw, items)), part.deadline)
-            case _Part(members=list() as members):
-                return Entry(set(members), part.deadline)
+    def _part(self, part: Any) -> Entry:
+        for name, shape in SHAPES.items():
+            if (found := getattr(part, name)) is not None:
+                return Entry(shape.content(_each(found, msgspec.Raw, self._from_raw)), part.deadline)
         raise ValueError
 
     def _decoded(self, decoder: msgspec.json.Decoder[T], line: _Line) -> T:
         try:
             return decoder.decode(line.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ValueError):
             raise self._wrong(line.number, _FORM) from None
 
     def _wrong(self, number: int, message: str) -> CorruptDataError:
-        unless = ", or this is no file that export wrote" if number == 1 else ""
+        unless = ", or export did not write this file" if number == 1 else ""
         return CorruptDataError(f"{self._name}, line {number} {message}{unless}; nothing from there on was imported")
 
 
-def _part(key: Key, part: Entry, to_raw: Callable[[bytes], msgspec.Raw]) -> _Part:
-    match part.content:
-        case dict() as fields:
-            mapping = {field: to_raw(data) for field, data in fields.items()}
-            return _Part(key.child, mapping=mapping, deadline=part.deadline)
-        case list() as items:
-            return _Part(key.child, sequence=list(map(to_raw, items)), deadline=part.deadline)
-        case members:
-            return _Part(key.child, members=sorted(members), deadline=part.deadline)
+def _part(key: Key, part: Entry, to_raw: Callable[[bytes], msgspec.Raw]) -> Any:
+    shape = shape_of(part.content)
+    content = {shape.name: _each(shape.export(part.content), bytes, to_raw)}
+    return _Part(key.child, **content, deadline=part.deadline)
+
+
+def _each(content: Any, kind: type, function: Callable[[Any], Any]) -> Any:
+    """Return a dict or list with each value that is a ``kind`` replaced by the result of ``function``."""
+    if isinstance(content, dict):
+        return {name: function(value) if isinstance(value, kind) else value for name, value in content.items()}
+    return [function(value) if isinstance(value, kind) else value for value in content]
 
 
 def _raw(data: bytes) -> msgspec.Raw:

@@ -1,18 +1,21 @@
-"""What one medium holds, as another holds it: only how values are wrapped differs, so that none is decoded."""
+"""Convert content between media: only the wrapping of values differs, so no value is decoded."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Any, assert_never
 
-from persistent_collections.backends.base import Content, Key, Medium
-from persistent_collections.backends.json.text import parse, render
-from persistent_collections.backends.simple import SHAPES
+import msgspec
+
+from persistent_collections.backends.base import Medium
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
+from persistent_collections.backends.shapes import MEMBERS, shape_of
+from persistent_collections.catalogue import Known
 from persistent_collections.codecs.base import Codec, Format
 from persistent_collections.codecs.fit import from_json_text, to_json_text
-from persistent_collections.containers import PersistentCollection
+from persistent_collections.collections.base import PersistentCollection
 from persistent_collections.errors import (
     ConfigurationError,
     CorruptDataError,
@@ -20,19 +23,17 @@ from persistent_collections.errors import (
     PersistentCollectionsError,
     WrongShapeError,
 )
-from persistent_collections.known import Known
 from persistent_collections.moving.objects import StoredObject
-
-_NOWHERE: Final = Path()
+from persistent_collections.remedies import Advice, ImportModule, NameCodec, Remedy
 
 Rewrap = Callable[[bytes, Format], bytes]
 
 
 def translator(source: Medium, target: Medium, known: Known) -> Callable[[StoredObject], StoredObject]:
-    """Return what turns an object of one medium into what the other holds of it.
+    """Return the function that converts an object of one medium for the other.
 
-    It raises ``ConfigurationError`` where the codec of a value is not known, ``WrongShapeError`` where a key holds
-    another shape than is declared and ``DecodeError`` where a value is not what its codec writes; each names the key.
+    It raises ``ConfigurationError`` if the codec of a value is unknown, ``WrongShapeError`` if a key has
+    another shape than declared and ``DecodeError`` if its codec can't have written a value; each names the key.
     """
     if source == target:
         return lambda stored: stored
@@ -46,13 +47,13 @@ def wrap(data: bytes, format: Format) -> bytes:
         ValueError: A codec of this format does not write such bytes, or they would not come back from a JSON store.
     """
     text = to_json_text(data, format)
-    if format == "json" and parse(render([text], _NOWHERE), _NOWHERE) != [text]:
+    if format == "json" and _compact(text) != text:
         raise ValueError
     return text
 
 
 def unwrap(data: bytes, format: Format) -> bytes:
-    """Return what is wrapped in the JSON text ``data``.
+    """Return the bytes wrapped in the JSON text ``data``.
 
     Raises:
         ValueError: A JSON store's codec of this format does not write such a text.
@@ -71,32 +72,75 @@ def _translated(known: Known, rewrap: Rewrap, stored: StoredObject) -> StoredObj
 
 
 def _content(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Content:
-    declared = known.shape(key)
-    if isinstance(content, list) and rewrap is unwrap and declared in (None, "members"):
+    declared, shape = known.shape(key), shape_of(content)
+    if rewrap is unwrap and isinstance(content, list) and declared in (None, MEMBERS):
         return _members(known, key, content, is_set=declared is not None)
-    if declared not in (None, SHAPES[type(content)]):
+    if declared not in (None, shape):
         raise WrongShapeError(
-            f"{str(key)!r} holds a {SHAPES[type(content)]}, and its class declares a {declared}; "
+            f"{str(key)!r} holds a {shape.name}, and its class declares a {declared and declared.name}; "
             "move it away, or delete it"
         )
-    format_at = partial(_format, known, key, known.codecs(key))
+    codecs = known.codecs(key)
+
+    def moved(place: str | int, data: bytes) -> bytes:
+        if (place, data) == (MARKER, MARKER_DATA):
+            return data
+        return _unwrapped(rewrap, key, place, data, _format(known, key, codecs, place))
+
+    return _each_moved(content, moved)
+
+
+def _each_moved(content: Content, moved: Callable[[str | int, bytes], bytes]) -> Content:
+    """Return a content with all its data converted by ``moved``, which receives the place; texts stay."""
     match content:
         case dict():
-            return {field: _unwrapped(rewrap, key, field, data, format_at(field)) for field, data in content.items()}
+            return {field: moved(field, data) for field, data in content.items()}
         case list():
-            return [_unwrapped(rewrap, key, index, data, format_at(index)) for index, data in enumerate(content)]
-    return content
+            return [moved(index, data) for index, data in enumerate(content)]
+        case set():
+            return content
+        case _:
+            assert_never(content)
+
+
+def _compact(text: bytes) -> bytes:
+    """Return a JSON text in the form of JSON stores, with numbers unchanged.
+
+    Raises:
+        ValueError: It isn't one JSON text, repeats a key, or has a NaN or half a surrogate pair.
+    """
+    try:
+        value = json.loads(
+            text.decode(), object_pairs_hook=_object, parse_int=_number, parse_float=_number, parse_constant=_constant
+        )
+        return msgspec.json.encode(value)
+    except RecursionError:
+        raise ValueError from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError
+    return fields
+
+
+def _number(digits: str) -> msgspec.Raw:
+    return msgspec.Raw(digits.encode())
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def _members(known: Known, key: Key, items: list[bytes], *, is_set: bool) -> set[str]:
     if not is_set:
         raise ConfigurationError(
-            f"{str(key)!r} is a JSON array, and no class that is known tells whether of a list or a set; "
-            f"{_remedy(known, key)}"
-        )
+            f"{str(key)!r} is a JSON array, and no known class says whether it is a list or a set"
+        ).with_remedies(*_remedies(known, key))
     members = {_unwrapped(unwrap, key, index, data, "text").decode() for index, data in enumerate(items)}
     if len(members) != len(items):
-        raise CorruptDataError(f"{str(key)!r} is a JSON array with a repeated item, which is no set")
+        raise CorruptDataError(f"{str(key)!r} is a JSON array with a repeated item, which is not a set")
     return members
 
 
@@ -104,21 +148,23 @@ def _format(known: Known, key: Key, codecs: Callable[[str | int], Codec | None],
     codec = codecs(place)
     if codec is None:
         raise ConfigurationError(
-            f"{str(key)!r}: nothing tells how the value at {place!r} is encoded, and the other store holds it in "
-            f"another form; {_remedy(known, key)}"
-        )
+            f"{str(key)!r}: no class and no option says how the value at {place!r} is encoded, and the other store "
+            "holds it in another form"
+        ).with_remedies(*_remedies(known, key))
     return codec.format
 
 
-def _remedy(known: Known, key: Key) -> str:
-    """Return what makes known how the values under a key are encoded; of a record's, no name of a codec does."""
+def _remedies(known: Known, key: Key) -> list[Remedy]:
+    """Return the remedy that declares the encoding of values under a key; for records, a codec's name isn't enough."""
     cls = known.class_of(key.root)
     if cls is None:
-        return "import the module that defines its class"
+        return [ImportModule("import the module that defines its class")]
     if key.child is None and issubclass(cls, PersistentCollection):
-        return f"name its codec: codec={{{key.root!r}: 'json'}}, or import the module that gives it a name"
+        return [NameCodec(key.root)]
     stray = "field" if key.child is None else "child"
-    return f"{cls.__name__} does not declare it: declare it again, or let check repair what is a stray_{stray}"
+    return [
+        Advice(f"{cls.__name__} does not declare it: declare it again, or let check repair what is a stray_{stray}")
+    ]
 
 
 def _unwrapped(rewrap: Rewrap, key: Key, place: str | int, data: bytes, format: Format) -> bytes:

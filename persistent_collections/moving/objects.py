@@ -1,30 +1,31 @@
-"""Whole objects, children and deadlines included, read from a store and compared with what a store holds."""
+"""Whole objects, with children and deadlines, read from a store and compared with a store's content."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from persistent_collections.backends.base import Backend, Entry, ForeignDataError, Key, Medium
-from persistent_collections.known import Known
+from persistent_collections.backends.base import Backend, ForeignDataError, Medium
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.media import same_content
+from persistent_collections.catalogue import Known
 
 TOLERANCE_S: Final = 5.0
-"""How far two deadlines lie apart that are taken for one.
+"""The largest difference of two deadlines that count as equal.
 
-A deadline is told to a store, and by it, as the seconds left, so it moves by the time a command takes and by a
-millisecond's rounding. A Redis client waits 5 s for a reply by default; what takes longer is an error.
+A deadline is sent to a store, and returned, as the seconds left, so it moves by the duration of a command and by a
+millisecond's rounding. A Redis client waits 5 s for a reply by default; longer waits are an error.
 """
 
 
 class StoredObject(NamedTuple):
-    """All that is stored of one object.
+    """The stored content of one object.
 
     Attributes:
         root: The root of its keys.
-        parts: What each of its keys holds, its own and its children's.
+        parts: The content of each of its keys, its own and its children's.
     """
 
     root: str
@@ -47,11 +48,11 @@ class Source:
 
     Args:
         backend: The store.
-        prefix: What the roots of the objects start with.
-        known: Says which children an object may have.
+        prefix: The start of the roots of the objects.
+        known: Returns the children that an object may have.
 
     Attributes:
-        foreign: How many keys were left out until now, since another program put there what they hold.
+        foreign: The number of skipped keys so far, whose content was written by another program.
     """
 
     def __init__(self, backend: Backend, prefix: str, known: Known) -> None:
@@ -61,7 +62,7 @@ class Source:
         self.foreign = 0
 
     def objects(self) -> Iterator[StoredObject]:
-        """Yield each object, in order, its keys read at one moment. What vanishes meanwhile is left out."""
+        """Yield each object, in order, its keys read at one moment. Objects that vanish meanwhile are skipped."""
         for root, found in families(self._backend, self._prefix).items():
             parts = self._parts(sorted({*found, *self._known.family(root)}, key=str))
             if parts:
@@ -77,7 +78,7 @@ class Source:
 
 
 def holds(backend: Backend, expected: Mapping[Key, Entry | None]) -> bool:
-    """Say whether each key holds just what is expected, deadlines compared as :data:`TOLERANCE_S` says."""
+    """Return whether each key has exactly the expected content, deadlines equal within :data:`TOLERANCE_S`."""
     found = zip(expected, backend.snapshot(list(expected)), strict=True)
     return all(_is_same(entry, expected[key], backend.medium) for key, entry in found)
 
@@ -93,17 +94,9 @@ def _is_same(found: Entry | None, expected: Entry | None, medium: Medium) -> boo
     if found is None:
         left = left_s(expected)
         return left is not None and left <= TOLERANCE_S
-    content, told = found.content, expected.content
-    if isinstance(told, set) and isinstance(content, list) and medium == "json":  # there the two are one shape
-        content, told = sorted(content), sorted(map(_as_json, told))
-    return content == told and is_close(found.deadline, expected.deadline)
-
-
-def _as_json(member: str) -> bytes:
-    """Return a member as it stands in an array; one with half a surrogate pair, which none holds, as no array's."""
-    return json.dumps(member, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return same_content(found.content, expected.content, medium) and is_close(found.deadline, expected.deadline)
 
 
 def is_close(one: float | None, other: float | None) -> bool:
-    """Say whether two deadlines are taken for one, as :data:`TOLERANCE_S` says."""
+    """Return whether two deadlines are equal within :data:`TOLERANCE_S`."""
     return one is other if one is None or other is None else abs(one - other) <= TOLERANCE_S

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from persistent_collections.backends.base import Backend, Change, Delete, Key, Replace, SetDeadline
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Change, Condition, Delete, Exists, Replace, SetDeadline
+from persistent_collections.backends.indexes import Indexing
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.catalogue import Known
 from persistent_collections.errors import CorruptDataError, ObjectExists
-from persistent_collections.known import Known
 from persistent_collections.moving.objects import StoredObject, families, holds, left_s
+from persistent_collections.records.indexing import indexed_in
+from persistent_collections.records.record import Record
+from persistent_collections.records.reindexing import indexed_of, reindex
+from persistent_collections.remedies import Argument
 
 OnConflict: TypeAlias = Literal["error", "skip", "replace"]
-"""What to do about an object that is there already and differs: raise ``ObjectExists``, keep it, or replace it."""
+"""The treatment of an existing object that differs: raise ``ObjectExists``, keep it, or replace it."""
 
 Progress: TypeAlias = Callable[[int, str], object]
 """Called after each object with the number of objects dealt with and the key of this one."""
@@ -21,15 +28,15 @@ Progress: TypeAlias = Callable[[int, str], object]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What became of the objects of a source.
+    """The result for the objects of a source.
 
     Attributes:
         copied: Were not there.
         replaced: Were there, differed, and were replaced.
-        skipped: Were there, differed, and were kept.
+        skipped: Existed, differed, and were kept.
         equal: Were there already, with the same content and deadline.
         expired: Had a deadline that had passed.
-        foreign: Keys, not objects, that were left out, since another program put there what they hold.
+        foreign: Keys, not objects, that were left out, since another program wrote them.
     """
 
     copied: int = 0
@@ -40,6 +47,9 @@ class Moved:
     foreign: int = 0
 
 
+BATCH_BYTES: Final = 1_000_000
+"""How large the values of objects that are put together may be, except for those of a single one."""
+
 Outcome: TypeAlias = Literal["copied", "replaced", "skipped", "equal", "expired"]
 
 
@@ -48,8 +58,8 @@ class Receiver:
 
     Args:
         backend: The store.
-        known: Says which children an object may have.
-        prefix: What the roots of all objects start with that it is going to receive.
+        known: Returns the children that an object may have.
+        prefix: The start of the roots of all objects to receive.
         on_conflict: See :data:`OnConflict`.
     """
 
@@ -60,39 +70,94 @@ class Receiver:
         self._known = known
         self._there = families(backend, prefix)
         self._on_conflict = on_conflict
+        self._received: set[str] = set()
 
     def receive(self, objects: Iterable[StoredObject], progress: Progress | None) -> Moved:
-        """Put every object and say what became of them."""
+        """Store every object and return the results.
+
+        Indexes of their classes are not whole meanwhile. At the end, those of known classes are rebuilt.
+
+        Raises:
+            NotUnique: Two records have a value that has to be unique; all objects were put, and the index is not whole.
+        """
         outcomes: Counter[str] = Counter()
-        for done, stored in enumerate(objects, 1):
-            outcomes[self._put(stored)] += 1
+        put = (each for batch in _batches(objects, self._backend.steps_at_once) for each in self._put_all(batch))
+        for done, (root, outcome) in enumerate(put, 1):
+            outcomes[outcome] += 1
             if progress:
-                progress(done, stored.root)
+                progress(done, root)
+        for type_name in sorted(self._received):
+            self._build_indexes(type_name)
         return Moved(**outcomes)
 
-    def _put(self, stored: StoredObject) -> Outcome:
-        live = {key: entry for key, entry in stored.parts.items() if (left := left_s(entry)) is None or left > 0}
-        if not live:
-            return "expired"
-        stored = stored._replace(parts=live)
-        family = dict.fromkeys([*self._known.family(stored.root), *self._there.get(stored.root, ()), *live])
+    def _note_types(self, objects: Iterable[StoredObject]) -> None:
+        """Note the classes of some objects, in the store too: their indexes are being written."""
+        for type_name in {stored.root.partition(":")[0] for stored in objects} - self._received:
+            if self._backend.indexing == "indexes":
+                self._mark(self._indexing(type_name))
+            self._received.add(type_name)
+
+    def _mark(self, indexing: Indexing) -> None:
+        store = self._backend.index(indexing)
+        names = {*store.states(), *(index.name for index in indexing.indexes)}
+        if names:
+            store.mark(sorted(names), whole=False)
+
+    def _indexing(self, type_name: str) -> Indexing:
+        """Return the indexes of a class; none for an unknown class, whose indexes are found by its name."""
+        cls = self._known.class_of(f"{type_name}:")
+        if cls and issubclass(cls, Record):
+            return indexed_of(cls.__pc__, self._backend).indexing
+        return indexed_in(self._backend, type_name, (), ()).indexing
+
+    def _build_indexes(self, type_name: str) -> None:
+        cls = self._known.class_of(f"{type_name}:")
+        if cls and issubclass(cls, Record) and cls.__pc__.schema().groups and self._backend.indexing != "none":
+            reindex(cls.__pc__, self._backend)
+
+    def _put_all(self, batch: Sequence[StoredObject]) -> Iterator[tuple[str, Outcome]]:
+        """Yield the result for each object, by root."""
+        live: list[StoredObject] = []
+        for each in batch:
+            if (stored := _live(each)).parts:
+                live.append(stored)
+            else:
+                yield each.root, "expired"
+        self._note_types(live)
+        families = [self._family(stored) for stored in live]
+        pairs = list(zip(families, live, strict=True))
+        steps = [(_all_absent(family), _changes(family, stored)) for family, stored in pairs]
+        done = 0
+        while done < len(live):
+            for was_put in self._backend.commit_each(steps[done:]):
+                yield live[done].root, self._settled(*pairs[done], was_put=was_put)
+                done += 1
+
+    def _family(self, stored: StoredObject) -> list[Key]:
+        there = self._there.get(stored.root, ())
+        return [*dict.fromkeys([*self._known.family(stored.root), *there, *stored.parts])]
+
+    def _settled(self, family: Sequence[Key], stored: StoredObject, *, was_put: bool) -> Outcome:
+        """Return the outcome for an object, stored or not; and check that it exists."""
         outcome: Outcome = "copied"
-        if any(self._backend.apply(_changes(family, stored, must_be_absent=True))):
+        if not was_put:
             if self._holds(family, stored):
                 return "equal"
             if self._on_conflict == "skip":
                 return "skipped"
             if self._on_conflict == "error":
                 raise ObjectExists(
-                    f"{stored.root!r} is in {self._backend.url} already, with other content, and was left as it is; "
-                    "on_conflict='skip' keeps what is there, on_conflict='replace' replaces it"
+                    f"{stored.root!r} is in {self._backend.url} already, with other content, and was left as it is"
+                ).with_remedies(
+                    Argument("on_conflict", "skip", "keeps what is there"),
+                    Argument("on_conflict", "replace", "replaces it"),
                 )
-            self._backend.apply(_changes(family, stored, must_be_absent=False))
+            self._backend.commit([], _changes(family, stored))
             outcome = "replaced"
         if not self._holds(family, stored):
             raise CorruptDataError(
                 f"{stored.root!r} does not read back from {self._backend.url} as it was written there; "
-                "see whether another program writes it, and copy it again"
+                "check whether another program writes it, and copy it again"
             )
         return outcome
 
@@ -100,10 +165,43 @@ class Receiver:
         return holds(self._backend, {key: stored.parts.get(key) for key in family})
 
 
-def _changes(family: Iterable[Key], stored: StoredObject, *, must_be_absent: bool) -> list[Change]:
+def _live(stored: StoredObject) -> StoredObject:
+    """Return the unexpired content of an object."""
+    parts = {key: entry for key, entry in stored.parts.items() if (left := left_s(entry)) is None or left > 0}
+    return stored._replace(parts=parts)
+
+
+def _batches(objects: Iterable[StoredObject], longest: int) -> Iterator[list[StoredObject]]:
+    """Yield the objects, several at a time; those before one that cannot be read are yielded before its error."""
+    batch: list[StoredObject] = []
+    size_bytes = 0
+    try:
+        for stored in objects:
+            batch.append(stored)
+            size_bytes += sum(map(_size_bytes, stored.parts.values()))
+            if len(batch) == longest or size_bytes >= BATCH_BYTES:
+                yield batch
+                batch, size_bytes = [], 0
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
+def _size_bytes(entry: Entry) -> int:
+    return sum(map(len, entry.content.values() if isinstance(entry.content, dict) else entry.content))
+
+
+def _all_absent(family: Iterable[Key]) -> list[Condition]:
+    return [Exists(key, expected=False) for key in family]
+
+
+def _changes(family: Iterable[Key], stored: StoredObject) -> list[Change]:
     """Return the changes that put an object in place of all that its keys hold, whatever its shape."""
     return [
-        *(Delete(key, must_be_absent=must_be_absent) for key in family),
+        *map(Delete, family),
         *(Replace(key, entry.content) for key, entry in stored.parts.items()),
         *(SetDeadline(key, left_s(entry)) for key, entry in stored.parts.items() if entry.deadline is not None),
     ]

@@ -1,4 +1,4 @@
-"""Hashes of passwords in what is exported, told by their form, so that no class has to be known."""
+"""Hashes of passwords in exported content, recognized by their form, so that no class has to be known."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
-from persistent_collections.backends.base import Content
-from persistent_collections.codecs.hints import BCRYPT_FORM
+from persistent_collections.backends.keys import Content
+from persistent_collections.codecs.hashes import HASH_FORM
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.moving.objects import StoredObject
+from persistent_collections.remedies import Argument
 
 Secrets: TypeAlias = Literal["keep", "omit"]
-"""What becomes of the hashes of passwords."""
+"""Whether to keep or omit the hashes of passwords."""
 
-_HASH: Final = re.compile(f'"?{BCRYPT_FORM}"?'.encode())
+_HASH: Final = re.compile(f'"?{HASH_FORM}"?'.encode())
 
 
 def settled(objects: Iterable[StoredObject], secrets: Secrets | None) -> Iterator[StoredObject]:
-    """Yield what is to be exported of each of ``objects``.
+    """Yield the exported content of each of ``objects``.
 
     Raises:
-        ConfigurationError: One holds a password's hash, and ``secrets`` does not say what becomes of it.
+        ConfigurationError: One holds a password's hash, and ``secrets`` does not choose its treatment.
     """
     if secrets == "keep":
         yield from objects
@@ -34,9 +35,9 @@ def settled(objects: Iterable[StoredObject], secrets: Secrets | None) -> Iterato
             if left := {key: part for key, part in parts.items() if part.content}:
                 yield stored._replace(parts=left)
         else:
-            raise ConfigurationError(
-                f"{stored.root!r} holds the hash of a password; say secrets='keep' for a backup, to be kept as the "
-                "store is kept, or secrets='omit' for a file to hand on"
+            raise ConfigurationError(f"{stored.root!r} holds the hash of a password").with_remedies(
+                Argument("secrets", "keep", "writes it, for a backup that you protect as you protect the store"),
+                Argument("secrets", "omit", "leaves it out, for a file to hand on"),
             )
 
 

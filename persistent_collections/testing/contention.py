@@ -1,26 +1,35 @@
-"""The suite that lets several processes, or threads, at one store."""
+"""The suite in which several processes, or threads, use one store."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from itertools import chain
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Key
-from persistent_collections.testing import jobs
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Key
+from persistent_collections.testing import index_jobs, jobs, record_jobs
+from persistent_collections.testing.backends.base import exists, put
 from persistent_collections.testing.crew import Crew, Job, connect, take_place
 from persistent_collections.testing.jobs import CHILD, FIRST, KEY, LAST, mark
 
+__all__ = ["ContentionSuite"]
+
 T = TypeVar("T")
+
+LONG_S: Final = int(os.environ.get("CONTENTION_S", "10"))
+"""How long the slow tests write and read."""
 
 
 class ContentionSuite:
@@ -35,17 +44,19 @@ class ContentionSuite:
                 with ShelfBackend(tmp_path / "shelf") as backend:
                     yield backend
 
-    The workers are processes, each of which makes a backend of the same class from ``backend.url``, which therefore has
-    to be importable. Where that URL does not reach the store (it has no password), give a fixture ``backend_url`` with
-    one that does. A store that is ``in_process`` is worked on by threads.
+    The workers are processes. Each makes a backend of the same class from ``backend.url``, so the class must be
+    importable. If that URL does not reach the store (it has no password), write a fixture ``backend_url`` with one that
+    does. For a store that is ``in_process``, the workers are threads.
 
     Attributes:
         workers: How many work at once.
         times: How often each calls a method.
+        slow_times: How often in the tests that are marked ``slow``.
     """
 
-    workers: ClassVar[int] = 4
-    times: ClassVar[int] = 150
+    workers: ClassVar[int] = 6
+    times: ClassVar[int] = 33
+    slow_times: ClassVar[int] = 100
 
     @pytest.fixture
     def backend_url(self, backend: Backend) -> str:
@@ -61,19 +72,110 @@ class ContentionSuite:
         with ProcessPoolExecutor(cls.workers, mp_context=spawn, initializer=take_place, initargs=start) as pool:
             yield pool
 
-    @pytest.fixture
+    @pytest.fixture(params=["times", pytest.param("slow_times", marks=pytest.mark.slow)])
     def crew(self, backend: Backend, request: pytest.FixtureRequest) -> Iterator[Crew]:
         """Yield the workers."""
+        yield from self.crew_of(backend, request, getattr(self, request.param))
+
+    @pytest.fixture
+    def record_crew(self, backend: Backend, request: pytest.FixtureRequest) -> Iterator[Crew]:
+        """Yield the workers that work on records."""
+        yield from self.crew_of(backend, request, self.times)
+
+    def crew_of(self, backend: Backend, request: pytest.FixtureRequest, times: int) -> Iterator[Crew]:
+        """Yield workers on ``backend``."""
         if not backend.in_process:
             reach = partial(connect, type(backend), request.getfixturevalue("backend_url"))
-            yield Crew(request.getfixturevalue("processes"), reach, self.workers, self.times)
+            yield Crew(request.getfixturevalue("processes"), reach, self.workers, times)
             return
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)  # threads take turns within a call too
         start = (threading.Barrier(self.workers),)
         with ThreadPoolExecutor(self.workers, initializer=take_place, initargs=start) as pool:
-            yield Crew(pool, lambda: nullcontext(backend), self.workers, self.times)
+            yield Crew(pool, lambda: nullcontext(backend), self.workers, times)
         sys.setswitchinterval(interval)
+
+    @pytest.mark.parametrize("pieces", [60, pytest.param(600, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        "sell",
+        [record_jobs.sell_by_update_if, record_jobs.sell_by_change, record_jobs.sell_by_increment],
+        ids=["update_if", "change", "increment"],
+    )
+    def test_each_piece_is_sold_once(self, backend: Backend, record_crew: Crew, sell: Job[int], pieces: int) -> None:
+        piece = record_jobs.Piece.create("x", left=pieces, backend=backend)
+        assert sum(record_crew.run(sell)) == pieces
+        assert piece.left == 0
+
+    @pytest.mark.parametrize("pieces", [60, pytest.param(600, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        "sell",
+        [
+            record_jobs.sell_by_compare_and_set,
+            record_jobs.sell_by_change_of_an_entry,
+            record_jobs.sell_by_increment_of_an_entry,
+        ],
+        ids=["compare_and_set", "change", "increment"],
+    )
+    def test_each_piece_of_an_entry_is_sold_once(
+        self, backend: Backend, record_crew: Crew, sell: Job[int], pieces: int
+    ) -> None:
+        stock = record_jobs.stock(backend)
+        stock["x"] = pieces
+        assert sum(record_crew.run(sell)) == pieces
+        assert stock.copy() == {"x": 0}
+
+    @pytest.mark.parametrize("tasks", [60, pytest.param(600, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        "take", [record_jobs.take_by_update_if, record_jobs.take_by_delete_if], ids=["update_if", "delete_if"]
+    )
+    def test_each_task_is_taken_by_one_worker(
+        self, backend: Backend, record_crew: Crew, take: Job[list[int]], tasks: int
+    ) -> None:
+        for number in range(tasks):
+            record_jobs.Task.create(number, backend=backend)
+        taken = record_crew.run(take, tasks)
+        assert_each_once(chain.from_iterable(taken), range(tasks))
+        left = {row["id"]: row["worker"] for row in record_jobs.Task.all(backend=backend).fetch("id", "worker")}
+        by_update = {str(number): worker for worker, numbers in enumerate(taken) for number in numbers}
+        assert left == (by_update if take is record_jobs.take_by_update_if else {})
+
+    @pytest.mark.parametrize("seconds", [1, pytest.param(LONG_S, marks=pytest.mark.slow)])
+    def test_no_reader_sees_half_of_a_record_that_is_made_again(self, record_crew: Crew, seconds: int) -> None:
+        assert_nothing_seen(record_crew.run(record_jobs.make_again_and_read, seconds))
+
+    @pytest.mark.parametrize("seconds", [1, pytest.param(LONG_S, marks=pytest.mark.slow)])
+    def test_no_write_brings_an_expired_record_back_without_its_deadline(
+        self, backend: Backend, record_crew: Crew, seconds: int
+    ) -> None:
+        found = list(chain.from_iterable(record_crew.run(record_jobs.write_sessions, seconds)))
+        assert not found, f"{len(found)} times a record had no deadline, such as {found[0]!r}"
+        time.sleep(5 * record_jobs.LIFE_S)
+        assert list(backend.keys("ContentionSession:")) == []
+
+    @pytest.fixture
+    def claimable(self, backend: Backend) -> Backend:
+        """Give a store in which values can be unique."""
+        if backend.indexing == "none":
+            pytest.skip("this store promises nothing about indexes")
+        return backend
+
+    def test_a_unique_value_is_claimed_once(self, claimable: Backend, record_crew: Crew) -> None:
+        claimed = record_crew.run(index_jobs.claim)
+        assert_each_once(chain.from_iterable(claimed), range(record_crew.times))
+        names = [row["name"] for row in index_jobs.Holding.all(backend=claimable).fetch("name")]
+        assert_each_once(names, [str(number) for number in range(record_crew.times)])
+        for name in names:
+            assert index_jobs.Holding.find(name=name, backend=claimable).one()
+
+    @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+    def test_find_gives_just_the_records_that_are_there(
+        self, claimable: Backend, record_crew: Crew, rounds: int
+    ) -> None:
+        for _ in range(rounds):
+            record_crew.run(index_jobs.write_at_random)
+            time.sleep(index_jobs.LIFE_S)
+            assert index_jobs.wrong_queries(claimable) == []
+            assert index_jobs.wrong_refusals(claimable) == []
 
     @pytest.mark.parametrize("job", [jobs.push_right, jobs.push_left], ids=["right", "left"])
     def test_no_push_is_lost_and_each_worker_keeps_its_order(
@@ -117,7 +219,7 @@ class ContentionSuite:
     def test_an_item_is_deleted_by_the_one_who_expected_it(self, backend: Backend, crew: Crew) -> None:
         backend.sequence(KEY).push_right(marks(crew))
         assert_each_once(chain.from_iterable(crew.run(jobs.delete_expected)), marks(crew))
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_an_item_is_removed_by_one_worker(self, backend: Backend, crew: Crew) -> None:
         items = [mark(0, number) for number in range(crew.times)]
@@ -127,7 +229,7 @@ class ContentionSuite:
 
     def test_a_queue_that_keeps_running_empty_loses_nothing(self, backend: Backend, crew: Crew) -> None:
         assert_each_once(chain.from_iterable(crew.run(jobs.push_and_pop)), marks(crew))
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_reversing_loses_nothing(self, backend: Backend, crew: Crew) -> None:
         backend.sequence(KEY).push_right([FIRST, LAST])
@@ -169,30 +271,30 @@ class ContentionSuite:
         fields = {str(number): mark(0, number) for number in range(crew.times)}
         backend.mapping(KEY).set_many(fields)
         assert_each_once(chain.from_iterable(crew.run(jobs.pop_field)), fields.values())
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_a_field_is_deleted_by_one_worker(self, backend: Backend, crew: Crew) -> None:
         backend.mapping(KEY).set_many({str(number): FIRST for number in range(crew.times)})
         assert sum(crew.run(jobs.delete_field)) == crew.times
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_pop_any_gives_each_field_to_one_worker(self, backend: Backend, crew: Crew) -> None:
         fields = {str(number): data for number, data in enumerate(marks(crew))}
         backend.mapping(KEY).set_many(fields)
         assert_each_once(chain.from_iterable(crew.run(jobs.pop_any_field)), fields.items())
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_a_member_is_added_by_one_worker_and_removed_by_one(self, backend: Backend, crew: Crew) -> None:
         assert sum(crew.run(jobs.add_members)) == crew.times
         assert backend.members(KEY).get_all() == {str(number) for number in range(crew.times)}
         assert sum(crew.run(jobs.remove_members)) == crew.times
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_pop_any_gives_each_member_to_one_worker(self, backend: Backend, crew: Crew) -> None:
         members = {str(number) for number in range(crew.size * crew.times)}
         backend.members(KEY).add(members)
         assert_each_once(chain.from_iterable(crew.run(jobs.pop_any_member)), members)
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_no_toggle_is_lost(self, backend: Backend, crew: Crew) -> None:
         odd = crew.times - 1 + crew.times % 2
@@ -233,11 +335,11 @@ class ContentionSuite:
         assert_nothing_seen(crew.run(jobs.reverse_and_read_items))
 
     def test_no_reader_sees_half_of_a_step_over_several_keys(self, backend: Backend, crew: Crew) -> None:
-        backend.members(CHILD).add({"moved"})
+        put(backend, CHILD, {"moved"})
         assert_nothing_seen(crew.run(jobs.move_and_read_members))
 
     def test_no_snapshot_has_half_of_a_step_over_several_keys(self, backend: Backend, crew: Crew) -> None:
-        backend.sequence(CHILD).push_right([FIRST])
+        put(backend, CHILD, [FIRST])
         assert_nothing_seen(crew.run(jobs.move_and_take_snapshots))
 
     def test_fields_that_stay_are_paged_exactly_once_while_others_write(self, backend: Backend, crew: Crew) -> None:
@@ -249,7 +351,7 @@ class ContentionSuite:
 
 
 def marks(crew: Crew, times: int | None = None) -> list[bytes]:
-    """Return what all workers write in ``times``."""
+    """Return all data that the workers write in ``times``."""
     return [mark(worker, number) for worker in range(crew.size) for number in range(times or crew.times)]
 
 

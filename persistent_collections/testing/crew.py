@@ -33,7 +33,7 @@ class Crew:
         executor: Has as many workers, each made by ``take_place`` with a barrier for as many.
         reach: Opens the store in a worker.
         size: The number of workers.
-        times: How often each does its work, unless told otherwise.
+        times: The repetitions of the work of each, by default.
     """
 
     def __init__(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from persistent_collections.backends.base import Backend
-from persistent_collections.backends.wrapping import Operation, WrappedBackend
+from persistent_collections.backends.wrappers.base import Operation, WrappedBackend
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -28,24 +28,17 @@ _KINDS: Final[tuple[FaultKind, ...]] = (
     CorruptDataError,
     OutcomeUnknown,
 )
-_READS: Final = frozenset(
-    (
-        *("describe", "exist", "exists", "get_many", "keys", "shape", "snapshot", "strangers", "ttl"),
-        *("combine", "contains", "count", "find", "get", "get_all", "get_slice", "pages", "size"),
-    )
-)
-_CONDITIONAL: Final = frozenset({"compare_and_set", "replace_if"})
 
 
 class _Fault:
     """One failure to come.
 
     Args:
-        kind: What is raised; for ``ConflictError`` a conditional write says no.
+        kind: The error to raise; for ``ConflictError`` a conditional write returns that it failed.
         after: How many of the operations it could hit go well first.
-        times: How many it hits then, None for all.
+        times: The number of operations to hit, None for all.
         done: Whether the operation is done all the same.
-        only: What it hits.
+        only: The kind of operations to hit.
     """
 
     def __init__(self, kind: FaultKind, after: int, times: int | None, only: Only | None, *, done: bool) -> None:
@@ -59,9 +52,10 @@ class _Fault:
     def is_over(self) -> bool:
         return self._times == 0
 
-    def strikes(self, *, writes: bool, conditional: bool) -> bool:
-        """Take note of an operation, and say whether to hit it."""
-        if not (conditional if self.kind is ConflictError else self._only in (None, "writes" if writes else "reads")):
+    def strikes(self, operation: Operation) -> bool:
+        """Note an operation, and return whether to hit it."""
+        effect = "reads" if operation.effect == "reads" else "writes"
+        if not (_is_conditional(operation) if self.kind is ConflictError else self._only in (None, effect)):
             return False
         if self._after:
             self._after -= 1
@@ -69,6 +63,16 @@ class _Fault:
         if self._times:
             self._times -= 1
         return True
+
+
+def _check(kind: FaultKind, only: Only | None, *, done: bool) -> None:
+    if kind not in _KINDS:
+        known = ", ".join(known.__name__ for known in _KINDS)
+        raise ValueError(f"a store fails with {known}, not {kind!r}")
+    if done and kind is not OutcomeUnknown:
+        raise ValueError(f"done=True is for OutcomeUnknown; after a {kind.__name__} nothing was done")
+    if only not in (None, "reads", "writes") or (only == "reads" and kind in (OutcomeUnknown, ConflictError)):
+        raise ValueError(f"only= is 'reads' or 'writes', and {kind.__name__} knows only writes, not {only!r}")
 
 
 class FaultyBackend(WrappedBackend):
@@ -99,7 +103,7 @@ class FaultyBackend(WrappedBackend):
     in its place.
 
     Args:
-        backend: What does the work, and is closed along.
+        backend: The store that does the work. It is closed too.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -131,13 +135,7 @@ class FaultyBackend(WrappedBackend):
         Raises:
             ValueError: The arguments contradict each other.
         """
-        if kind not in _KINDS:
-            known = ", ".join(known.__name__ for known in _KINDS)
-            raise ValueError(f"a store fails with {known}, not {kind!r}")
-        if done and kind is not OutcomeUnknown:
-            raise ValueError(f"done=True is for OutcomeUnknown; after a {kind.__name__} nothing was done")
-        if only not in (None, "reads", "writes") or (only == "reads" and kind in (OutcomeUnknown, ConflictError)):
-            raise ValueError(f"only= is 'reads' or 'writes', and {kind.__name__} may know writes alone, not {only!r}")
+        _check(kind, only, done=done)
         if after < 0 or (times is not None and times < 1):
             raise ValueError(f"after= is 0 or more and times= 1 or more, not {after!r} and {times!r}")
         fault = _Fault(kind, after, times, "writes" if kind is OutcomeUnknown else only, done=done)
@@ -153,7 +151,7 @@ class FaultyBackend(WrappedBackend):
 
     @property
     def operations(self) -> int:
-        """The number of operations so far, those that failed included."""
+        """The number of operations so far, including failed ones."""
         return self._operations
 
     def around(self, operation: Operation, call: Callable[[], R]) -> R:
@@ -161,7 +159,8 @@ class FaultyBackend(WrappedBackend):
         if fault is None:
             return call()
         if fault.kind is ConflictError:
-            return False  # type: ignore[return-value]  # what a write says that is made only if nothing has changed
+            refused: Any = None if operation.name == "pop" else False  # what a write returns that found a change
+            return refused  # type: ignore[no-any-return]
         if fault.done:
             call()
         outcome = "the write may or may not have been made" if fault.kind is OutcomeUnknown else "nothing was done"
@@ -171,13 +170,14 @@ class FaultyBackend(WrappedBackend):
 
     def _fault_for(self, operation: Operation) -> _Fault | None:
         """Count an operation and return the failure ordered for it."""
-        name, arguments = operation.name, operation.arguments
-        writes = name not in _READS
-        conditional = name in _CONDITIONAL or (name == "delete" and len(arguments) > 1)  # index, expected
         with self._lock:
             self._operations += 1
-            struck = next(
-                (fault for fault in self._faults if fault.strikes(writes=writes, conditional=conditional)), None
-            )
+            struck = next((fault for fault in self._faults if fault.strikes(operation)), None)
             self._faults = [fault for fault in self._faults if not fault.is_over]
         return struck
+
+
+def _is_conditional(operation: Operation) -> bool:
+    """Return whether an operation writes only if the store holds the expected value."""
+    is_conditional = operation.effect == "writes if unchanged"
+    return is_conditional and (operation.name == "compare_and_set" or len(operation.arguments) > 1)

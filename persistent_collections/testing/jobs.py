@@ -1,4 +1,4 @@
-"""What the workers of the contention and crash suites do; it needs no pytest, so that processes start fast."""
+"""The jobs of the workers in the contention and crash suites; it needs no pytest, so that processes start fast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from itertools import chain, count
 from multiprocessing.connection import Connection
 
-from persistent_collections.backends.base import Backend, Change, Delete, Entry, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Change, Delete, Exists, Replace, SetDeadline, SetFields
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.testing.crew import connect
 
 KEY = Key("Thing:contended")
@@ -18,7 +20,7 @@ WIDTH = 20
 
 
 def mark(worker: int, number: int) -> bytes:
-    """Return data of which every worker and number has its own."""
+    """Return data that are unique for each worker and number."""
     return b"[%d,%d]" % (worker, number)
 
 
@@ -53,14 +55,14 @@ def pop(backend: Backend, _worker: int, times: int, index: int) -> list[bytes | 
 
 def delete(backend: Backend, _worker: int, times: int) -> int:
     """Delete ``times`` items and return how often one was there."""
-    return sum(backend.sequence(KEY).delete(1) for _ in range(times))
+    return sum(backend.sequence(KEY).pop(1) is not None for _ in range(times))
 
 
 def delete_expected(backend: Backend, _worker: int, _times: int) -> list[bytes]:
     """Read and delete the first item until there is none, and return those deleted."""
     sequence, deleted = backend.sequence(KEY), list[bytes]()
     while (item := sequence.get(0)) is not None:
-        if sequence.delete(0, item):
+        if sequence.pop(0, item) is not None:
             deleted.append(item)
     return deleted
 
@@ -72,7 +74,7 @@ def remove(backend: Backend, _worker: int, times: int) -> list[bytes]:
 
 
 def push_and_pop(backend: Backend, worker: int, times: int) -> list[bytes | None]:
-    """Push one and pop one, in turn, and return what was popped."""
+    """Push one and pop one, in turn, and return the popped items."""
     popped = []
     for number in range(times):
         backend.sequence(KEY).push_right([mark(worker, number)])
@@ -81,7 +83,7 @@ def push_and_pop(backend: Backend, worker: int, times: int) -> list[bytes | None
 
 
 def push_or_reverse(backend: Backend, worker: int, times: int) -> None:
-    """Push items if this is worker 0, else reverse what is there."""
+    """Push items if this is worker 0, else reverse the list."""
     for number in range(times):
         if worker:
             backend.sequence(KEY).reverse()
@@ -115,7 +117,7 @@ def push_by_replacing(backend: Backend, worker: int, times: int) -> None:
     for number in range(times):
         while True:
             items = sequence.get_slice(slice(None))
-            if sequence.replace_if(items, [*items, mark(worker, number)]):
+            if sequence.replace([*items, mark(worker, number)], items):
                 break
 
 
@@ -125,7 +127,7 @@ def set_by_replacing(backend: Backend, worker: int, times: int) -> None:
     for number in range(times):
         while True:
             fields = mapping.get_all()
-            if mapping.replace_if(fields, {**fields, f"{worker} {number}": mark(worker, number)}):
+            if mapping.replace({**fields, f"{worker} {number}": mark(worker, number)}, fields):
                 break
 
 
@@ -192,8 +194,9 @@ def create(backend: Backend, worker: int, times: int) -> list[int]:
     made = []
     for number in range(times):
         owner = Key(f"Made:{number}")
-        changes: list[Change] = [SetFields(owner, {"by": mark(worker, number)}, must_be_absent=True)]
-        if backend.apply([*changes, Replace(Key(owner.root, "child"), [mark(worker, number)] * 2)]) == [False, False]:
+        mine = mark(worker, number)
+        changes: list[Change] = [SetFields(owner, {"by": mine}), Replace(Key(owner.root, "child"), [mine] * 2)]
+        if backend.commit([Exists(owner, expected=False)], changes):
             made.append(number)
     return made
 
@@ -258,7 +261,7 @@ def move_and_read_members(backend: Backend, worker: int, times: int) -> list[set
     for number in range(times):
         contents = [{"moved"}, set[str]()]
         there = (number + worker) % 2
-        backend.apply([Replace(KEY, contents[there]), Replace(CHILD, contents[1 - there])])
+        backend.commit([], [Replace(KEY, contents[there]), Replace(CHILD, contents[1 - there])])
         seen = backend.members(KEY).combine("union", [CHILD])
         halves += [] if seen == {"moved"} else [seen]
     return halves
@@ -269,7 +272,7 @@ def move_and_take_snapshots(backend: Backend, worker: int, times: int) -> list[l
     halves = []
     for number in range(times):
         keys = [KEY, CHILD] if (number + worker) % 2 else [CHILD, KEY]
-        backend.apply([Delete(keys[0]), Delete(keys[1]), Replace(keys[0], [FIRST])])
+        backend.commit([], [Delete(keys[0]), Delete(keys[1]), Replace(keys[0], [FIRST])])
         seen = backend.snapshot([KEY, CHILD])
         halves += [] if len([entry for entry in seen if entry]) == 1 else [seen]
     return halves
@@ -309,10 +312,10 @@ def write_until_killed(kind: type[Backend], url: str, root: str, acknowledged: C
 def _rounds(backend: Backend, root: str) -> Iterator[int]:
     for number in count():
         data = b"%d" % number
+        backend.commit([], [SetFields(Key(root), {"n": data}), Replace(Key(root, "child"), [data] * 3)])
         backend.sequence(Key(root, "log")).push_right([data])
         backend.sequence(Key(root, "window")).splice(0, WIDTH, [data] * WIDTH)
         backend.mapping(Key(root, "fields")).set_many(dict.fromkeys(map(str, range(WIDTH)), data))
         backend.mapping(Key(root, "large")).replace({"n": data, "large": b'"%s"' % (b"%08d" % number * 40_000)})
-        backend.apply([SetFields(Key(root), {"n": data}), Replace(Key(root, "child"), [data] * 3)])
-        backend.apply([SetDeadline(Key(root), 10_000 + number), SetDeadline(Key(root, "child"), 10_000 + number)])
+        backend.commit([], [SetDeadline(Key(root), 10_000 + number), SetDeadline(Key(root, "child"), 10_000 + number)])
         yield number

@@ -14,15 +14,18 @@ from typing import Any, Final
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Delete, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.paths import url_of
-from persistent_collections.backends.urls import StoreURL, find_backend
-from persistent_collections.backends.wrapping import observed
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.backends.wrappers.observers import observed
 from persistent_collections.config import connect, stand_ins
 from persistent_collections.errors import BackendError, ConfigurationError
 
 ROUNDS: Final = 4
-"""The least that bcrypt takes, at which a password is hashed in a millisecond."""
+"""The lowest cost that bcrypt accepts, with which hashing takes a millisecond."""
 
 _NAME: Final = "persistent_backend"
 _FILES: Final = {"json": "", "sqlite": "data.db"}
@@ -40,12 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and stop at once where the option's URL is wrong.
+    """Register the markers, and stop at once if the option's URL is wrong.
 
     Raises:
         UsageError: It is, or what its store needs is not installed.
     """
     config.addinivalue_line("markers", f"{_NAME}(url): run the test, with the fixture of this name, on this store")
+    config.addinivalue_line("markers", "slow: takes up to minutes; -m 'not slow' leaves it out")
     url = config.getoption(_NAME)
     if url is not None:
         try:
@@ -71,7 +75,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         kind = find_backend(url.scheme)
         if url.scheme not in _FILES and not kind.in_process:
             with kind.from_url(url.with_secrets(kind.options)) as backend:
-                backend.exists([Key(_NAME)])
+                if backend.path is None:
+                    backend.look([Key(_NAME)])
     except (BackendError, ConfigurationError) as error:
         raise pytest.UsageError(f"--persistent-backend: {error}") from error
 
@@ -107,7 +112,7 @@ def persistent_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 def _url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of the marker, the option or what is installed, the first that there is."""
+    """Return the URL of the marker, of the option or of an installed store, the first that exists."""
     marker = request.node.get_closest_marker(_NAME)
     if marker:
         match marker.args:
@@ -132,13 +137,19 @@ def _check(text: str) -> None:
     kind = find_backend(url.scheme)
     if url.scheme in _FILES or kind.in_process:
         url.read_options(kind.options)
-    else:
-        kind.from_url(url.with_secrets(kind.options))
-    if not (url.scheme in _FILES or kind.in_process or "prefix" in kind.options):
+    elif _path(kind, url) is None and "prefix" not in kind.options:
         raise ConfigurationError(
-            f"a test's place cannot be told from the rest of a {url.scheme}: store, which takes no option 'prefix'; "
-            "make one empty in a fixture of your own, and use_backend() it"
+            f"a test's place cannot be told from the rest of a {url.scheme}: store, which has no path and takes no "
+            "option 'prefix'; make one empty in a fixture of your own, and use_backend() it"
         )
+
+
+def _path(kind: type[Backend], url: StoreURL) -> str | None:
+    """Return the name of the file or directory that a store lies in, None if it has no path; no I/O."""
+    if url.scheme in _FILES:
+        return _FILES[url.scheme]
+    path = kind.from_url(url.with_secrets(kind.options)).path
+    return None if path is None else path.name
 
 
 def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) -> Backend:
@@ -150,10 +161,10 @@ def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) 
         options.setdefault("codec", replaced.codec)
     if kind.in_process:
         return observed(kind.from_url(StoreURL(url.scheme, url.netloc, url.path, options)), url)
-    place = text.partition("?")[0]
-    if url.scheme in _FILES:
+    place, name = text.partition("?")[0], _path(kind, url)
+    if name is not None:
         folder = request.getfixturevalue("tmp_path_factory").mktemp(f"{_NAME}-")
-        place = url_of(url.scheme, folder / _FILES[url.scheme], {}, {}).without_secrets({})
+        place = url_of(url.scheme, folder / name, {}, {}).without_secrets({})
     else:
         options["prefix"] = f"{options.get('prefix', '')}pytest-{secrets.token_hex(8)}:"
     return connect(place, **options)
@@ -166,5 +177,5 @@ def _clear(backend: Backend) -> None:
         for key in backend.keys(""):
             roots.setdefault(key.root, []).append(key)
         for keys in roots.values():
-            backend.apply([Delete(key) for key in keys])
+            backend.commit([], [Delete(key) for key in keys])
     backend.close()

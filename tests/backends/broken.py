@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Any
 
-from persistent_collections.backends.base import (
-    Change,
-    Description,
-    Entry,
-    Key,
-    MappingStore,
-    MemberStore,
-    SequenceStore,
-)
+from persistent_collections.backends.base import Found
+from persistent_collections.backends.changes import Change, Condition, Delete, Make, SetDeadline, SetFields
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.memory import MemoryBackend
+from persistent_collections.backends.shapes import MAPPING, MEMBERS, SEQUENCE, Shape
 from persistent_collections.backends.simple import (
+    HANDLES,
+    SimpleBackend,
     SimpleMapping,
     SimpleMembers,
     SimpleSequence,
@@ -42,8 +41,9 @@ class _TakesEmptyForAbsent(SimpleMapping):
 class TakesEmptyForAbsent(MemoryBackend):
     """Says None of a field that holds no bytes."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return _TakesEmptyForAbsent(self, key, kin, dict)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _TakesEmptyForAbsent if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _RepeatsWhilePaging(SimpleMapping):
@@ -57,8 +57,9 @@ class _RepeatsWhilePaging(SimpleMapping):
 class RepeatsWhilePaging(MemoryBackend):
     """Starts each page with the last field of the one before."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return _RepeatsWhilePaging(self, key, kin, dict)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _RepeatsWhilePaging if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _SkipsWhilePaging(SimpleMembers):
@@ -72,8 +73,9 @@ class _SkipsWhilePaging(SimpleMembers):
 class SkipsWhilePaging(MemoryBackend):
     """Pages by position, which moves while others come and go."""
 
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        return _SkipsWhilePaging(self, key, kin, set)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _SkipsWhilePaging if shape is MEMBERS else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class LooksKeyByKey(MemoryBackend):
@@ -87,57 +89,139 @@ class LooksKeyByKey(MemoryBackend):
         return entries
 
 
-class DescribesTheExpired(MemoryBackend):
-    """Forgets deadlines where it describes."""
+class LooksAtTheExpired(MemoryBackend):
+    """Forgets deadlines where it looks."""
 
-    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
-        found = super().describe(keys)
-        return [
-            entry and (now or Description("mapping", 1)) for entry, now in zip(map(self.read, keys), found, strict=True)
-        ]
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        found = super().look(keys, sizes=sizes)
+        return [now or (entry and Found(MAPPING)) for entry, now in zip(map(self.read, keys), found, strict=True)]
 
 
 class LeavesHalf(MemoryBackend):
     """Makes the changes of one step one by one."""
 
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        return [found for change in changes for found in super(LeavesHalf, self).apply([change], kin)]
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        return super().commit(conditions, []) and all(super(LeavesHalf, self).commit([], [each]) for each in changes)
+
+
+class AsksBefore(MemoryBackend):
+    """Asks the conditions of a step before the step."""
+
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        if not super().commit(conditions, []):
+            return False
+        time.sleep(0)
+        return super().commit([], changes)
+
+
+class MakesInTwoSteps(MemoryBackend):
+    """Makes a record with one of its fields, and then sets the others."""
+
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        firsts = [
+            replace(change, fields=dict(list(change.fields.items())[:1])) if isinstance(change, Make) else change
+            for change in changes
+        ]
+        lasts = [SetFields(change.key, change.fields) for change in changes if isinstance(change, Make)]
+        if not super().commit(conditions, firsts):
+            return False
+        time.sleep(0)
+        return not lasts or super().commit([], lasts)
+
+
+class LeavesOldChildren(MemoryBackend):
+    """Deletes a record without what a class that it does not know declares."""
+
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        kept = [
+            replace(change, children=())
+            if isinstance(change, Make)
+            else replace(change, children=None)
+            if isinstance(change, Delete)
+            else change
+            for change in changes
+        ]
+        return super().commit(conditions, kept)
+
+
+class _MakesOrphans(SimpleSequence):
+    def __init__(self, backend: SimpleBackend, key: Key, *, is_record: bool = False) -> None:
+        super().__init__(backend, key, is_record=is_record)
+        self._guard = None
+
+
+class MakesOrphans(MemoryBackend):
+    """Writes children of owners that do not exist."""
+
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _MakesOrphans if shape is SEQUENCE else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
+
+
+class _RevivesRecords(SimpleMapping):
+    def set_many(self, items: Mapping[str, bytes | None]) -> None:
+        SimpleMapping(self._backend, self._key).set_many(items)
+
+
+class RevivesRecords(MemoryBackend):
+    """Sets fields of records that do not exist."""
+
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _RevivesRecords if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
+
+
+class _ForgetsTheMarker(SimpleMapping):
+    def pop(self, field: str) -> bytes | None:
+        return SimpleMapping(self._backend, self._key).pop(field)
+
+
+class ForgetsTheMarker(MemoryBackend):
+    """Lets a record vanish with its last field."""
+
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _ForgetsTheMarker if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _ForgetsDeadlines(SimpleSequence):
-    def replace(self, items: Sequence[bytes]) -> None:
-        super().replace([])
-        super().replace(items)
+    def replace(self, items: Sequence[bytes], expected: Sequence[bytes] | None = None) -> bool:
+        return super().replace([], expected) and super().replace(items)
 
 
 class ForgetsDeadlines(MemoryBackend):
     """Replaces by deleting and making anew."""
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return _ForgetsDeadlines(self, key, kin, list)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _ForgetsDeadlines if shape is SEQUENCE else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class OverwritesOtherShapes(MemoryBackend):
     """Deletes what a key holds when it is written as another shape."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        if self.shape(key) not in (None, "mapping"):
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        [found] = self.look([key])
+        if found and found.shape is not shape:
             super().transform([key], lambda _: {key: None})
-        return super().mapping(key, kin)
+        return super().open(shape, key, is_record=is_record)
 
 
 class _MarksWhatItDeletes(SimpleSequence):
-    def delete(self, index: int, expected: bytes | None = None) -> bool:
-        if expected not in (None, self.get(index)) or not self.set(index, b'"__DELETED__"'):
-            return False
-        return self.remove(b'"__DELETED__"')
+    def pop(self, index: int, expected: bytes | None = None) -> bytes | None:
+        item = self.get(index)
+        if expected not in (None, item) or not self.set(index, b'"__DELETED__"'):
+            return None
+        self.remove(b'"__DELETED__"')
+        return item
 
 
 class MarksWhatItDeletes(MemoryBackend):
     """Deletes an item by a marker that could be data."""
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return _MarksWhatItDeletes(self, key, kin, list)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _MarksWhatItDeletes if shape is SEQUENCE else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _InsertsBeforeTheLast(SimpleSequence):
@@ -148,8 +232,9 @@ class _InsertsBeforeTheLast(SimpleSequence):
 class InsertsNegativeFirst(MemoryBackend):
     """Takes every negative index of an insertion for the start."""
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return _InsertsBeforeTheLast(self, key, kin, list)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _InsertsBeforeTheLast if shape is SEQUENCE else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _LeavesEmptied(SimpleMapping):
@@ -163,8 +248,9 @@ class _LeavesEmptied(SimpleMapping):
 class LeavesEmptied(MemoryBackend):
     """Keeps a mapping whose last field was deleted."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return _LeavesEmptied(self, key, kin, dict)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _LeavesEmptied if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class FoldsCase(MemoryBackend):
@@ -191,11 +277,18 @@ class ListsByPattern(MemoryBackend):
         return super().stored_keys(prefix.rstrip(":"))
 
 
-class IgnoresKin(MemoryBackend):
-    """Makes every key without a deadline."""
+class _IgnoresOwners(SimpleMapping):
+    def set_many(self, items: Mapping[str, bytes | None]) -> None:
+        super().set_many(items)
+        self._backend.commit([], [SetDeadline(self._key, None)] if self._key.child else [])
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return super().mapping(key)
+
+class IgnoresOwners(MemoryBackend):
+    """Makes every child without a deadline."""
+
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _IgnoresOwners if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _GivesLeadingZeros(SimpleMapping):
@@ -209,8 +302,9 @@ class _GivesLeadingZeros(SimpleMapping):
 class CountsLooselyWritten(MemoryBackend):
     """Takes for an integer what Python's ``int`` would."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return _GivesLeadingZeros(self, key, kin, dict)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _GivesLeadingZeros if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _SetsOneByOne(SimpleMapping):
@@ -223,8 +317,9 @@ class _SetsOneByOne(SimpleMapping):
 class SetsOneByOne(MemoryBackend):
     """Sets several fields in as many steps."""
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return _SetsOneByOne(self, key, kin, dict)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _SetsOneByOne if shape is MAPPING else HANDLES[shape]
+        return kind(self, key, is_record=is_record)
 
 
 class _CountsAll(SimpleMembers):
@@ -236,5 +331,6 @@ class _CountsAll(SimpleMembers):
 class CountsAllAdded(MemoryBackend):
     """Counts members that were there already as added."""
 
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        return _CountsAll(self, key, kin, set)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        kind = _CountsAll if shape is MEMBERS else HANDLES[shape]
+        return kind(self, key, is_record=is_record)

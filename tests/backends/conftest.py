@@ -7,7 +7,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.certificates import Authority
-from tests.servers import with_tls
+from tests.servers import binaries, with_tls
+
+OTHERS = [
+    pytest.param(binary, marks=[pytest.mark.store("server"), pytest.mark.slow], id=Path(binary).name)
+    for binary in binaries()[1:]
+]
+"""The versions of the server that are at hand beside the one that all tests run on."""
 
 
 @pytest.fixture

@@ -7,49 +7,58 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-from persistent_collections.backends.base import Content, Key
+from persistent_collections.backends.keys import Content, Key
 
-VERSION_1 = """
+VERSION_1 = (Path(__file__).parent / "sqlite_format_1.sql").read_text()
+"""The tables of format 1, which the version that made them dumped."""
+
+VERSION_2 = """
 PRAGMA application_id = 1346588492;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE objects (
-    id INTEGER PRIMARY KEY,
-    root BLOB NOT NULL CHECK (typeof(root) = 'blob'),
-    child BLOB NOT NULL CHECK (typeof(child) = 'blob'),
-    shape TEXT NOT NULL CHECK (shape IN ('mapping', 'sequence', 'members')),
-    size INTEGER NOT NULL,
-    deadline REAL,
+    root BLOB NOT NULL,
+    child BLOB NOT NULL,
+    id INTEGER NOT NULL UNIQUE CHECK (id > 0 AND id < 2147483648),
+    shape TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size > 0),
+    first INTEGER NOT NULL,
+    next INTEGER NOT NULL,
     tree INTEGER,
-    UNIQUE (root, child)
-);
+    deadline REAL,
+    indexed BLOB,
+    PRIMARY KEY (root, child)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX objects_by_deadline ON objects (deadline) WHERE deadline IS NOT NULL;
 CREATE TABLE fields (
-    id INTEGER PRIMARY KEY,
-    object INTEGER NOT NULL,
-    place INTEGER NOT NULL,
-    name BLOB NOT NULL CHECK (typeof(name) = 'blob'),
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
-    UNIQUE (object, name),
-    UNIQUE (object, place)
-);
-CREATE TABLE members (
-    object INTEGER NOT NULL,
-    name BLOB NOT NULL CHECK (typeof(name) = 'blob'),
-    PRIMARY KEY (object, name)
-) WITHOUT ROWID;
+    place INTEGER PRIMARY KEY,
+    object INTEGER NOT NULL CHECK (object = place >> 32),
+    name BLOB NOT NULL,
+    data BLOB NOT NULL,
+    born INTEGER,
+    UNIQUE (object, name)
+) STRICT;
 CREATE TABLE items (
-    id INTEGER PRIMARY KEY,
-    object INTEGER NOT NULL,
-    data BLOB NOT NULL CHECK (typeof(data) = 'blob')
-);
-CREATE INDEX items_by_object ON items (object);
+    place INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+) STRICT;
 CREATE TABLE nodes (
-    id INTEGER PRIMARY KEY,
-    object INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,
     level INTEGER NOT NULL,
     entries BLOB NOT NULL
-);
-CREATE INDEX nodes_by_object ON nodes (object);
+) STRICT;
+CREATE TABLE members (
+    object INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    score REAL,
+    PRIMARY KEY (object, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_score ON members (object, score, name) WHERE score IS NOT NULL;
+CREATE TABLE entries (
+    name BLOB NOT NULL,
+    value BLOB NOT NULL,
+    root BLOB NOT NULL,
+    PRIMARY KEY (name, value, root)
+) STRICT, WITHOUT ROWID;
 """
 
 
@@ -59,54 +68,65 @@ def stored(path: Path, key: Key) -> Content | None:
         return None
     with closing(sqlite3.connect(path)) as db:
         row = db.execute(
-            "SELECT id, shape, size, tree FROM objects WHERE root = ? AND child = ?", _names(key)
+            "SELECT id, shape, size, first, next, tree FROM objects WHERE root = ? AND child = ?", _names(key)
         ).fetchone()
         if row is None:
             return None
-        number, shape, size, tree = row
-        content = _read(db, number, shape, tree)
+        number, shape, size, first, after, tree = row
+        content = _read(db, number, shape, (first, after, tree))
         assert len(content) == size
         return content
 
 
 def store(path: Path, key: Key, content: Content) -> None:
-    """Make a file of version 1 that holds ``content`` under ``key`` and nothing else."""
+    """Make a file of version 2 that holds ``content`` under ``key`` and nothing else."""
     with closing(sqlite3.connect(path)) as db, db:
-        db.executescript(VERSION_1)
+        db.executescript(VERSION_2)
         shape = {dict: "mapping", list: "sequence", set: "members"}[type(content)]
-        db.execute("INSERT INTO objects VALUES (7, ?, ?, ?, ?, NULL, 5)", (*_names(key), shape, len(content)))
+        size = len(content)
+        db.execute(
+            "INSERT INTO objects VALUES (?, ?, 7, ?, ?, 5, ?, NULL, NULL, NULL)",
+            (*_names(key), shape, size, 5 + size),
+        )
+        first = (7 << 32) + 5
         if isinstance(content, dict):
-            fields = [(place, name.encode(), data) for place, (name, data) in enumerate(content.items(), 1)]
-            db.executemany("INSERT INTO fields VALUES (NULL, 7, ?, ?, ?)", fields)
+            fields = [(place, name.encode(), data) for place, (name, data) in enumerate(content.items(), first)]
+            db.executemany("INSERT INTO fields VALUES (?, 7, ?, ?, NULL)", fields)
         elif isinstance(content, set):
-            db.executemany("INSERT INTO members VALUES (7, ?)", [(member.encode(),) for member in content])
+            db.executemany("INSERT INTO members VALUES (7, ?, NULL)", [(member.encode(),) for member in content])
         else:
-            ids = range(10, 10 + len(content))
-            db.executemany("INSERT INTO items VALUES (?, 7, ?)", zip(ids, content, strict=True))
-            db.execute("INSERT INTO nodes VALUES (5, 7, 0, ?)", [struct.pack(f"<{len(ids)}q", *ids)])
+            db.executemany("INSERT INTO items VALUES (?, ?)", enumerate(content, first))
 
 
 def _names(key: Key) -> tuple[bytes, bytes]:
     return key.root.encode("utf-8", "surrogatepass"), (key.child or "").encode("utf-8", "surrogatepass")
 
 
-def _read(db: sqlite3.Connection, number: int, shape: str, tree: int) -> Content:
+def _read(db: sqlite3.Connection, number: int, shape: str, order: tuple[int, int, int | None]) -> Content:
     """Return what one object holds, from its rows."""
+    own = (number << 32, (number << 32) + 2**32 - 1)
     if shape == "mapping":
-        rows = db.execute("SELECT name, data FROM fields WHERE object = ? ORDER BY place", [number])
+        rows = db.execute("SELECT name, data FROM fields WHERE place BETWEEN ? AND ? ORDER BY place", own)
         return {name.decode("utf-8", "surrogatepass"): data for name, data in rows}
     if shape == "members":
         rows = db.execute("SELECT name FROM members WHERE object = ?", [number])
         return {name.decode("utf-8", "surrogatepass") for (name,) in rows}
-    items = dict(db.execute("SELECT id, data FROM items WHERE object = ?", [number]))
-    nodes = {row[0]: row[1:] for row in db.execute("SELECT id, level, entries FROM nodes WHERE object = ?", [number])}
-    return [items.pop(item) for item in _leaves(nodes, tree)]
+    items = {place - own[0]: data for place, data in db.execute("SELECT * FROM items WHERE place BETWEEN ? AND ?", own)}
+    rows = db.execute("SELECT * FROM nodes WHERE place BETWEEN ? AND ?", own)
+    nodes = {place - own[0]: (level, entries) for place, level, entries in rows}
+    first, after, tree = order
+    places = range(first, after) if tree is None else _leaves(nodes, tree)
+    content = [items.pop(place) for place in places]
+    assert not items
+    assert not nodes
+    return content
 
 
 def _leaves(nodes: dict[int, tuple[int, bytes]], node: int) -> list[int]:
-    """Return the ids of all items under a node."""
+    """Return the places of all items under a node."""
     level, entries = nodes.pop(node)
-    ids = list(struct.unpack(f"<{len(entries) // 8}q", entries))
+    numbers = list(struct.unpack(f"<{len(entries) // 8}q", entries))
+    starts, sizes = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
     if level == 0:
-        return ids
-    return [item for child in ids[: len(ids) // 2] for item in _leaves(nodes, child)]
+        return [start + at for start, size in zip(starts, sizes, strict=True) for at in range(size)]
+    return [place for child in starts for place in _leaves(nodes, child)]

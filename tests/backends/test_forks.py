@@ -14,7 +14,7 @@ import pytest
 
 from persistent_collections import config, connect
 from persistent_collections.backends import memory
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite import SQLiteBackend
 from persistent_collections.backends.sqlite.database import Database
 

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Content, Delete, Description, Entry, Key, Replace, Shape
+from persistent_collections.backends.base import Backend, Found
+from persistent_collections.backends.keys import Content, Entry, Key
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.shapes import MAPPING
+from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
 from persistent_collections.testing.backends import BackendSuite
-from persistent_collections.testing.backends.descriptions import DescriptionTests
 from persistent_collections.testing.contention import ContentionSuite
+
+pytestmark = pytest.mark.store("memory")
 
 KEY = Key("Thing:x")
 
@@ -29,32 +33,16 @@ class TestMemoryBackend(BackendSuite):
         backend.transform([key], lambda _: {key: Entry(content)})
 
 
-class DescribesOneByOne(MemoryBackend):
-    """Has no quicker way; one key cannot be read, and another becomes a list once its shape is told."""
+def test_what_cannot_be_read_hides_no_other_key() -> None:
+    class Damaged(MemoryBackend):
+        def read(self, key: Key) -> Entry | None:
+            if key.root == "Thing:corrupt":
+                raise CorruptDataError(f"{key} is corrupt")
+            return super().read(key)
 
-    describe = Backend.describe
-
-    def shape(self, key: Key) -> Shape | None:
-        if key.root == "Thing:corrupt":
-            raise CorruptDataError(f"{key} is corrupt")
-        shape = super().shape(key)
-        if key.root == "Thing:turns":
-            self.apply([Delete(key), Replace(key, [b"1", b"2"])])
-        return shape
-
-
-class TestDescribingOneByOne(DescriptionTests):
-    @pytest.fixture
-    def backend(self) -> MemoryBackend:
-        return DescribesOneByOne()
-
-    def test_what_cannot_be_read_hides_no_other_key(self, backend: Backend) -> None:
-        backend.mapping(KEY).set_many({"f": b"1"})
-        assert backend.describe([Key("Thing:corrupt"), KEY]) == [Description(None), Description("mapping", 1)]
-
-    def test_what_becomes_another_shape_meanwhile_is_described_as_that(self, backend: Backend) -> None:
-        backend.mapping(Key("Thing:turns")).set_many({"f": b"1"})
-        assert backend.describe([Key("Thing:turns")]) == [Description("sequence", 2)]
+    backend = Damaged()
+    backend.mapping(KEY).set_many({"f": b"1"})
+    assert backend.look([Key("Thing:corrupt"), KEY]) == [Found(None), Found(MAPPING, None, 1)]
 
 
 class TestMemoryBackendUnderContention(ContentionSuite):
@@ -82,7 +70,7 @@ def test_two_backends_are_two_stores_whatever_their_name() -> None:
     one, other = MemoryBackend("same"), MemoryBackend("same")
     one.mapping(KEY).set_many({"f": b"1"})
     assert one != other
-    assert not other.exists([KEY])
+    assert other.look([KEY]) == [None]
 
 
 def test_a_memory_backend_ends_with_its_process() -> None:

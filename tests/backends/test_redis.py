@@ -1,34 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any
 
 import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from persistent_collections.backends.base import Backend, Content, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.testing.backends import BackendSuite
 from persistent_collections.testing.contention import ContentionSuite
 from persistent_collections.testing.crashes import CrashSuite
-from tests.conftest import SERVERS
-from tests.servers import SERVICE, binaries, run_server
+from tests.backends.conftest import OTHERS
+from tests.conftest import SERVERS, Start
+from tests.servers import SERVICE
 
 
-@pytest.fixture(scope="module", params=[*binaries(), "cluster", "sentinel"])
-def served(request: pytest.FixtureRequest) -> Iterator[Any]:
-    with SERVERS.get(request.param, partial(run_server, request.param))() as served:
-        yield served
-
-
-@pytest.fixture
-def backend(served: Any) -> Iterator[RedisBackend]:
-    served.flush()
-    with RedisBackend.from_url(StoreURL.parse(served.url)) as backend:
+@pytest.fixture(params=[*(pytest.param(name, marks=pytest.mark.store(name)) for name in SERVERS), *OTHERS])
+def backend(request: pytest.FixtureRequest, start: Start) -> Iterator[RedisBackend]:
+    with RedisBackend.from_url(StoreURL.parse(start(request.param).url)) as backend:
         yield backend
 
 
@@ -51,29 +45,39 @@ def spelt(backend: Backend, key: Key) -> str:
 
 
 class TestRedisBackend(BackendSuite):
+    @pytest.fixture(autouse=True)
+    def clients(self) -> Iterator[None]:
+        """Keep the clients that a test looks through, since one for a cluster takes long to make."""
+        with ExitStack() as self._stack:
+            self._clients: dict[str, Any] = {}
+            yield
+
+    def _client(self, backend: Backend) -> Any:
+        if backend.url not in self._clients:
+            self._clients[backend.url] = self._stack.enter_context(client(backend))
+        return self._clients[backend.url]
+
     def stored(self, backend: Backend, key: Key) -> Content | None:
-        name = spelt(backend, key)
-        with client(backend) as redis_py:
-            match redis_py.type(name):
-                case b"hash":
-                    return {field.decode(): data for field, data in redis_py.hgetall(name).items()}
-                case b"list":
-                    return list(redis_py.lrange(name, 0, -1))
-                case b"set":
-                    return {member.decode() for member in redis_py.smembers(name)}
+        name, redis_py = spelt(backend, key), self._client(backend)
+        match redis_py.type(name):
+            case b"hash":
+                return {field.decode(): data for field, data in redis_py.hgetall(name).items()}
+            case b"list":
+                return list(redis_py.lrange(name, 0, -1))
+            case b"set":
+                return {member.decode() for member in redis_py.smembers(name)}
         return None
 
     def store(self, backend: Backend, key: Key, content: Content) -> None:
-        name = spelt(backend, key)
-        with client(backend) as redis_py:
-            redis_py.delete(name)
-            match content:
-                case dict():
-                    redis_py.hset(name, mapping=content)
-                case list():
-                    redis_py.rpush(name, *content)
-                case _:
-                    redis_py.sadd(name, *content)
+        name, redis_py = spelt(backend, key), self._client(backend)
+        redis_py.delete(name)
+        match content:
+            case dict():
+                redis_py.hset(name, mapping=content)
+            case list():
+                redis_py.rpush(name, *content)
+            case _:
+                redis_py.sadd(name, *content)
 
     def reopen(self, backend: Backend) -> Backend:
         return RedisBackend.from_url(StoreURL.parse(backend.url))

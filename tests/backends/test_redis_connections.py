@@ -24,8 +24,12 @@ from persistent_collections import (
     connect,
     current_backend,
 )
+from persistent_collections.backends.keys import Key
 from tests.certificates import Authority
+from tests.conftest import Start
 from tests.servers import TLS, RunningServer, run_server
+
+pytestmark = pytest.mark.store("server")
 
 SECRET: Final = "sword/fish@:%?#é&= ~"
 NAME: Final = "under-test"
@@ -240,3 +244,18 @@ class TestTLS:
             items = PersistentDict[str, int]("x", backend=backend)
             items["a"] = 1
             assert items.pop("a") == 1
+
+
+@pytest.mark.store("cluster", "sentinel")
+@pytest.mark.parametrize("kind", ["server", "cluster", "sentinel"])
+def test_a_connection_is_made_without_looking_for_the_version_of_redis_py(
+    kind: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(start(kind).url) as store:
+        read = store.mapping(Key("User:luke")).get_all
+        read()
+        store.close()
+        looked: list[str] = []
+        monkeypatch.setattr("importlib.metadata.version", looked.append)
+        assert read() == {}
+        assert not looked

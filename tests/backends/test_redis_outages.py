@@ -19,13 +19,18 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from persistent_collections import PersistentDict, PersistentList, PersistentSet, Record, child
-from persistent_collections.backends.base import Backend, Content, Delete, Key, Replace, SetFields
-from persistent_collections.backends.redis import RedisBackend, handle, server
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, Exists, FieldsAre, Make, Replace, SetFields
+from persistent_collections.backends.handles import MappingStore
+from persistent_collections.backends.keys import Content, Key
+from persistent_collections.backends.redis import RedisBackend, executor, handle
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendUnavailable, OutcomeUnknown
 from persistent_collections.testing.backends.base import read_content
 from tests.proxy import Direction, Proxy, counted
 from tests.servers import PATIENCE_S, RunningServer, run_server, wait_until
+
+pytestmark = pytest.mark.store("server")
 
 LOG: Final = logging.getLogger(__name__)
 OUTAGES: Final = int(os.environ.get("OUTAGES", "20"))
@@ -88,6 +93,14 @@ def toggle(items: PersistentSet[str], *members: str) -> None:
     items ^= set(members)
 
 
+def on_family(run: Callable[[Backend], object]) -> Operation:
+    return Operation(lambda backend: backend.commit([], [Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b"])]), run)
+
+
+def own(backend: Backend) -> MappingStore:
+    return backend.mapping(KEY, is_record=True)
+
+
 FEW: Final[list[object]] = [3, 1, 2, 1]
 MANY: Final = [f"item {number} of many" for number in range(3 * MAX_ITEMS)]
 KEY: Final = Key("Thing:x")
@@ -130,10 +143,34 @@ OPERATIONS: Final = {
         lambda backend: Owner("x", backend=backend, name="before", tags=["b", "c"], notes={}).id
     ),
     "record's child.append": on_owner(lambda backend: Owner.ref("x", backend=backend).tags.append("b")),
-    "apply": Operation(
-        lambda backend: backend.apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b"])]),
-        lambda backend: backend.apply([SetFields(KEY, {"g": b"2"}), Delete(CHILD), Replace(OTHER_CHILD, {"m"})]),
+    "commit": on_family(
+        lambda backend: backend.commit(
+            [Exists(KEY), FieldsAre(KEY, {"f": b"1", "g": None})],
+            [SetFields(KEY, {"g": b"2"}), Delete(CHILD), Replace(OTHER_CHILD, {"m"})],
+        )
     ),
+    "commit, a family": on_family(
+        lambda backend: backend.commit([], [SetFields(KEY, {"f": None}, is_record=True), Replace(CHILD, [b"c"])])
+    ),
+    "commit.Make": Operation(
+        lambda backend: backend.commit([], [Replace(CHILD, [b"a", b"b"])]),
+        lambda backend: backend.commit([], [Make(KEY, {"f": b"1"}, [CHILD, OTHER_CHILD]), Replace(OTHER_CHILD, {"m"})]),
+    ),
+    "commit.Make, there already": on_family(
+        lambda backend: backend.commit([], [Make(KEY, {"f": b"2"}, [CHILD]), Replace(CHILD, [b"c"])])
+    ),
+    "commit.Delete": on_family(lambda backend: backend.commit([Exists(KEY)], [Delete(KEY, [CHILD])])),
+    "commit, another shape": on_family(
+        lambda backend: backend.commit([], [SetFields(KEY, {"f": b"2"}), Delete(CHILD), Replace(CHILD, {"m"})])
+    ),
+    "record's fields": on_family(lambda backend: own(backend).set_many({"f": b"2", "g": b"3"})),
+    "record's fields, unset": on_family(lambda backend: own(backend).set_many({"f": None, "x": None})),
+    "record's last field": on_family(lambda backend: own(backend).pop("f")),
+    "record's last field, deleted": on_family(lambda backend: own(backend).delete("f")),
+    "record, emptied": on_family(lambda backend: own(backend).replace({})),
+    "child's items": on_family(lambda backend: backend.sequence(CHILD).push_right([b"c"])),
+    "child's last items": on_family(lambda backend: backend.sequence(CHILD).repeat(0)),
+    "child's first item": on_family(lambda backend: backend.members(OTHER_CHILD).add({"m"})),
 }
 
 
@@ -158,7 +195,7 @@ class Trial:
 
     def prepare(self, operation: Operation) -> State:
         for key in [*self.observer.keys("")]:
-            self.observer.apply([Delete(key)])
+            self.observer.commit([], [Delete(key)])
         operation.prepare(self.observer)
         return self.state()
 
@@ -173,7 +210,7 @@ class Trial:
         before = self.prepare(operation)
         result = operation.run(self.observer)  # which is patient, also where the machine is busy
         with suppress(BackendUnavailable):
-            self.backend.exists([KEY])  # leaves a connection open
+            self.backend.look([KEY])  # leaves a connection open
         expected = Undisturbed(before, self.state(), result)
         assert expected.before != expected.after, "an operation that changes nothing shows nothing"
         return expected
@@ -226,7 +263,7 @@ def connect(kind: str, port: int, options: str = "") -> RedisBackend:
 
 @pytest.fixture(autouse=True)
 def small_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_ITEMS", MAX_ITEMS)
+    monkeypatch.setattr(executor, "MAX_ITEMS", MAX_ITEMS)
     monkeypatch.setattr(handle, "MAX_ITEMS", MAX_ITEMS)
 
 
@@ -282,6 +319,7 @@ class TestStalls:
     """The server stands still: its operating system still takes what is sent, and it does it afterwards."""
 
     @KINDS
+    @pytest.mark.slow
     def test_a_write_whose_server_stalls_is_done_once_or_told_to_be_unknown(self, kind: str) -> None:
         random, options = Random(1), "socket_timeout=0.1&retry_for_s=0.3"
         with run(kind) as stalling, trial(kind, stalling.port, stalling.port, options) as tried:
@@ -339,6 +377,7 @@ class TestKills:
             running.start()
 
 
+@pytest.mark.slow
 class TestCuts:
     """The connection is lost after some byte of a command or of its reply; the next one finds all well again."""
 

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from random import Random
+from secrets import token_bytes
 from typing import Any, TypeVar
 
 import pytest
 import redis
 from redis.connection import AbstractConnection
 
-from persistent_collections.backends.base import (
-    Backend,
+from persistent_collections.backends.base import Backend, Examined, Wanted
+from persistent_collections.backends.changes import (
     Change,
-    Content,
+    Condition,
     Delete,
-    Key,
+    Exists,
+    FieldsAre,
+    Make,
     Replace,
-    SequenceStore,
     SetDeadline,
     SetFields,
 )
 from persistent_collections.backends.fakeredis import FakeRedisBackend
+from persistent_collections.backends.handles import SequenceStore
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.redis import RedisBackend, sequence
-from persistent_collections.backends.redis.server import MAX_ITEMS
+from persistent_collections.backends.redis.executor import MAX_ITEMS
+from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.urls import StoreURL
-from persistent_collections.errors import WrongShapeError
-from persistent_collections.testing.backends.base import read_content
-from tests.servers import RunningServer, binaries, run_server
+from persistent_collections.errors import ObjectNotFound, WrongShapeError
+from persistent_collections.testing.backends.base import read_content, ttl
+from tests.backends.conftest import OTHERS
+from tests.conftest import Start
+
+pytestmark = pytest.mark.store("server")
 
 T = TypeVar("T")
 KEY = Key("Thing:x")
@@ -37,28 +45,18 @@ CHILD = Key("Thing:x", "child")
 OTHER = Key("Thing:x", "other")
 
 
-@pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, RunningServer]]:
-    with ExitStack() as stack:
-        yield {binary: stack.enter_context(run_server(binary)) for binary in binaries()}
-
-
-@pytest.fixture(params=binaries())
-def real(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> Iterator[RedisBackend]:
-    server = servers[request.param]
-    with RedisBackend.from_url(StoreURL.parse(server.url)) as backend, server.client() as client:
-        client.flushall()
+@pytest.fixture(params=["server", *OTHERS])
+def real(request: pytest.FixtureRequest, start: Start) -> Iterator[RedisBackend]:
+    with RedisBackend.from_url(StoreURL.parse(start(request.param).url)) as backend:
         yield backend
 
 
-@pytest.fixture(params=[*binaries(), "fake redis", "fake valkey"])
-def backend(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> Iterator[Backend]:
+@pytest.fixture(params=["server", *OTHERS, "fake redis", "fake valkey"])
+def backend(request: pytest.FixtureRequest, start: Start) -> Iterator[Backend]:
     if request.param.startswith("fake"):
         yield FakeRedisBackend(server_type=request.param.removeprefix("fake "))
         return
-    server = servers[request.param]
-    with RedisBackend.from_url(StoreURL.parse(server.url)) as backend, server.client() as client:
-        client.flushall()
+    with RedisBackend.from_url(StoreURL.parse(start(request.param).url)) as backend:
         yield backend
 
 
@@ -79,9 +77,8 @@ def pop(random: Random, items: list[bytes], store: SequenceStore) -> None:
 
 def delete(random: Random, items: list[bytes], store: SequenceStore) -> None:
     index = random.randrange(-len(items), len(items))
-    assert not store.delete(index, b"other than any")
-    assert store.delete(index, items[index])
-    del items[index]
+    assert store.pop(index, b"other than any") is None
+    assert store.pop(index, items[index]) == items.pop(index)
 
 
 def splice(random: Random, items: list[bytes], store: SequenceStore) -> None:
@@ -120,8 +117,8 @@ def turn(_: Random, items: list[bytes], store: SequenceStore) -> None:
 
 
 def write_back(_: Random, items: list[bytes], store: SequenceStore) -> None:
-    assert not store.replace_if([*items[:-1], b"other than any"], [])
-    assert store.replace_if(items, items[1:] + items[:1])
+    assert not store.replace([], [*items[:-1], b"other than any"])
+    assert store.replace(items[1:] + items[:1], items)
     items.append(items.pop(0))
 
 
@@ -143,22 +140,39 @@ MANY_ITEMS = [splice, set_stride, delete_stride, find, turn, write_back]
 
 @pytest.mark.parametrize("size", [1, 3, 130, 5000])
 def test_no_item_is_taken_for_the_marker(backend: Backend, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(sequence, "token_bytes", lambda _: b"T")
+    """Markers are random texts, each of 128 bits and for one call; those of earlier calls may well be items."""
+    markers: list[bytes] = []
+
+    def noted(length: int) -> bytes:
+        markers.append(token_bytes(length))
+        return markers[-1]
+
+    monkeypatch.setattr(sequence, "token_bytes", noted)
     random, store = Random(size), backend.sequence(KEY)
-    items = random.choices([b"T", b"T1", b"T2", b"T3", b"x"], k=size)
+    items = [b"x"] * size
     store.replace(items)
     for step in range(60):
-        name = random.choice(ONE_ITEM if len(items) > 1 else [insert])
+        name = random.choice([*ONE_ITEM, *MANY_ITEMS] if len(items) > 1 else [insert])
         name(random, items, store)
         assert everything(store) == items, f"step {step}: {name.__name__}"
+        if not items:
+            items = [b"x"] * size
+            store.replace(items)
+        if markers:
+            place = random.randrange(len(items))
+            items[place] = random.choice(markers)
+            assert store.set(place, items[place])
+    assert len(set(markers)) == len(markers)
+    assert {len(marker) for marker in markers} == {16}
 
 
+@pytest.mark.slow
 def test_long_lists_change_as_pythons_do_and_keep_their_deadline(backend: Backend) -> None:
     random, store = Random(1), backend.sequence(KEY)
     start = [b"%d" % random.randrange(2000) for _ in range(9000)]
     items = start.copy()
     store.replace(items)
-    backend.apply([SetDeadline(KEY, 1000)])
+    backend.commit([], [SetDeadline(KEY, 1000)])
     for step in range(120):
         act = random.choice([*ONE_ITEM, *MANY_ITEMS, *MANY_ITEMS])
         act(random, items, store)
@@ -166,10 +180,77 @@ def test_long_lists_change_as_pythons_do_and_keep_their_deadline(backend: Backen
         if not 100 < len(items) < 20_000:
             items = start.copy()
             store.replace(items)
-            backend.apply([SetDeadline(KEY, 1000)])
-        ttl = backend.ttl([KEY])
-        assert ttl is not None, f"step {step}: {act.__name__}"
-        assert 900 < ttl <= 1000
+            backend.commit([], [SetDeadline(KEY, 1000)])
+        assert ttl(backend, KEY) == pytest.approx(950, abs=50), f"step {step}: {act.__name__}"
+
+
+MANY = [b"%d" % number for number in range(2 * sequence.STEP + 1)]
+
+
+def test_many_items_take_the_place_of_all_at_once_and_keep_the_deadline(backend: Backend) -> None:
+    store, child = backend.sequence(KEY), Key("Thing:owner", "child")
+
+    def left_s(key: Key) -> float | None:
+        [found] = backend.look([key])
+        assert found is not None
+        return found.ttl_s
+
+    store.replace(MANY)
+    assert everything(store) == MANY
+    assert left_s(KEY) is None
+    backend.commit([], [SetDeadline(KEY, 1000)])
+    store.splice(None, None, MANY[::-1])
+    assert everything(store) == MANY[::-1]
+    assert 900 < (left_s(KEY) or 0) <= 1000
+    with pytest.raises(ObjectNotFound):
+        backend.sequence(child).replace(MANY)
+    backend.commit([], [Replace(child.owner, {"f": b"x"}), SetDeadline(child.owner, 1000)])
+    backend.sequence(child).replace(MANY)
+    assert 900 < (left_s(child) or 0) <= 1000
+    backend.commit([], [Delete(KEY)])
+    backend.mapping(KEY).set_many({"f": b"x"})
+    with pytest.raises(WrongShapeError):
+        store.replace(MANY)
+
+
+def test_many_items_that_are_sent_twice_or_lost_on_the_way_are_there_once(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, stage, lost = backend.sequence(KEY), RedisSequence._stage, list[bytes]()
+
+    def twice(self: RedisSequence, name: bytes, start: int, items: list[bytes]) -> bool:
+        return stage(self, name, start, items) and stage(self, name, start, items)
+
+    def one_is_lost(self: RedisSequence, name: bytes, start: int, items: list[bytes]) -> bool:
+        if start and not lost:
+            lost.append(name)
+            self._server.ask(self._subject, ("UNLINK", name), repeatable=True)
+        return stage(self, name, start, items)
+
+    for each in (twice, one_is_lost):
+        monkeypatch.setattr(RedisSequence, "_stage", each)
+        store.replace([b"before"])
+        store.replace(MANY)
+        assert everything(store) == MANY
+    assert lost
+
+
+def test_what_is_left_of_many_items_vanishes(real: RedisBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = RedisSequence._stage
+
+    def interrupted(self: RedisSequence, name: bytes, start: int, items: list[bytes]) -> bool:
+        assert stage(self, name, start, items)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RedisSequence, "_stage", interrupted)
+    real.sequence(KEY).replace([b"before"])
+    with pytest.raises(KeyboardInterrupt):
+        real.sequence(KEY).replace(MANY)
+    assert everything(real.sequence(KEY)) == [b"before"]
+    assert list(real.keys("Thing")) == [KEY]
+    with redis.Redis.from_url(real.url) as client:
+        [left] = [name for name in client.keys("*") if name != b"Thing:x"]
+        assert 0 < client.pttl(left) <= 60_000
 
 
 @pytest.mark.parametrize("index", [2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 10**30])
@@ -183,8 +264,7 @@ def test_indexes_beyond_any_list_are_out_of_range(backend: Backend, index: int) 
             assert not store.set(far, b"x")
             assert not store.compare_and_set(far, b"0", b"x")
             assert store.pop(far) is None
-            assert not store.delete(far)
-            assert not store.delete(far, b"0")
+            assert store.pop(far, b"0") is None
             for where in (slice(far, None), slice(None, far), slice(None, None, far), slice(far, -far, -1)):
                 assert store.get_slice(where) == items[where]
                 assert store.find(b"0", where.start, where.stop) == (
@@ -207,17 +287,16 @@ def test_a_step_of_zero_is_refused_as_lists_refuse_it(backend: Backend) -> None:
             call()
 
 
-def test_fields_set_and_deleted_at_once_make_a_key_with_the_deadline_of_its_kin(backend: Backend) -> None:
-    backend.apply([Replace(CHILD, [b"kin"]), SetDeadline(CHILD, 1000)])
-    backend.mapping(KEY, [KEY, OTHER, CHILD]).set_many({"a": None, "b": b"1"})
-    ttl = backend.ttl([KEY])
-    assert ttl is not None
-    assert 900 < ttl <= 1000
+def test_fields_set_and_deleted_at_once_make_a_child_with_the_deadline_of_its_owner(backend: Backend) -> None:
+    backend.commit([], [Replace(KEY, {"f": b"1"}), SetDeadline(KEY, 1000)])
+    backend.mapping(CHILD).set_many({"a": None, "b": b"1"})
+    assert ttl(backend, CHILD) == pytest.approx(950, abs=50)
 
 
-@pytest.mark.parametrize("kin", [(), (CHILD,)], ids=["alone", "with kin"])
-def test_increment_is_exact_on_all_64_bits(backend: Backend, kin: tuple[Key, ...]) -> None:
-    mapping = backend.mapping(KEY, kin)
+@pytest.mark.parametrize("role", ["plain", "child", "record"])
+def test_increment_is_exact_on_all_64_bits(backend: Backend, role: str) -> None:
+    backend.commit([], [Replace(KEY, {"other": b"1"})])
+    mapping = backend.mapping(CHILD if role == "child" else KEY, is_record=role == "record")
     for start, by, total in [
         (2**53 + 1, 2, 2**53 + 3),
         (2**63 - 2, 1, 2**63 - 1),
@@ -237,18 +316,21 @@ def test_increment_is_exact_on_all_64_bits(backend: Backend, kin: tuple[Key, ...
 
 
 def test_an_item_of_ten_mebibytes_passes_through_every_script(backend: Backend) -> None:
-    big, mapping, store = b"\0\xff" * (5 * 2**20), backend.mapping(KEY, [CHILD]), backend.sequence(CHILD, [KEY])
-    backend.apply([SetFields(KEY, {"f": big}), Replace(CHILD, [b"a", big, b"b"])])
+    big, mapping, store = b"\0\xff" * (5 * 2**20), backend.mapping(KEY, is_record=True), backend.sequence(CHILD)
+    backend.commit([], [SetFields(KEY, {"f": big}), Replace(CHILD, [b"a", big, b"b"])])
+    assert backend.commit([FieldsAre(KEY, {"f": big, "g": None})], [])
+    assert not backend.commit([FieldsAre(KEY, {"f": big[1:]})], [])
+    assert backend.examine([Wanted(KEY, ["f"])]) == [Examined([big], [])]
     assert mapping.compare_and_set("f", big, big + b"1")
-    assert mapping.replace_if({"f": big + b"1"}, {"f": big})
+    assert mapping.replace({"f": big}, {"f": big + b"1"})
     assert mapping.add("f", b"") == big
     assert mapping.pop("f") == big
-    assert store.delete(1, big)
+    assert store.pop(1, big) == big
     store.insert(1, big)
     assert store.find(big, 1) == 1
     store.splice(1, 2, [big, big])
     store.delete_stride(slice(None, None, 3))
-    assert store.replace_if([big, big], [big])
+    assert store.replace([big], [big, big])
     assert everything(store) == [big]
 
 
@@ -267,32 +349,45 @@ def test_changes_upon_changes_do_what_the_reference_does(backend: Backend) -> No
     ]
 
     def change() -> Change:
-        key, absent = random.choice(keys), random.random() < 0.1
+        key = random.choice(keys)
         made: list[Callable[[], Change]] = [
-            lambda: Replace(key, random.choice(contents), absent),
-            lambda: SetFields(key, random.choice([{"d": None}, {"a": b"4"}, {"b": None, "c": b"5"}]), absent),
-            lambda: Delete(key, absent),
-            lambda: SetDeadline(key, random.choice([None, 500.0, 1000.0, 1500.0]), absent),
+            lambda: Replace(key, random.choice(contents)),
+            lambda: SetFields(key, random.choice([{"d": None}, {"a": b"4"}, {"b": None, "c": b"5"}])),
+            lambda: SetFields(KEY, random.choice([{}, {"d": None}, {"a": b"4", "b": None}]), is_record=True),
+            lambda: Make(KEY, {"a": b"6"}, (CHILD, OTHER)),  # all of them, which the reference finds by itself
+            lambda: Delete(key),
+            lambda: Delete(KEY, (CHILD, OTHER)),
+            lambda: SetDeadline(key, random.choice([None, 500.0, 1000.0, 1500.0])),
         ]
         return random.choice(made)()
 
+    def condition() -> Condition:
+        expected: list[dict[str, bytes | None]] = [{"a": b"1"}, {"a": b"4", "d": None}, {"d": None}, {}]
+        exists: list[Condition] = [Exists(random.choice(keys), random.random() < 0.8)]
+        return random.choice([*exists, FieldsAre(KEY, random.choice(expected))])
+
     reference = MemoryBackend()
-    for step in range(400):
-        changes, kin = [change() for _ in range(random.randint(0, 4))], random.sample(keys, random.randint(0, 3))
-        found, expected = (outcome(store, changes, kin) for store in (backend, reference))
-        assert found == expected, f"step {step}: {changes} with kin {kin}"
+    results: Counter[object] = Counter()
+    for step in range(600):
+        conditions = [condition() for _ in range(random.choice([0, 0, 0, 1, 2]))]
+        changes = [change() for _ in range(random.randint(0, 4))]
+        found, expected = (outcome(store, conditions, changes) for store in (backend, reference))
+        told = f"step {step}: {conditions} {changes}"
+        assert found == expected, told
+        results[found] += 1
         for key in keys:
-            assert read_content(backend, key) == read_content(reference, key), f"step {step}: {changes}"
-            left, right = backend.ttl([key]), reference.ttl([key])
-            assert (left is None) == (right is None), f"step {step}: {changes} with kin {kin}"
-            assert abs((left or 0) - (right or 0)) < 100, f"step {step}: {changes} with kin {kin}"
+            assert read_content(backend, key) == read_content(reference, key), told
+            left, right = ttl(backend, key), ttl(reference, key)
+            assert (left is None) == (right is None), told
+            assert abs((left or 0) - (right or 0)) < 100, told
+    assert min(results[outcome] for outcome in (True, False, WrongShapeError)) > 20, "all of it was tried"
 
 
 def test_many_items_set_in_place_are_written_anew(real: RedisBackend) -> None:
     """Each ``LSET`` looks for its place, so that a million of them would keep all others waiting for long."""
     store, items = real.sequence(KEY), [b"%d" % number for number in range(110_000)]
     store.push_right(items)
-    real.apply([SetDeadline(KEY, 1000)])
+    real.commit([], [SetDeadline(KEY, 1000)])
     with redis.Redis.from_url(real.url) as client:
         client.config_resetstat()
         for where in (slice(None, None, 2), slice(-5, 5, -2), slice(7, -1), slice(None)):
@@ -305,11 +400,10 @@ def test_many_items_set_in_place_are_written_anew(real: RedisBackend) -> None:
                 items[where] = new[::-1]
                 assert everything(store) == items
         assert calls_of("lset", client) == 0
-    ttl = real.ttl([KEY])
-    assert ttl is not None
-    assert 900 < ttl <= 1000
+    assert ttl(real, KEY) == pytest.approx(950, abs=50)
 
 
+@pytest.mark.slow
 class TestTablesThatShrinkUnderAWalk:
     """There a server repeats what it gave before."""
 
@@ -339,9 +433,9 @@ class TestTablesThatShrinkUnderAWalk:
 
     def test_no_key_is_given_twice(self, real: RedisBackend) -> None:
         for _ in range(10):
-            real.apply([SetFields(Key(f"T:{number}"), {"f": b"1"}) for number in range(2**14)])
+            real.commit([], [SetFields(Key(f"T:{number}"), {"f": b"1"}) for number in range(2**14)])
             keys = ([key] for key in real.keys(""))
-            found = self.walk(keys, lambda gone: real.apply([Delete(Key(f"T:{name}")) for name in gone]))
+            found = self.walk(keys, lambda gone: real.commit([], [Delete(Key(f"T:{name}")) for name in gone]))
             assert len(set(found)) == len(found)
 
 
@@ -351,9 +445,9 @@ def calls_of(command: str, client: redis.Redis) -> int:
     return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
 
-def outcome(store: Backend, changes: list[Change], kin: list[Key]) -> object:
+def outcome(store: Backend, conditions: list[Condition], changes: list[Change]) -> object:
     try:
-        return store.apply(changes, kin)
+        return store.commit(conditions, changes)
     except WrongShapeError:
         return WrongShapeError
 
@@ -384,38 +478,44 @@ class TestMoreItemsThanOneCommandCarries:
             assert calls_of("del", client) == 0
 
     def test_of_a_sequence(self, real: RedisBackend) -> None:
-        store, items = real.sequence(KEY, [CHILD]), [b"%d" % number for number in range(MAX_ITEMS + 1)]
-        real.apply([Replace(CHILD, [b"kin"]), SetDeadline(CHILD, 1000)])
+        store, items = real.sequence(CHILD), [b"%d" % number for number in range(MAX_ITEMS + 1)]
+        with pytest.raises(ObjectNotFound):
+            store.push_right(items)
+        assert list(real.keys("")) == [], "nothing is left of what was staged"
+        real.commit([], [Replace(KEY, {"f": b"1"}), SetDeadline(KEY, 1000)])
         store.push_right(items)
         store.push_left(items)
         assert everything(store) == items + items
-        assert real.ttl([KEY]) is not None, "the deadline of the kin"
+        assert ttl(real, CHILD) is not None, "the deadline of the owner"
         store.replace(items)
         store.splice(1, -1, items)
         assert everything(store) == [items[0], *items, items[-1]]
         assert store.set_stride(slice(-2, 0, -1), items) == len(items)
         assert everything(store) == [items[0], *items[::-1], items[-1]]
-        assert store.replace_if([items[0], *items[::-1], items[-1]], items)
+        assert store.replace(items, [items[0], *items[::-1], items[-1]])
         assert everything(store) == items
-        assert real.ttl([KEY]) is not None
+        assert ttl(real, CHILD) is not None
         assert set(real.keys("")) == {KEY, CHILD}, "nothing is left of what was staged"
 
-    def test_of_a_mapping(self, real: RedisBackend) -> None:
+    @pytest.mark.parametrize("is_record", [False, True])
+    def test_of_a_mapping(self, real: RedisBackend, *, is_record: bool) -> None:
         mapping, fields = (
-            real.mapping(KEY),
+            real.mapping(KEY, is_record=is_record),
             {f"{number}": b"%d" % number for number in range(MAX_ITEMS // 2 + 1)},
         )
+        if is_record:
+            real.commit([], [Make(KEY, {"0": b"1"})])
         mapping.set_many(fields)
         assert mapping.get_all() == fields
         assert mapping.get_many([*fields, *fields, "absent"]) == [*fields.values(), *fields.values(), None]
         swapped = dict(zip(fields, reversed(fields.values()), strict=True))
-        assert mapping.replace_if(fields, swapped)
+        assert mapping.replace(swapped, fields)
         assert mapping.get_all() == swapped
         mapping.set_many({**dict.fromkeys(fields), "new": b"1"})
         assert mapping.get_all() == {"new": b"1"}
         mapping.replace(fields)
         mapping.set_many(dict.fromkeys([*fields, *map(str, range(MAX_ITEMS))]))
-        assert not real.exists([KEY])
+        assert mapping.get_all() == ({MARKER: MARKER_DATA} if is_record else {})
 
     def test_of_members(self, real: RedisBackend) -> None:
         store, members = real.members(KEY), {f"{number}" for number in range(MAX_ITEMS + 1)}
@@ -430,12 +530,15 @@ class TestMoreItemsThanOneCommandCarries:
 
     def test_of_changes(self, real: RedisBackend) -> None:
         items = [b"%d" % number for number in range(MAX_ITEMS + 1)]
-        changes: list[Change] = [Replace(KEY, items, must_be_absent=True), SetFields(CHILD, {"f": b"1"})]
-        assert real.apply(changes) == [False, False]
-        assert real.apply(changes) == [True, True]
+        fields: dict[str, bytes | None] = {f"{number}": b"%d" % number for number in range(MAX_ITEMS // 2 + 1)}
+        changes: list[Change] = [Replace(KEY, items), SetFields(CHILD, fields)]
+        assert real.commit([Exists(KEY, expected=False)], changes)
+        assert not real.commit([Exists(KEY, expected=False)], changes)
         assert everything(real.sequence(KEY)) == items
+        assert real.commit([FieldsAre(CHILD, fields)], [SetFields(CHILD, {**dict.fromkeys(fields), "f": b"1"})])
+        assert not real.commit([FieldsAre(CHILD, fields)], [Delete(CHILD)])
         with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a set"):
-            real.apply([Replace(OTHER, items), Replace(KEY, {"a"})])
+            real.commit([], [Replace(OTHER, items), Replace(KEY, {"a"})])
         with pytest.raises(WrongShapeError, match="'Thing:x:child' does not hold a sequence"):
             real.sequence(CHILD).push_right(items)
         assert real.mapping(CHILD).get_all() == {"f": b"1"}

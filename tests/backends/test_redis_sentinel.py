@@ -11,15 +11,18 @@ import redis
 from redis.sentinel import Sentinel
 
 from persistent_collections import configure, current_backend
-from persistent_collections.backends.base import Backend, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from tests.backends.writer import Writer
 from tests.servers import SERVICE, RunningServer, RunningService, run_server, run_service
 
+pytestmark = pytest.mark.store("sentinel")
+
 KEY = Key("Thing:x")
-CHILD = Key("Thing:x", "child")
+BIG = Key("Thing:big")
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +75,14 @@ class TestFailover:
     def test_the_replica_of_a_killed_master_is_used_and_nothing_is_written_twice(self, frail: RunningService) -> None:
         with connect(frail, "retry_for_s=30") as backend:
             fields = {f"{number:05}": b"x" for number in range(5000)}
-            backend.mapping(CHILD).set_many(fields)
-            pages = backend.mapping(CHILD).pages()
+            backend.mapping(BIG).set_many(fields)
+            pages = backend.mapping(BIG).pages()
             seen = dict(next(pages))
             with Writer(backend, KEY) as writer:
                 writer.wait()
                 before = len(writer.acknowledged)
                 with frail.servers[0].client() as client:
-                    client.hset("Thing:x:child", "00000", "x")
+                    client.hset("Thing:big", "00000", "x")
                     assert client.wait(1, 5000) == 1
                 frail.servers[0].stop()
                 backend.sequence(Key("Thing:y")).push_right([b"after"])
@@ -104,7 +107,7 @@ class TestFailover:
             for write in writes:
                 with frail.servers[0].client() as client:
                     client.replicaof("NO", "ONE")
-                    backend.exists([KEY])  # leaves a connection open
+                    backend.look([KEY])  # leaves a connection open
                     client.replicaof("127.0.0.1", 1)
                 with pytest.raises(BackendError, match="it is a replica"):
                     write()
@@ -129,14 +132,14 @@ class TestSentinels:
             RedisBackend.from_url(StoreURL.parse(url)) as backend,
             pytest.raises(BackendUnavailable, match=f"127.0.0.1:{service.sentinels[0].port}.*nothing was done"),
         ):
-            backend.exists([KEY])
+            backend.look([KEY])
 
     def test_one_password_for_all_is_no_password_of_theirs(self, guarded: RunningServer) -> None:
         place = f"127.0.0.1:{guarded.port}/{SERVICE}"
         for wrong, remedy in (("", "'sentinel_password'"), ("?sentinel_password=hunter3", "correct the user")):
             with RedisBackend.from_url(StoreURL.parse(f"redis+sentinel://:hunter1@{place}{wrong}")) as backend:
                 with pytest.raises(BackendError, match=remedy) as info:
-                    backend.exists([KEY])
+                    backend.look([KEY])
                 assert "hunter" not in str(info.value)
 
     @pytest.mark.parametrize("way", ["", "_env", "_file"])

@@ -20,10 +20,12 @@ from persistent_collections import (
     connect,
     fetch,
 )
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 from tests.backends.writer import Writer
 from tests.certificates import Authority
 from tests.servers import TLS, RunningCluster, RunningServer, RunningService, run_cluster, run_service, wait_until
+
+pytestmark = pytest.mark.store("server")
 
 USER: Final = ("--user", "app", "on", ">hunter2", "~*", "&*", "+@all")
 PASSWORD: Final = {"username": "app", "password": "hunter2"}

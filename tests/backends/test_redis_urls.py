@@ -6,19 +6,23 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
-from redis.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
 
-from persistent_collections.backends.base import Key
 from persistent_collections.backends.fakeredis import FakeRedisBackend
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis import RedisBackend
-from persistent_collections.backends.redis.places import ClusterPlace, ServerPlace
-from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.backends.redis.deployments import ClusterDeployment, SentinelDeployment, ServerDeployment
+from persistent_collections.backends.redis.pool import OwnPool
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import BackendUnavailable, ConfigurationError
-from tests.servers import RunningServer, run_server
+from tests.servers import RunningServer, run_server, wait_until
+
+pytestmark = pytest.mark.store("server")
 
 KEY = Key("Thing:x")
 ADDRESS = "redis://127.0.0.1:1"
@@ -37,10 +41,11 @@ def connect(url: str) -> RedisBackend:
     return backend
 
 
-def pool_of(backend: RedisBackend) -> redis.ConnectionPool:
-    place = backend._place
-    assert isinstance(place, ServerPlace)
-    return place.pool
+def pool_of(backend: RedisBackend) -> OwnPool:
+    deployment = backend._deployment
+    assert isinstance(deployment, ServerDeployment | SentinelDeployment)
+    assert isinstance(deployment.pool, OwnPool)
+    return deployment.pool
 
 
 class TestURLs:
@@ -53,19 +58,21 @@ class TestURLs:
             ("rediss://u:p@localhost?ssl_cert_reqs=none", (("redis", ("localhost", 6379), 0), "")),
             ("redis://h:1/2?prefix=a:", (("redis", ("h", 1), 2), "a:")),
             ("redis://h:1?db=2&prefix=a:&protocol=2", (("redis", ("h", 1), 2), "a:")),
-            ("redis://[::1]:7/3", (("redis", ("::1", 7), 3), "")),
+            ("redis://[::1]:7/3", (("redis", ("localhost", 7), 3), "")),
+            ("redis://127.0.0.1:7/3", (("redis", ("localhost", 7), 3), "")),
+            ("redis://[fe80::1]:7/3", (("redis", ("fe80::1", 7), 3), "")),
             ("unix:///run/a%20b.sock?db=4", (("redis", "/run/a b.sock", 4), "")),
             (
                 "redis+sentinel://u:p@h:1,LocalHost/main/2?prefix=a:",
-                (("sentinel", frozenset({("h", 1), ("127.0.0.1", 26379)}), "main", 2), "a:"),
+                (("sentinel", frozenset({("h", 1), ("localhost", 26379)}), "main", 2), "a:"),
             ),
             (
                 "rediss+sentinel://[::1]:7/a%2Fb?sentinel_username=x",
-                (("sentinel", frozenset({("::1", 7)}), "a/b", 0), ""),
+                (("sentinel", frozenset({("localhost", 7)}), "a/b", 0), ""),
             ),
             (
                 "redis+cluster://u:p@H:1,[::1],localhost:7?prefix=a:",
-                (("cluster", frozenset({("h", 1), ("::1", 6379), ("127.0.0.1", 7)})), "a:"),
+                (("cluster", frozenset({("h", 1), ("localhost", 6379), ("localhost", 7)})), "a:"),
             ),
         ],
     )
@@ -109,33 +116,41 @@ class TestURLs:
     def test_options_reach_the_connections(self) -> None:
         url = "rediss://u%2Fv:p%40s%3A@h:1/2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7&client_name=me"
         pool = pool_of(connect(url))
-        connection = pool.make_connection()
+        connection: Any = pool.make()
         assert isinstance(connection, redis.SSLConnection)
         assert (connection.username, connection.password) == ("u/v", "p@s:")
         assert (connection.host, connection.port, connection.db) == ("h", 1, 2)
         assert (connection.socket_timeout, connection.client_name) == (1.5, "me")
-        assert pool.max_connections == 7
+        assert pool.limit == 7
 
     def test_options_reach_the_connections_to_every_node_of_a_cluster(self) -> None:
-        place = connect("rediss+cluster://u:p@h:1,i:2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7")._place
-        assert isinstance(place, ClusterPlace)
-        pool = place._pool_at(("j", 3))
-        connection = pool.make_connection()
+        backend = connect("rediss+cluster://u:p@h:1,i:2?socket_timeout=1.5&ssl_cert_reqs=none&max_connections=7")
+        assert isinstance(backend._deployment, ClusterDeployment)
+        pool = backend._deployment.pool_at(("j", 3))
+        assert isinstance(pool, OwnPool)
+        connection: Any = pool.make()
         assert isinstance(connection, redis.SSLConnection)
         assert (connection.username, connection.password, connection.socket_timeout) == ("u", "p", 1.5)
-        assert (connection.host, connection.port, pool.max_connections) == ("j", 3, 7)
+        assert (connection.host, connection.port, pool.limit) == ("j", 3, 7)
         assert connection.retry.get_retries() == 0
 
-    def test_options_reach_the_connections_to_the_master_and_to_its_sentinels(self) -> None:
+    def test_options_reach_the_connections_to_the_master_and_to_its_sentinels(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         url = "rediss+sentinel://u:p@h:1,i:2/main/3?socket_timeout=1.5&ssl_cert_reqs=none&protocol=2&client_name=me"
-        pool = pool_of(connect(f"{url}&sentinel_username=v&sentinel_password=q"))
-        connection = pool.make_connection()
-        assert isinstance(connection, SentinelManagedSSLConnection)
+        backend = connect(f"{url}&sentinel_username=v&sentinel_password=q")
+        pool, deployment = pool_of(backend), backend._deployment
+        assert isinstance(deployment, SentinelDeployment)
+        assert deployment.sentinels is not None
+        monkeypatch.setattr(deployment.sentinels, "master", lambda: ("m", 9))
+        connection: Any = pool.make()
+        assert isinstance(connection, redis.SSLConnection)
+        assert (connection.host, connection.port) == ("m", 9)
         assert (connection.username, connection.password, connection.db) == ("u", "p", 3)
         assert (connection.socket_timeout, connection.client_name) == (1.5, "me")
-        assert isinstance(pool, SentinelConnectionPool)
-        for sentinel, place in zip(pool.sentinel_manager.sentinels, [("h", 1), ("i", 2)], strict=True):
-            one = sentinel.connection_pool.make_connection()
+        for node, place in zip(deployment.sentinels.nodes, [("h", 1), ("i", 2)], strict=True):
+            assert isinstance(node.pool, OwnPool)
+            one: Any = node.pool.make()
             assert isinstance(one, redis.SSLConnection)
             assert (one.host, one.port) == place
             assert (one.username, one.password, one.db, one.client_name) == ("v", "q", 0, None)
@@ -155,20 +170,36 @@ class TestURLs:
             ("redis://h?ssl_certfile=a", "unknown option 'ssl_certfile' for 'redis'"),
             ("unix:///a?socket_keepalive=on", "unknown option 'socket_keepalive' for 'unix'"),
             ("redis://h?db=one", "option 'db' takes a int"),
+            ("redis://h?db=-1", "option 'db' takes a number from 0, not -1"),
+            ("redis://h?max_connections=0", "option 'max_connections' takes a number from 1, not 0"),
+            ("redis://h?socket_timeout=-1", "option 'socket_timeout' takes a number above 0, not -1"),
+            ("redis://h?socket_timeout=0", "option 'socket_timeout' takes a number above 0, not 0"),
+            ("redis://h?socket_connect_timeout=nan", "option 'socket_connect_timeout' takes a number above 0, not nan"),
+            ("redis://h?socket_timeout=inf", "option 'socket_timeout' takes a number above 0, not inf"),
+            ("redis://h?retry_for_s=-1", "option 'retry_for_s' takes a number from 0, not -1"),
+            ("redis://h?health_check_interval=-1", "option 'health_check_interval' takes a number from 0, not -1"),
+            ("redis+sentinel://h/m?min_other_sentinels=-1", "option 'min_other_sentinels' takes a number from 0"),
+            ("redis://a..b", "'a..b' cannot be the name of a host"),
+            (f"redis://{'a' * 64}.example", "cannot be the name of a host"),
+            ("redis+cluster://h,a..b", "'a..b' cannot be the name of a host"),
+            ("redis+sentinel://a..b/main", "'a..b' cannot be the name of a host"),
+            ("redis://h:0", "is written 'redis://user:password@host:port/db'"),
+            ("redis://h:65536", "is written 'redis://user:password@host:port/db'"),
+            ("redis+socket:///run/redis.sock", "'unix:///path/to/redis.sock'"),
             ("redis://h?protocol=4", "option 'protocol' is one of 2, 3"),
             ("redis://h/1?db=1", "option 'db' is given twice"),
             ("redis://u@h/1?username=v", "option 'username' is given twice"),
             ("redis://h?prefix={a}", "option 'prefix' takes a text without braces"),
-            ("redis://h/one", "is spelt 'redis://user:password@host:port/db'"),
-            ("redis://h:port", "is spelt 'redis://user:password@host:port/db'"),
-            ("redis://h/1/2", "is spelt 'redis://user:password@host:port/db'"),
-            ("unix://run/redis.sock", "is spelt 'unix:///path/to/redis.sock'"),
-            ("unix://", "is spelt 'unix:///path/to/redis.sock'"),
-            ("redis://h,i", "is spelt 'redis://user:password@host:port/db'"),
-            ("redis+cluster://", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
-            ("redis+cluster://h:1,,i:2", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
-            ("redis+cluster://h:1/0", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
-            ("redis+cluster:h:1", "is spelt 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis://h/one", "is written 'redis://user:password@host:port/db'"),
+            ("redis://h:port", "is written 'redis://user:password@host:port/db'"),
+            ("redis://h/1/2", "is written 'redis://user:password@host:port/db'"),
+            ("unix://run/redis.sock", "is written 'unix:///path/to/redis.sock'"),
+            ("unix://", "is written 'unix:///path/to/redis.sock'"),
+            ("redis://h,i", "is written 'redis://user:password@host:port/db'"),
+            ("redis+cluster://", "is written 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster://h:1,,i:2", "is written 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster://h:1/0", "is written 'redis+cluster://user:password@host:port,host:port'"),
+            ("redis+cluster:h:1", "is written 'redis+cluster://user:password@host:port,host:port'"),
             ("redis+cluster://h:1?db=1", "unknown option 'db' for 'redis+cluster'"),
             ("redis+cluster://h:1?prefix={a}", "option 'prefix' takes a text without braces"),
             ("redis+sentinel://h:1,i:2", "'redis+sentinel://user:password@host:port,host:port/service/db'"),
@@ -197,8 +228,8 @@ class TestURLs:
 
     def test_a_password_that_breaks_no_url_is_taken_whole(self) -> None:
         for password in ("a@b:c#d", "a:", "@", "#"):
-            pool = pool_of(connect(f"redis://user:{password}@host:1/0"))
-            assert (pool.connection_kwargs["password"], pool.connection_kwargs["host"]) == (password, "host")
+            connection: Any = pool_of(connect(f"redis://user:{password}@host:1/0")).make()
+            assert (connection.password, connection.host) == (password, "host")
 
     def test_making_a_store_reaches_for_no_server(self) -> None:
         with connect(f"{ADDRESS}?retry_for_s=0") as backend:
@@ -237,13 +268,12 @@ class TestGivenClients:
             assert backend.url == f"redis://localhost:{server.port}/3?prefix=a:&codec=json"
 
     def test_connections_of_our_own_are_closed_and_opened_again(self, server: RunningServer) -> None:
-        with connect(server.url) as backend:
-            connections = pool_of(backend)._available_connections
+        with connect(f"{server.url}?client_name=ours") as backend, server.client() as client:
             for _ in range(2):
-                backend.exists([KEY])
-                assert [connection.is_connected for connection in connections] == [True]
+                backend.look([KEY])
+                assert [one["name"] for one in client.client_list()].count("ours") == 1
                 backend.close()
-                assert [connection.is_connected for connection in connections] == [False]
+                wait_until(lambda: "ours" not in [one["name"] for one in client.client_list()], "it is not closed")
 
     def test_the_url_of_a_client_reaches_its_store_without_its_password(self) -> None:
         assert RedisBackend(redis.Redis(username="a b", password="secret")).url == "redis://a%20b@localhost:6379/0"
@@ -262,19 +292,35 @@ class TestGivenClients:
             with pytest.raises(ConfigurationError, match=r"redis.RedisCluster client, not a"):
                 RedisBackend(client)  # type: ignore[arg-type]  # that is the point
 
+    @pytest.mark.parametrize("transaction", [True, False])
+    def test_a_pipeline_is_refused_since_it_would_queue_nothing(self, transaction: bool) -> None:
+        with pytest.raises(ConfigurationError, match=r"a pipeline is not a client.*pass the client"):
+            RedisBackend(redis.Redis().pipeline(transaction=transaction))
+
+    def test_a_client_of_one_connection_is_refused(self, server: RunningServer) -> None:
+        with (
+            redis.Redis(port=server.port, single_connection_client=True) as client,
+            pytest.raises(ConfigurationError, match="without single_connection_client"),
+        ):
+            RedisBackend(client)
+
+    def test_a_host_of_a_client_that_cannot_be_one_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"'a\.\.b' cannot be the name of a host"):
+            RedisBackend(redis.Redis(host="a..b"))
+
 
 class TestFakeServers:
     def test_every_backend_has_a_server_of_its_own(self) -> None:
         one, other = connect("fakeredis://name"), connect("fakeredis://name")
         one.mapping(KEY).set_many({"f": b"1"})
-        assert not other.exists([KEY])
+        assert other.look([KEY]) == [None]
         assert one != other
         assert one.url == "fakeredis://name"
 
     def test_what_is_stored_outlives_close(self) -> None:
         with FakeRedisBackend() as backend:
             backend.mapping(KEY).set_many({"f": b"1"})
-        assert backend.exists([KEY])
+        assert backend.look([KEY]) != [None]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +335,7 @@ class TestFakeServers:
 def test_a_missing_package_is_told_with_its_remedy(missing: str, scheme: str, remedy: str) -> None:
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
-        "from persistent_collections.backends.urls import find_backend\n"
+        "from persistent_collections.backends.registry import find_backend\n"
         "from persistent_collections.errors import ConfigurationError\n"
         f"try: find_backend({scheme!r})\n"
         "except ConfigurationError as error: print(error)\n"

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Content, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.sqlite import SQLiteBackend
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.testing.backends import BackendSuite
 from persistent_collections.testing.contention import ContentionSuite
 from persistent_collections.testing.crashes import CrashSuite
 from tests.backends import sqlite_tables
+
+pytestmark = pytest.mark.store("sqlite")
 
 
 @pytest.fixture

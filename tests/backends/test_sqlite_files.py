@@ -8,6 +8,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,11 +17,15 @@ from pathlib import Path
 import pytest
 
 from persistent_collections import ConfigurationError, CorruptDataError, connect
-from persistent_collections.backends.base import Backend, Delete, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite import SQLiteBackend
 from persistent_collections.errors import BackendError
 from persistent_collections.testing.backends.base import KEY
 from persistent_collections.testing.backends.calls import NAME, ON_ABSENT, Call
+
+pytestmark = pytest.mark.store("sqlite")
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def as_sqlite3(path: Path, *statements: str) -> None:
 )
 def test_a_missing_file_reads_as_empty(path: Path, call: Call) -> None:
     with SQLiteBackend(path) as backend:
-        assert call.run(backend, KEY, ()) == call.result
+        assert call.run(backend, KEY) == call.result
 
 
 def test_reading_makes_no_file_and_no_folder(tmp_path: Path) -> None:
@@ -60,9 +66,7 @@ def test_reading_makes_no_file_and_no_folder(tmp_path: Path) -> None:
         assert backend.members(KEY).combine("union", [KEY]) == set()
         assert list(backend.keys("")) == []
         assert list(backend.mapping(KEY).pages()) == [[]]
-        assert not backend.exists([KEY])
-        assert backend.shape(KEY) is None
-        assert backend.ttl([KEY]) is None
+        assert not backend.look([KEY])[0]
     assert contents(tmp_path) == {}
 
 
@@ -111,7 +115,7 @@ def test_closed_the_store_is_one_file_that_says_what_it_is(path: Path) -> None:
 def test_an_empty_file_is_an_empty_store(path: Path) -> None:
     path.touch()
     with SQLiteBackend(path) as backend:
-        assert not backend.exists([KEY])
+        assert not backend.look([KEY])[0]
         assert path.read_bytes() == b"", "reading leaves it empty"
         backend.mapping(KEY).set_many({"f": b"1"})
         assert backend.mapping(KEY).get("f") == b"1"
@@ -142,11 +146,11 @@ def test_a_file_that_is_no_store_is_left_as_it_is(path: Path, make: Callable[[Pa
 @pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
 def test_the_format_of_a_newer_version_is_refused_and_left_as_it_is(path: Path, write: bool) -> None:
     put(path)
-    as_sqlite3(path, "PRAGMA user_version = 2")
+    as_sqlite3(path, "PRAGMA user_version = 3")
     before = contents(path.parent)
     with (
         SQLiteBackend(path) as backend,
-        pytest.raises(CorruptDataError, match=r"format 2, .* knows 1; .* left as it is"),
+        pytest.raises(CorruptDataError, match=r"format 3, .* knows 2; .* left as it is"),
     ):
         backend.mapping(KEY).set_many({"f": b"2"}) if write else backend.mapping(KEY).get("f")
     assert contents(path.parent) == before
@@ -158,9 +162,9 @@ def test_a_damaged_store_is_corrupt_and_its_file_is_left_as_it_is(path: Path) ->
     path.write_bytes(data[:8192] + b"\xa5" * (len(data) - 8192))
     before = contents(path.parent)
     with SQLiteBackend(path) as backend:
-        calls: list[Callable[[], object]] = [backend.mapping(KEY).get_all, lambda: backend.apply([Delete(KEY)])]
+        calls: list[Callable[[], object]] = [backend.mapping(KEY).get_all, lambda: backend.commit([], [Delete(KEY)])]
         for call in calls:
-            with pytest.raises(CorruptDataError, match=r"store\.db: database disk image is malformed; .*\.recover"):
+            with pytest.raises(CorruptDataError, match=r"store\.db: .*; .*\.recover"):
                 call()
     assert contents(path.parent) == before
 
@@ -168,7 +172,7 @@ def test_a_damaged_store_is_corrupt_and_its_file_is_left_as_it_is(path: Path) ->
 def test_tables_that_are_missing_make_a_store_corrupt(path: Path) -> None:
     put(path)
     as_sqlite3(path, "DROP TABLE fields")
-    with SQLiteBackend(path) as backend, pytest.raises(CorruptDataError, match="no such table: fields"):
+    with SQLiteBackend(path) as backend, pytest.raises(CorruptDataError, match=r"store\.db: "):
         backend.mapping(KEY).get("f")
 
 
@@ -181,7 +185,7 @@ def test_names_that_are_not_utf8_make_a_store_corrupt(path: Path) -> None:
 
 def test_a_text_set_by_hand_where_bytes_belong_is_refused_by_the_tables_themselves(path: Path) -> None:
     put(path)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(sqlite3.Error):
         as_sqlite3(path, "UPDATE fields SET data = '2'")
     as_sqlite3(path, "UPDATE fields SET data = CAST('2' AS BLOB) WHERE name = CAST('f' AS BLOB)")
     with SQLiteBackend(path) as backend:
@@ -191,7 +195,7 @@ def test_a_text_set_by_hand_where_bytes_belong_is_refused_by_the_tables_themselv
 def test_something_other_than_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for thing in (tmp_path, tmp_path / "pipe"):
-        calls: list[Callable[[Backend], object]] = [lambda b: b.exists([KEY]), lambda b: b.apply([Delete(KEY)])]
+        calls: list[Callable[[Backend], object]] = [lambda b: b.look([KEY])[0], lambda b: b.commit([], [Delete(KEY)])]
         for call in calls:
             with (
                 SQLiteBackend(thing) as backend,
@@ -203,7 +207,7 @@ def test_something_other_than_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_should_be_is_a_backend_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with SQLiteBackend(tmp_path / "file" / "store.db") as backend:
-        calls: list[Callable[[], object]] = [lambda: backend.exists([KEY]), lambda: backend.apply([Delete(KEY)])]
+        calls: list[Callable[[], object]] = [lambda: backend.look([KEY])[0], lambda: backend.commit([], [Delete(KEY)])]
         for call in calls:
             with pytest.raises(BackendError, match=r"file.*; let this user read and write") as caught:
                 call()
@@ -215,7 +219,7 @@ def test_a_store_that_is_deleted_is_made_anew_by_the_next_write(path: Path) -> N
         backend.mapping(KEY).set_many({"f": b"1"})
         for file in path.parent.iterdir():
             file.unlink()
-        assert not backend.exists([KEY]), "what is deleted is gone, also for those who have it open"
+        assert not backend.look([KEY])[0], "what is deleted is gone, also for those who have it open"
         assert contents(path.parent) == {}
         backend.mapping(KEY).set_many({"g": b"2"})
         assert path.is_file(), "no write goes to a file that has no name any more"
@@ -223,7 +227,10 @@ def test_a_store_that_is_deleted_is_made_anew_by_the_next_write(path: Path) -> N
         assert backend.mapping(KEY).get_all() == {"g": b"2"}
 
 
-def test_a_store_that_is_put_in_place_of_another_is_read_at_once(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("write", [False, True], ids=["read", "written"])
+def test_a_store_that_is_put_in_place_of_another_is_read_within_a_millisecond_and_written_at_once(
+    path: Path, tmp_path: Path, write: bool
+) -> None:
     put(tmp_path / "other.db", b"other")
     with SQLiteBackend(path, synchronous="OFF") as backend:
         backend.mapping(KEY).set_many({"f": b"1"})
@@ -232,7 +239,39 @@ def test_a_store_that_is_put_in_place_of_another_is_read_at_once(path: Path, tmp
         (tmp_path / "other.db").replace(path)
         for name in ("store.db-wal", "store.db-shm"):
             (tmp_path / name).unlink(missing_ok=True)
-        assert backend.mapping(KEY).get("f") == b"other"
+        if write:
+            assert backend.mapping(KEY).compare_and_set("f", b"other", b"2")
+        time.sleep(0.002)
+        assert backend.mapping(KEY).get("f") == (b"2" if write else b"other")
+
+
+def test_threads_that_read_while_a_store_takes_the_place_of_another_find_one_or_the_other(
+    path: Path, tmp_path: Path
+) -> None:
+    with SQLiteBackend(path, synchronous="OFF") as backend:
+        backend.mapping(KEY).set_many({"f": b"0"})
+        stop, found = threading.Event(), list[bytes | None]()
+
+        def read() -> None:
+            while not stop.is_set():
+                found.append(backend.mapping(KEY).get("f"))
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, 6):
+            put(tmp_path / "other.db", b"%d" % number)
+            (tmp_path / "other.db").replace(path)
+            for name in ("store.db-wal", "store.db-shm"):
+                (tmp_path / name).unlink(missing_ok=True)
+            time.sleep(0.05)
+        time.sleep(0.01)
+        assert backend.mapping(KEY).get("f") == b"5"
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert set(found) <= {b"%d" % number for number in range(6)}
+        assert backend.mapping(KEY).compare_and_set("f", b"5", b"6")
 
 
 def test_a_copy_made_by_vacuum_is_a_store_and_gets_its_log_back(path: Path, tmp_path: Path) -> None:
@@ -342,6 +381,16 @@ def test_a_wrong_url_is_refused_with_the_right_spelling(text: str, message: str)
         connect(text)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["OFF", "off", "Normal", "full", "eXtra"])
+def test_synchronous_is_spelt_in_upper_or_lower_case(tmp_path: Path, word: str) -> None:
+    with connect(f"sqlite:{tmp_path}/a.db?synchronous={word}") as store:
+        assert (f"synchronous={word.upper()}" in store.url) == (word != "full"), "which is the default"
+    with SQLiteBackend(tmp_path / "store.db", synchronous=word) as backend:
+        backend.mapping(KEY).set_many({"f": b"1"})
+        number = backend._database.read(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])
+        assert number == ("OFF", "NORMAL", "FULL", "EXTRA").index(word.upper())
 
 
 def test_what_a_url_would_refuse_is_refused_by_the_class(tmp_path: Path) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import PAGE_SIZE, Content, Delete, Key, Replace, SetDeadline
+from persistent_collections.backends.base import PAGE_SIZE
+from persistent_collections.backends.changes import Delete, Make, Replace, SetDeadline
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.sqlite import SQLiteBackend
+
+pytestmark = pytest.mark.store("sqlite")
 
 KEY = Key("Thing:x")
 MANY = 2 * PAGE_SIZE
@@ -73,10 +77,10 @@ def test_a_loop_that_adds_a_greater_member_for_each_it_meets_ends(backend: SQLit
 
 
 def test_a_loop_that_makes_an_object_for_each_it_meets_ends(backend: SQLiteBackend) -> None:
-    backend.apply([Replace(Key("Thing:x", f"child {number}"), [b"x"]) for number in range(MANY)])
+    backend.commit([], [Replace(Key("Thing:x", f"child {number}"), [b"x"]) for number in range(MANY)])
     met = 0
     for key in backend.keys("Thing:"):
-        backend.apply([Replace(Key(key.root, f"{key.child} again"), [b"x"])])
+        backend.commit([], [Replace(Key(key.root, f"{key.child} again"), [b"x"])])
         met += 1
         assert met <= MANY
     assert met == MANY
@@ -100,22 +104,23 @@ def test_no_page_keeps_a_transaction_open(backend: SQLiteBackend, path: Path) ->
 def test_whatever_a_python_text_holds_it_is_a_name_of_its_own(backend: SQLiteBackend, name: str) -> None:
     others = {"", "a", "\ufffd", chr(0xD83D), "\N{GRINNING FACE}", "\ud83d\ude00"} - {name}
     mapping, members = backend.mapping(Key(f"Thing:{name}", name)), backend.members(KEY)
+    backend.commit([], [Make(Key(f"Thing:{name}"), {})])
     mapping.set_many({name: b"1", **dict.fromkeys(others, b"2")})
     members.add({name, *others})
     assert mapping.pop(name) == b"1"
     assert members.remove({name}) == 1
     assert set(mapping.get_all()) == set(chain.from_iterable(members.pages())) == others
-    assert list(backend.keys(f"Thing:{name}")) == [Key(f"Thing:{name}", name)]
+    assert list(backend.keys(f"Thing:{name}")) == [Key(f"Thing:{name}"), Key(f"Thing:{name}", name)]
 
 
 @pytest.mark.parametrize("content", [{"f": b"1", "g": b"2"}, [b"1", b"2"], {"f", "g"}], ids=lambda c: type(c).__name__)
 def test_what_has_expired_is_deleted_by_the_next_write_to_it(
     backend: SQLiteBackend, path: Path, content: Content
 ) -> None:
-    backend.apply([Replace(KEY, content), SetDeadline(KEY, 0.01)])
+    backend.commit([], [Replace(KEY, content), SetDeadline(KEY, 0.01)])
     time.sleep(0.02)
     assert rows(path) > 0
-    assert not backend.exists([KEY])
+    assert not backend.look([KEY])[0]
     assert backend.mapping(KEY).pop("f") is None
     assert rows(path) == 0
 
@@ -123,7 +128,7 @@ def test_what_has_expired_is_deleted_by_the_next_write_to_it(
 def test_what_has_expired_does_not_pile_up_where_new_deadlines_are_set(backend: SQLiteBackend, path: Path) -> None:
     for number in range(100):
         key = Key(f"Session:{number}")
-        backend.apply([Replace(key, [b"x"] * 3), SetDeadline(key, 0.001)])
+        backend.commit([], [Replace(key, [b"x"] * 3), SetDeadline(key, 0.001)])
         time.sleep(0.002)
     assert rows(path) <= 3 * 5, "each deadline that is set clears away what the ones before have left"
 
@@ -132,6 +137,6 @@ def test_a_deleted_object_leaves_no_row(backend: SQLiteBackend, path: Path) -> N
     contents: list[Content] = [{"f": b"1"}, [b"1"] * 1000, {"f"}]
     keys = [Key(f"Thing:{number}") for number in range(3)]
     for key, content in zip(keys, contents, strict=True):
-        backend.apply([Replace(key, content)])
-    backend.apply([Delete(key) for key in keys])
+        backend.commit([], [Replace(key, content)])
+    backend.commit([], [Delete(key) for key in keys])
     assert rows(path) == 0

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,20 +22,25 @@ from persistent_collections import (
     connect,
     use_backend,
 )
-from persistent_collections.backends.base import PAGE_SIZE
+from persistent_collections.backends.base import PAGE_SIZE, Examined, Wanted
+from persistent_collections.backends.changes import Replace
+from persistent_collections.backends.effects import operations_of
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.backends.traced import TracedBackend
-from persistent_collections.backends.wrapping import Operation, WrappedBackend
-from persistent_collections.watching import WatchedBackend
+from persistent_collections.backends.shapes import MAPPING, SEQUENCE, SHAPES, Shape
+from persistent_collections.backends.urls import StoreURL
+from persistent_collections.backends.wrappers.base import Operation, WrappedBackend
+from persistent_collections.backends.wrappers.spans import TracedBackend
+from persistent_collections.backends.wrappers.warnings import WatchedBackend
 from tests.servers import RunningServer
 
 R = TypeVar("R")
 
 
-class Bosun(Record):
+class Topman(Record):
     name: str
-    captain: Bosun | None = None
-    mates: PersistentList[Bosun] = child()
+    captain: Topman | None = None
+    mates: PersistentList[Topman] = child()
 
 
 class CountingBackend(WrappedBackend):
@@ -96,9 +102,9 @@ def test_what_is_observed_is_the_same_store(plain: str) -> None:
     observed = connect(plain, spans=True)
     assert observed == connect(plain) == connect(plain, warnings=True)
     assert len({observed, connect(plain)}) == 1
-    luke = Bosun("luke", name="Luke", backend=observed)
-    assert Bosun.load("luke", backend=plain) == luke
-    Bosun("han", name="Han", captain=luke, mates=[luke], backend=plain)
+    luke = Topman("luke", name="Luke", backend=observed)
+    assert Topman.load("luke", backend=plain) == luke
+    Topman("han", name="Han", captain=luke, mates=[luke], backend=plain)
     assert PersistentSet("a", {"x"}, backend=observed) | PersistentSet("b", {"y"}, backend=plain) == {"x", "y"}
     observed.close()
     assert luke.name == "Luke"
@@ -107,7 +113,7 @@ def test_what_is_observed_is_the_same_store(plain: str) -> None:
 def test_all_that_is_reached_goes_the_same_way() -> None:
     counting = CountingBackend(MemoryBackend())
     with use_backend(counting):
-        luke = Bosun("luke", name="Luke", mates=[])
+        luke = Topman("luke", name="Luke", mates=[])
         luke.update(captain=luke)
         luke.mates.append(luke)
     [mate] = luke.mates
@@ -115,12 +121,94 @@ def test_all_that_is_reached_goes_the_same_way() -> None:
     captain: Any = mate.captain
     assert captain.captain.mates[0].name == "Luke"
     assert [(each.shape, each.name, each.collection) for each in counting.operations] == [
-        ("mapping", "get", "Bosun"),
-        ("mapping", "get", "Bosun"),
-        ("sequence", "get", "Bosun.mates"),
-        ("mapping", "get", "Bosun"),
+        (MAPPING, "get", "Topman"),
+        (MAPPING, "get", "Topman"),
+        (SEQUENCE, "get", "Topman.mates"),
+        (MAPPING, "get", "Topman"),
     ]
-    assert all(found._choice is counting for found in Bosun.all(backend=counting))
+    assert all(found.__pc__.choice is counting for found in Topman.all(backend=counting))
+
+
+def test_everything_a_store_does_is_passed_on() -> None:
+    class Odd(MemoryBackend):
+        several_roots = False
+
+        @classmethod
+        def options_in(cls, url: StoreURL) -> Mapping[str, object]:
+            return {"read from": url.scheme}
+
+        @property
+        def path(self) -> Path:
+            return Path("odd")
+
+        def file(self, key: Key) -> Path:
+            return Path(str(key))
+
+        def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
+            return iter([(name, "strange") for name in type_names])
+
+        def back_up(self, file: Path) -> None:
+            backups.append(file)
+
+        def default_of(self, option: str) -> object:
+            return f"odd {option}"
+
+    backups: list[Path] = []
+
+    counting = CountingBackend(Odd("name"))
+    key = Key("Topman:x")
+    for name in (name for name in dir(Backend) if not name.startswith("_") and name not in ("around", "by_pages")):
+        own, passed = getattr(counting.wrapped, name), getattr(counting, name)
+        assert callable(own) or passed == own, name
+    assert counting.options_in(StoreURL.parse("memory:")) == {"read from": "memory"}
+    assert counting.file(key) == Path("Topman:x")
+    assert counting.commit([], [Replace(key, {"f": b"1"})])
+    assert counting.commit_once([], [Replace(key, {"f": b"1"})])
+    assert not counting.takes_together([key, Key("Topman:y")]), "the store changes one object at a time"
+    assert counting.commit_each([([], [Replace(key, {"f": b"1"})])]) == [True]
+    assert counting.look([key]) == counting.wrapped.look([key])
+    assert counting.get_many([(key, ["f"])]) == [[b"1"]]
+    assert counting.examine([Wanted(key, ["f"])]) == [Examined([b"1"], [])]
+    assert counting.snapshot([key]) == [({"f": b"1"}, None)]
+    assert list(counting.keys("")) == [key]
+    assert list(counting.strangers(["Topman"])) == [("Topman", "strange")]
+    assert counting.default_of("codec") == "odd codec"
+    counting.back_up(Path("copy.db"))
+    assert backups == [Path("copy.db")]
+    assert {operation.name for operation in counting.operations} == operations_of(Backend).keys()
+    assert {operation.name: operation.effect for operation in counting.operations} == operations_of(Backend)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=lambda shape: shape.name)
+def test_every_method_of_a_handle_is_an_operation_with_its_effect(shape: Shape) -> None:
+    counting = CountingBackend(MemoryBackend())
+    handle = counting.open(shape, Key("Topman:x"))
+    for name, effect in operations_of(shape.interface).items():
+        del counting.operations[:]
+        parameters = signature(getattr(shape.interface, name)).parameters.values()
+        needed = [_ARGUMENTS[each.name] for each in list(parameters)[1:] if each.default is each.empty]
+        given = getattr(handle, name)(*needed)
+        assert name != "pages" or list(given) is not None
+        assert {(each.name, each.effect, each.shape) for each in counting.operations} == {(name, effect, shape)}
+
+
+_ARGUMENTS: dict[str, Any] = {
+    "by": 1,
+    "data": b"1",
+    "expected": b"1",
+    "field": "f",
+    "fields": ["f"],
+    "index": 0,
+    "items": {},
+    "member": "a",
+    "members": {"a"},
+    "operation": "union",
+    "others": [],
+    "start": 0,
+    "stop": 0,
+    "times": 1,
+    "where": slice(0, 1),
+}
 
 
 def test_the_keys_are_found_within_operations_a_page_at_a_time() -> None:
@@ -146,13 +234,13 @@ def test_the_keys_are_found_within_operations_a_page_at_a_time() -> None:
 @pytest.mark.parametrize("option", ["spans", "warnings"])
 def test_a_handle_is_unpickled_to_the_same_wrapper(plain: str, option: str) -> None:
     observed = connect(plain, **{option: True})
-    luke = Bosun("luke", name="Luke", mates=[], backend=observed)
+    luke = Topman("luke", name="Luke", mates=[], backend=observed)
     if observed.in_process:
         with pytest.raises(ConfigurationError, match="give it a name"):
             pickle.dumps(luke)
         configure({"backends": {"bosuns": observed}})
-    for found in (pickle.loads(pickle.dumps(luke)), pickle.loads(pickle.dumps(luke.mates))._origin.owner):
-        assert config.resolve(found._choice) is observed
+    for found in (pickle.loads(pickle.dumps(luke)), pickle.loads(pickle.dumps(luke.mates)).__pc__.origin.owner):
+        assert config.resolve(found.__pc__.choice) is observed
         assert found.name == "Luke"
 
 

@@ -6,7 +6,9 @@ import threading
 from itertools import count
 from typing import Self
 
-from persistent_collections.backends.base import Backend, Key
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Make
+from persistent_collections.backends.keys import Key
 from persistent_collections.errors import BackendUnavailable, OutcomeUnknown
 from tests.servers import wait_until
 
@@ -15,7 +17,7 @@ class Writer:
     """Appends numbers to a list from its making to the end of the block.
 
     Attributes:
-        key: Of the list.
+        key: Of the list; if it is a child, its record is made.
         acknowledged: Those whose append was said to be done, in their order.
         unknown: Those of which it is not known.
     """
@@ -24,7 +26,9 @@ class Writer:
         self.key = key
         self.acknowledged: list[bytes] = []
         self.unknown: set[bytes] = set()
-        self._sequence = backend.sequence(key, [Key(key.root)])
+        if key.child is not None:
+            backend.commit([], [Make(key.owner, {"f": b"1"})])
+        self._sequence = backend.sequence(key)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

@@ -29,11 +29,11 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     configure({})
 
 
-@pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path, start: Start) -> str:
+@pytest.fixture
+def url(store_kind: str, tmp_path: Path, start: Start) -> str:
     """Give the URL of an empty store of each kind; an in-process one with a name, by which a command finds it again."""
     named = {"memory": f"memory:{tmp_path.name}", "fakeredis": f"fakeredis://{tmp_path.name.replace('_', '-')}"}
-    return named.get(request.param) or STORES[request.param](tmp_path, start)
+    return named.get(store_kind) or STORES[store_kind](tmp_path, start)
 
 
 @pytest.fixture

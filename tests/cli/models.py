@@ -16,6 +16,7 @@ from persistent_collections import (
     PersistentSet,
     Record,
     child,
+    codec,
     register_type,
     stored_as,
 )
@@ -47,6 +48,23 @@ class Sea(Enum):
 register_type(Sea, "sea")
 
 
+class Rank(Enum):
+    """An Enum that no tag is registered for: only a declared type reads it."""
+
+    MATE = "mate"
+    CAPTAIN = "captain"
+
+
+class Berth(Record):
+    ship: str
+    rank: Rank = Rank.MATE
+    paid: bool = False
+    pay: Decimal = Decimal("1.50")
+    secret: Password
+    nickname: str | None = None
+    chores: PersistentList[str] = child()
+
+
 class Voyage(Record):
     left: date
     back: date | None
@@ -60,7 +78,7 @@ class Voyage(Record):
     chart: Path
     lasted: timedelta
     share: float
-    ship: str | int
+    ship: Annotated[str | int, codec("json")]
     loot: set[str]
     met: date | datetime | None
     mate: Sailor | int | None
@@ -68,4 +86,4 @@ class Voyage(Record):
     sealed: bytes
 
 
-logbook = PersistentDict[int, date]("logbook")
+class Landfalls(PersistentDict[int, date]): ...

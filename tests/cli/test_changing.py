@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from fractions import Fraction
+from typing import Annotated, Any
 
 import pytest
 
-from persistent_collections import Backend, PersistentDict, PersistentList, connect
-from persistent_collections.backends.base import Delete, Key
+from persistent_collections import Backend, PersistentDict, PersistentList, Record, codec, connect
+from persistent_collections.backends.changes import Delete
+from persistent_collections.backends.keys import Key
 from tests.cli.conftest import MODELS, Run
-from tests.cli.models import Sailor
+from tests.cli.models import Landfalls, Sailor
+from tests.records.test_plain import FractionCodec
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def ann() -> Sailor:
 def empty() -> None:
     store = connect("memory:changing")
     for key in store.keys(""):
-        store.apply([Delete(key)])
+        store.commit([], [Delete(key)])
 
 
 SET = ("--url", "memory:changing", *MODELS, "set")
@@ -42,6 +45,9 @@ SET = ("--url", "memory:changing", *MODELS, "set")
         ("born", '{"$date": "1697-03-08"}', date(1697, 3, 8)),
         ("born", "null", None),
         ("captain", "Sailor:ann", Sailor.ref("ann", backend="memory:changing")),
+        ("captain", "ann", Sailor.ref("ann", backend="memory:changing")),
+        ("captain", "a%b", Sailor.ref("a%b", backend="memory:changing")),
+        ("age", "-5", -5),
         ("captain", "null", None),
     ],
 )
@@ -65,12 +71,18 @@ def test_set_hashes_a_password_that_comes_from_standard_input(ann: Sailor, run: 
         (("Sailor:ann", "age", "1.5"), "age"),
         (("Sailor:ann", "nmae", "x"), "did you mean 'name'"),
         (("Sailor:ann", "captain", "Nobody:x"), "Nobody"),
-        (("Sailor:ann", "crew", "[]"), "Sailor:ann:crew"),
+        (
+            ("Sailor:ann", "crew", "[]"),
+            "'crew' is a child of 'Sailor:ann'; set a place in it: set Sailor:ann:crew",
+        ),
+        (("Sailor:ann", "crew"), "'crew' is a child of 'Sailor:ann'; set a place in it: set Sailor:ann:crew"),
+        (("Sailor:ann", "name", "Ann", "Bonny"), "3 words are given where set takes a place and a value; quote"),
+        (("Sailor:ann", "log", "1", "back", "home"), "3 words are given where set takes a place and a value; quote"),
         (("Sailor:ann:log", "one", "x"), "cannot be stored"),
         (("Sailor:ann:nothing", "0", "x"), "declares no child 'nothing'"),
         (("Sailor:ann:ports", "0", "x"), "set"),
-        (("Sailor", "name", "x"), "is no key"),
-        (("Sailor:a%z", "name", "x"), "is no key"),
+        (("Sailor", "name", "x"), "is not a key"),
+        (("Sailor:a%z", "name", "x"), "is not a key"),
         (("Stranger:x", "name", "x"), "--models"),
     ],
 )
@@ -98,14 +110,33 @@ def test_set_writes_the_places_of_children_and_collections(url: str, store: Back
     settings = PersistentDict[str, Any]("d", {"a": 1}, backend=store)
     command = ("--url", url, *MODELS, "set")
     run(*command, "Sailor:ann:log", "2", "back home")
-    run(*command, "Sailor:ann:crew", "0", "Sailor:bob")
+    run(*command, "Sailor:ann", "log", "3", "again")
+    run(*command, "Sailor:ann", "crew", "0", "bob")
     run(*command, "PersistentList:l", "--", "-1", '{"a": [true]}')
+    run(*command, "PersistentList:l", "-2", "-1.5", "--create")
     run(*command, "PersistentDict:d", "b", "word", "--text")
-    assert ann.log == {1: "out", 2: "back home"}
+    assert ann.log == {1: "out", 2: "back home", 3: "again"}
     assert [sailor.id for sailor in ann.crew] == ["bob"]
-    assert things == [1, {"a": [True]}]
+    assert things == [-1.5, {"a": [True]}]
+    run(*command, "Landfalls:f", "-3", "2001-01-01", "--create")
+    run("--url", url, *MODELS, "delete", "PersistentList:l", "-1", "-y")
+    assert things == [-1.5]
+    assert Landfalls("f", backend=store) == {-3: date(2001, 1, 1)}
     assert settings == {"a": 1, "b": "word"}
     assert "no index 2" in run(*command, "PersistentList:l", "2", "1", status=1)
+
+
+class Stake(Record):
+    share: Annotated[Fraction | None, codec(FractionCodec())]
+
+
+def test_a_type_that_json_does_not_know_is_written_as_its_codec_does(url: str, store: Backend, run: Run) -> None:
+    command = ("--url", url, "--models", __name__, "set", "Stake:x", "share")
+    run(*command, "-1/2", "--create")
+    assert Stake.load("x", backend=store).share == Fraction(-1, 2)
+    assert "is refused by the codec 'fraction'" in run(*command, "half", status=2)
+    run(*command, "null")
+    assert Stake.load("x", backend=store).share is None
 
 
 def test_a_plain_word_is_no_value_where_no_text_is_declared(run: Run) -> None:

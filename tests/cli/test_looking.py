@@ -10,11 +10,13 @@ from redis.connection import AbstractConnection
 from typer.testing import CliRunner
 
 from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet, connect
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite.database import Database
+from persistent_collections.catalogue import Known
 from persistent_collections.cli.app import app
+from persistent_collections.cli.reading import Reading
 from tests.cli.conftest import MODELS, Objects, Run
-from tests.cli.models import Sailor
+from tests.cli.models import Berth, Rank, Sailor
 from tests.servers import RunningServer
 
 ODD = ["..", "a/b\\c", "a b", "*[x]?", "é😀", "CON", "x" * 300, "-l"]
@@ -74,6 +76,7 @@ def test_show_gives_a_row_for_each_field_and_each_child(url: str, store: Backend
         {"field": "email", "value": "a@x"},
         {"field": "password", "value": "[redacted]"},
         {"field": "captain", "value": "Sailor:ann"},
+        {"field": "born", "value": None, "unset": True},
         {"field": "ports", "child": "Sailor:ann:ports", "type": "set", "size": 2},
     ]
 
@@ -104,9 +107,10 @@ def test_get_gives_a_text_as_it_is_and_all_else_as_json(url: str, store: Backend
 def test_get_counts_the_items_of_a_list_as_python_does(url: str, store: Backend, run: Run) -> None:
     PersistentList("l", ["a", "b", "c"], backend=store)
     assert run("--url", url, "get", "PersistentList:l", "1") == "b\n"
+    assert run("--url", url, "get", "PersistentList:l", "-1") == "c\n"
     assert run("--url", url, "get", "PersistentList:l", "--", "-1") == "c\n"
     assert "'3'" in run("--url", url, "get", "PersistentList:l", "3", status=1)
-    assert "no index" in run("--url", url, "get", "PersistentList:l", "first", status=2)
+    assert "is not an index" in run("--url", url, "get", "PersistentList:l", "first", status=2)
 
 
 def test_get_of_a_field_means_what_reading_it_does(url: str, store: Backend, run: Run) -> None:
@@ -118,6 +122,81 @@ def test_get_of_a_field_means_what_reading_it_does(url: str, store: Backend, run
     assert run(*get, "crew") == '["Sailor:bob"]\n'
     assert run(*get, "ports") == "[]\n"
     assert "did you mean 'email'" in run(*get, "emial", status=2)
+
+
+def test_a_field_that_no_class_declares_is_marked(url: str, store: Backend, run: Run, objects: Objects) -> None:
+    Sailor("ann", backend=store, name="Ann", email="a@x")
+    store.mapping(Key("Sailor:ann")).set_many({"rum": b"3"})
+    show = ("--url", url, *MODELS, "show", "Sailor:ann")
+    rows = {row["field"]: row for row in objects(*show)}
+    assert rows["rum"] == {"field": "rum", "value": 3, "stray": True}
+    assert rows["email"] == {"field": "email", "value": "a@x"}
+    assert rows["age"] == {"field": "age", "value": 0, "unset": True}
+    assert "3  (not declared)" in run(*show)
+    PersistentDict("d", {"a": 1}, backend=store)
+    assert "not declared" not in run("--url", url, "show", "PersistentDict:d")
+
+
+def test_defaults_are_shown_as_the_program_reads_them(url: str, store: Backend, run: Run, objects: Objects) -> None:
+    berth = Berth("b", backend=store, ship="Revenge", paid=True)
+    for field in ("rank", "pay"):  # as of a record that was stored before its class had them
+        store.mapping(Key("Berth:b")).delete(field)
+    get = ("--url", url, *MODELS, "get", "Berth:b")
+    assert (run(*get, "rank"), run(*get, "paid"), run(*get, "nickname")) == ("mate\n", "true\n", "null\n")
+    assert json.loads(run(*get, "pay", "--json")) == {"$decimal": "1.50"}
+    stored = {"ship": "Revenge", "paid": True}
+    unset = {"rank": "mate", "pay": {"$decimal": "1.50"}, "secret": None, "nickname": None}
+    assert json.loads(run(*get)) == stored | unset
+    assert objects("--url", url, *MODELS, "show", "Berth:b") == [
+        {"field": "ship", "value": "Revenge"},
+        {"field": "paid", "value": True},
+        {"field": "rank", "value": "mate", "default": True},
+        {"field": "pay", "value": {"$decimal": "1.50"}, "default": True},
+        {"field": "secret", "value": None, "unset": True},
+        {"field": "nickname", "value": None, "default": True},
+    ]
+    shown = run("--url", url, *MODELS, "show", "Berth:b")
+    assert '"mate"  (the default)' in shown
+    assert "null  (not set)" in shown
+    berth.rank = Rank.CAPTAIN
+    assert run(*get, "rank") == "captain\n"
+    assert berth.delete()
+    for command in ("get", "show"):
+        run("--url", url, *MODELS, command, "Berth:b", status=1)
+
+
+def test_ls_counts_the_objects_of_each_type(url: str, store: Backend, objects: Objects, run: Run) -> None:
+    for name in "abc":
+        Berth(name, backend=store, ship="Revenge", chores=["swab"])
+    PersistentDict("settings", {"a": 1}, backend=store)
+    assert objects("--url", url, "ls", "--count") == [
+        {"type": "Berth", "objects": 3},
+        {"type": "PersistentDict", "objects": 1},
+    ]
+    assert objects("--url", url, "ls", "Berth:a", "--count") == [{"type": "Berth", "objects": 1}]
+    assert run("--url", url, "ls", "Nobody", "--count") == ""
+
+
+@pytest.mark.parametrize("models", [(), MODELS], ids=["unknown", "known"])
+def test_a_path_leads_into_a_child(url: str, models: tuple[str, ...], run: Run) -> None:
+    Berth("b", backend=url, ship="Revenge", chores=["swab", "cook"])
+    get = ("--url", url, *models, "get", "Berth:b")
+    assert run(*get, "chores", "0") == "swab\n"
+    assert run(*get, "chores", "--", "-1") == "cook\n"
+    assert "'7' of 'Berth:b:chores'" in run(*get, "chores", "7", status=1)
+    assert "takes one, or a child and one place in it" in run(*get, "chores", "0", "1", status=2)
+
+
+@pytest.mark.parametrize("options", ["", "warnings=on"])
+def test_a_set_in_a_json_file_is_a_set_in_a_wrapped_store_too(options: str, tmp_path: Path, objects: Objects) -> None:
+    url = f"json:{tmp_path}/data?{options}"
+    PersistentSet("s", {"a"}, backend=url)
+    assert objects("--url", url, "show", "PersistentSet:s") == [{"member": "a"}]
+    store = connect(url)
+    reading = Reading(store, Known((), None, None))
+    [entry] = reading.snapshot([Key("PersistentSet:s")]).values()
+    assert entry is not None
+    assert entry.content == {"a"}
 
 
 def test_what_is_not_there_is_told_with_the_exit_code_one(url: str, store: Backend, run: Run) -> None:
@@ -145,7 +224,7 @@ def test_an_odd_id_is_listed_shown_and_deleted_as_any_other(id: str, url: str, o
     assert not handle
 
 
-@pytest.mark.parametrize("url", ["sqlite", "server"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["sqlite", "server"])
 @pytest.mark.parametrize("id", ["a\x1b[31mb", "new\nline", "\x07\x9b1m", "rtl\u202eexe"])
 def test_no_control_character_reaches_the_terminal_and_json_still_tells_it(
     id: str, url: str, run: Run, objects: Objects
@@ -166,7 +245,7 @@ def test_no_control_character_reaches_the_terminal_and_json_still_tells_it(
     assert run("--url", url, "ls").count("\n") == 2
 
 
-@pytest.mark.parametrize("url", ["json", "server"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["json", "server"])
 @pytest.mark.parametrize("models", [(), MODELS], ids=["unknown", "known"])
 def test_the_hash_of_a_password_is_never_printed(url: str, store: Backend, models: tuple[str, ...], run: Run) -> None:
     ann = Sailor("ann", backend=store, name="Ann", password="Ahoy")
@@ -227,7 +306,7 @@ def test_a_file_of_another_shape_than_its_class_declares_does_not_hide_the_other
     assert (finding["kind"], finding["key"]) == ("wrong_shape", "Sailor:bob")
 
 
-@pytest.mark.parametrize("url", ["server", "cluster"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["server", "cluster"])
 def test_ls_asks_a_bounded_number_of_times_a_page(
     url: str, store: Backend, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,26 +321,28 @@ def test_ls_asks_a_bounded_number_of_times_a_page(
         send(connection, command, *args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py's own has no types
 
     store.keys("")  # opens the connections
-    assert store.exist([[Key(f"Sailor:{number}")] for number in range(100)])
+    assert all(store.look([Key(f"Sailor:{number}") for number in range(100)]))
     monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
     assert len(objects("--url", url, *MODELS, "ls")) == 300
     assert len(sent) == (9 + 6 if url.startswith("redis+cluster:") else 1 + 2)
 
 
-def test_ls_on_sqlite_reads_twice_a_page(tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ls_on_sqlite_reads_twice_a_page_and_twice_at_the_end(
+    tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"sqlite:{tmp_path}/data.db?synchronous=OFF"
     for number in range(100):
         PersistentList(f"{number}", [1, 2], backend=url)
     readings: list[Database] = []
-    reading = Database.reading
+    read = Database.read
 
-    def counted(database: Database) -> Any:
+    def counted(database: Database, step: Any) -> Any:
         readings.append(database)
-        return reading(database)
+        return read(database, step)
 
-    monkeypatch.setattr(Database, "reading", counted)
+    monkeypatch.setattr(Database, "read", counted)
     assert {row["size"] for row in objects("--url", url, "ls")} == {2}
-    assert len(readings) == 2
+    assert len(readings) == 4, "a page of keys, a look at them, damaged names, and content without an object"
 
 
 def test_what_other_programs_keep_in_a_server_hides_no_key(server: RunningServer, run: Run) -> None:
@@ -276,7 +357,7 @@ def test_what_other_programs_keep_in_a_server_hides_no_key(server: RunningServer
         ("unreadable", "PersistentDict:theirs"),
         ("unreadable", "PersistentList:theirs"),
     ]
-    assert "what 2 of the keys hold cannot be read" in told
+    assert "2 of the keys hold data that cannot be read" in told
 
 
 def test_a_key_that_holds_another_shape_than_its_class_declares_is_shown_as_it_is(
@@ -287,7 +368,7 @@ def test_a_key_that_holds_another_shape_than_its_class_declares_is_shown_as_it_i
     rows = {row["key"]: row["type"] for row in objects("--url", url, *MODELS, "ls")}
     assert rows == {"Sailor:ann": "record", "Sailor:ann:crew": "dict"}
     assert objects("--url", url, *MODELS, "show", "Sailor:ann:crew") == [{"field": "f", "value": "x"}]
-    [_, row] = objects("--url", url, *MODELS, "show", "Sailor:ann")
+    [_, *_, row] = objects("--url", url, *MODELS, "show", "Sailor:ann")
     assert row == {"field": "crew", "child": "Sailor:ann:crew", "type": "dict", "size": 1}
 
 
@@ -298,7 +379,7 @@ def test_a_child_that_cannot_be_read_hides_nothing_of_its_record(tmp_path: Path,
     told = run("--url", url, *MODELS, "show", "Sailor:ann")
     assert "Ann" in told
     assert "unreadable: Sailor:ann:ports" in told
-    assert objects("--url", url, *MODELS, "show", "Sailor:ann")[1] == {
+    assert objects("--url", url, *MODELS, "show", "Sailor:ann")[-1] == {
         "field": "ports",
         "child": "Sailor:ann:ports",
         "type": "unreadable",

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from persistent_collections import PersistentDict, PersistentList
+from persistent_collections import PersistentDict, PersistentList, errors
 from persistent_collections.cli.app import app
+from persistent_collections.cli.failing import failed
 from tests.cli.conftest import MODELS, Run
 from tests.cli.models import Sailor
 from tests.cli.test_processes import folder, on_terminal
@@ -47,36 +48,37 @@ def test_an_unreachable_server_is_named_with_what_was_being_done(
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ((*STORE, "get", "PersistentList:l", "-1"), 2, "No such option: -1; a negative index goes after --"),
-        ((*STORE, "ls", "--url", "memory:"), 2, "No such option: --url; it goes before the command"),
+        ((*STORE, "get", "PersistentList:l", "-x"), 2, "-x"),
+        ((*STORE, "set", "PersistentList:l", "0", "5", "--txet"), 2, "--txet"),
+        ((*STORE, "ls", "--url", "memory:"), 2, "--url; it goes before the command"),
         (
             (*STORE, "get", "PersistentDict:no", "a"),
             1,
             "nothing is stored under 'PersistentDict:no' in memory:mistakes",
         ),
-        ((*STORE, "set", "Sailor:ann:crew", "0", "Bob"), 2, "'Bob' is no key; one is spelt TYPE:ID"),
-        ((*STORE, "set", "PersistentList:l", "0", "x"), 2, "VALUE is not JSON (JSON is malformed"),
+        ((*STORE, "set", "Sailor:ann:crew", "0", ":Bob"), 2, "':Bob' is not a key; write TYPE:ID"),
+        ((*STORE, "set", "PersistentList:l", "0", "x"), 2, "VALUE is not JSON ("),
         (
             (*STORE, "copy", "./data", "memory:"),
             2,
             "'./data' is neither a URL, such as 'json:./data', nor the name of a",
         ),
-        ((*STORE, "copy", "memory:mistakes", "data"), 2, "--config FILE tells the names"),
-        (("--backend", "cache", "ls"), 2, "(known: default); --config FILE tells the names"),
+        ((*STORE, "copy", "memory:mistakes", "data"), 2, "--config FILE defines the names"),
+        (("--backend", "cache", "ls"), 2, "(known: default); --config FILE defines the names"),
         (
             ("--models", "./models.py", "ls"),
             2,
             "--models takes the name of a module, such as myapp.models, not './models",
         ),
         (("--models", "", "ls"), 2, "--models takes the name of a module"),
-        (("--models", "no.such", "ls"), 2, "; it was looked for in {folder} and where Python finds modules"),
-        (("--url", "redis://127.0.0.1:port", "ls"), 2, "is spelt 'redis://user:password@host:port/db'"),
+        (("--models", "no.such", "ls"), 2, "; searched in {folder} and in Python's module path"),
+        (("--url", "redis://127.0.0.1:port", "ls"), 2, "is written 'redis://user:password@host:port/db'"),
         (("--url", "localhost:6379", "ls"), 2, " for 'localhost' URLs (register_backend adds one); known: "),
         (("--url", "redsi://x", "ls"), 2, " for 'redsi' URLs (register_backend adds one); did you mean 'redis'?"),
         ((*STORE, "export", "no/such/file.jsonl"), 3, ": no/such/file.jsonl: No such file or directory"),
         ((*STORE, "import", "missing.jsonl"), 3, ": missing.jsonl: No such file or directory"),
-        ((*STORE, "import", "text.jsonl"), 3, "since it was written, or this is no file that export wrote"),
-        ((*STORE, "import", "empty.jsonl"), 3, "cut off here, or this is no file that export wrote"),
+        ((*STORE, "import", "text.jsonl"), 3, "since it was written, or export did not write this file"),
+        ((*STORE, "import", "empty.jsonl"), 3, "cut off here, or export did not write this file"),
     ],
 )
 def test_a_mistake_is_told_with_what_to_do(
@@ -114,20 +116,20 @@ def test_a_store_that_is_to_be_read_and_is_not_there_is_no_empty_one(
     arguments: tuple[str, ...], scheme: str, tmp_path: Path, run: Run
 ) -> None:
     told = run("--url", f"{scheme}:./mistyped", *MODELS, *arguments, status=1)
-    assert told == f"persistent-collections: there is no store at '{tmp_path}/mistyped'\n"
+    assert told == f"persistent-collections: no store exists at '{tmp_path}/mistyped'\n"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("scheme", ["json", "sqlite"])
 def test_nothing_is_copied_from_where_no_store_is(scheme: str, tmp_path: Path, run: Run) -> None:
     told = run("copy", f"{scheme}:./mistyped", "sqlite:./x.db", status=1)
-    assert told == f"persistent-collections: there is no store at '{tmp_path}/mistyped'\n"
+    assert told == f"persistent-collections: no store exists at '{tmp_path}/mistyped'\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_where_no_store_is_chosen_it_is_told_where_one_was_looked_for(tmp_path: Path, run: Run) -> None:
     assert run("ls", status=1) == (
-        f"persistent-collections: there is no store at '{tmp_path}/persistent-data'; "
+        f"persistent-collections: no store exists at '{tmp_path}/persistent-data'; "
         "--url, or the variable PERSISTENT_COLLECTIONS_URL, names another\n"
     )
 
@@ -143,7 +145,7 @@ def test_what_makes_a_store_needs_none(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize("field", ["name", "password"])
 def test_nothing_on_standard_input_is_no_value(field: str, run: Run) -> None:
     before = Sailor.ref("ann", backend="memory:mistakes").to_dict()
-    assert "there is no VALUE" in run(*STORE, "set", "Sailor:ann", field, given="", status=2)
+    assert "VALUE is missing" in run(*STORE, "set", "Sailor:ann", field, given="", status=2)
     assert Sailor.ref("ann", backend="memory:mistakes").to_dict() == before
     run(*STORE, "set", "Sailor:ann", "name", given="\n")
     assert Sailor.ref("ann", backend="memory:mistakes").name == ""
@@ -151,5 +153,31 @@ def test_nothing_on_standard_input_is_no_value(field: str, run: Run) -> None:
 
 def test_at_a_terminal_it_is_told_that_a_value_is_waited_for(folder: Path) -> None:
     told = on_terminal(folder, "set", "PersistentDict:settings", "theme", typed='"dark"\n\x04')
-    assert "VALUE is what is typed now" in told
+    assert "type VALUE now" in told
     assert PersistentDict("settings", backend=f"sqlite:{folder}/app.db")["theme"] == "dark"
+
+
+EXITS = {
+    errors.ObjectNotFound: 1,
+    errors.StillReferenced: 1,
+    errors.NotUnique: 1,
+    errors.ConflictError: 1,
+    errors.WrongShapeError: 1,
+    errors.SchemaChangedError: 1,
+    errors.UnknownFieldError: 2,
+    errors.EncodeError: 2,
+    errors.NoIndexError: 2,
+    errors.PageTokenError: 2,
+    errors.TransactionError: 2,
+    errors.ConfigurationError: 2,
+    errors.DecodeError: 3,
+    errors.CorruptDataError: 3,
+    errors.BackendUnavailable: 3,
+    errors.OutcomeUnknown: 3,
+    OSError: 3,
+}
+
+
+@pytest.mark.parametrize("kind", EXITS)
+def test_only_a_store_or_a_file_that_fails_ends_with_3(kind: type[Exception]) -> None:
+    assert failed(kind("what happened")).exit_code == EXITS[kind]

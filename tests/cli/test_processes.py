@@ -35,6 +35,7 @@ def process(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
     return subprocess.run(command, cwd=folder, env=full, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_exit_codes_are_those_that_are_documented(folder: Path) -> None:
     assert process(folder, "get", "PersistentDict:settings", "theme").returncode == 0
     assert process(folder, "get", "PersistentDict:settings", "other").returncode == 1
@@ -106,10 +107,21 @@ def on_terminal(folder: Path, *arguments: str, typed: str = "", **environment: s
     return told.decode()
 
 
+@pytest.mark.slow
 def test_a_bar_shows_the_progress_on_a_terminal(folder: Path) -> None:
     told = on_terminal(folder, "export", "out.jsonl", TERM="xterm-256color")
     assert "2/2" in told
     assert "exported 2, foreign 0: out.jsonl" in told
+    assert "1/1" in on_terminal(folder, "check", "--prefix", "PersistentDict:", TERM="xterm-256color")
+    for unknown in (
+        ["ls", "--count"],
+        ["ls"],
+        ["backup", "app-backup.db"],
+        ["rename", "PersistentList:long", "PersistentList:l"],
+    ):
+        told = on_terminal(folder, *unknown, TERM="xterm-256color")
+        assert f"{unknown[0]}" in told.partition("/?")[0], "nobody knows how many there are"
+        assert "/?" in told
 
 
 @pytest.mark.parametrize("module", ["typer", "rich"])
@@ -146,7 +158,7 @@ def test_the_library_imports_neither_typer_nor_rich(tmp_path: Path) -> None:
 
 
 def test_the_shell_completes_the_names_of_commands(folder: Path) -> None:
-    asked = {"COMP_WORDS": "persistent-collections ex", "COMP_CWORD": "1"}
+    asked = {"COMP_WORDS": "persistent-collections expo", "COMP_CWORD": "1"}
     script = folder / "persistent-collections"
     script.write_text("from persistent_collections.cli import main\nmain()\n", "utf-8")
     environment = {**os.environ, **asked, "_PERSISTENT_COLLECTIONS_COMPLETE": "complete_bash"}

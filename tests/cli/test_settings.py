@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from persistent_collections import PersistentDict
-from persistent_collections.backends.urls import schemes
+from persistent_collections.backends.registry import schemes
 from tests.cli.conftest import Objects, Run
 
 FILE = """

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from persistent_collections import Backend, PersistentDict, connect
+from persistent_collections import Backend, connect
 from persistent_collections.cli.app import app
 from tests.cli.conftest import MODELS, Run
-from tests.cli.models import Flag, Sailor, Sea, Voyage
+from tests.cli.models import Berth, Flag, Landfalls, Sailor, Sea, Voyage
 
 URL = "memory:spelling"
 SET = ("--url", URL, *MODELS, "set")
@@ -105,7 +105,7 @@ def test_what_stands_for_no_value_or_for_several_is_refused_with_what_works(
     assert told in failed
     assert "--text" not in failed
     assert failed.count("\n") == 1
-    assert connect(URL).mapping(voyage._key).get(field) is None or field == "ship"
+    assert connect(URL).mapping(voyage.__pc__.key).get(field) is None or field == "ship"
 
 
 def test_what_a_hint_shows_is_taken(voyage: Voyage, run: Run) -> None:
@@ -116,12 +116,23 @@ def test_what_a_hint_shows_is_taken(voyage: Voyage, run: Run) -> None:
         assert voyage[field]
 
 
-def test_a_collection_that_a_module_makes_takes_plain_words_too(url: str, run: Run) -> None:
-    kept = PersistentDict[int, date]("logbook", {1: date(2000, 1, 1)}, backend=url)
-    run("--url", url, *MODELS, "set", "PersistentDict:logbook", "2", "2001-01-01")
+@pytest.mark.parametrize(
+    ("word", "value"), [("yes", True), ("No", False), ("ON", True), ("off", False), ("True", True)]
+)
+def test_a_bool_may_be_a_word(word: str, value: bool, run: Run) -> None:
+    berth = Berth("b", backend="memory:spelling", ship="Revenge", paid=not value)
+    run("--url", "memory:spelling", *MODELS, "set", "Berth:b", "paid", word)
+    assert berth.paid is value
+    run("--url", "memory:spelling", *MODELS, "set", "Berth:b", "ship", word)
+    assert berth.ship == word, "a text stays what was typed"
+
+
+def test_a_collection_with_a_class_takes_plain_words_too(url: str, run: Run) -> None:
+    kept = Landfalls("landfalls", {1: date(2000, 1, 1)}, backend=url)
+    run("--url", url, *MODELS, "set", "Landfalls:landfalls", "2", "2001-01-01")
     assert kept == {1: date(2000, 1, 1), 2: date(2001, 1, 1)}
-    assert "written as in" in run("--url", url, *MODELS, "set", "PersistentDict:logbook", "2", "x", status=2)
-    run("--url", url, *MODELS, "set", "PersistentDict:logbook", "two", "2001-01-01", status=2)
+    assert "written as in" in run("--url", url, *MODELS, "set", "Landfalls:landfalls", "2", "x", status=2)
+    run("--url", url, *MODELS, "set", "Landfalls:landfalls", "two", "2001-01-01", status=2)
 
 
 @pytest.mark.parametrize(("key", "warned"), [("Sailor:ann", False), ("Sailor:nobody", True)])

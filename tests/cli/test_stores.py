@@ -7,9 +7,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from persistent_collections import PersistentDict, PersistentList, connect
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 from persistent_collections.cli import checks
 from persistent_collections.cli.app import app
+from persistent_collections.cli.failing import message_of
+from persistent_collections.errors import ConfigurationError
+from persistent_collections.remedies import Advice, Argument, ImportModule, NameCodec, Remedy
 from tests.cli.conftest import MODELS, Objects, Run
 from tests.cli.models import Sailor
 from tests.servers import RunningServer
@@ -73,24 +76,53 @@ def test_what_class_is_to_be_imported_is_said_and_no_codec_takes_its_place(
     assert "--codec" not in told
 
 
+@pytest.mark.parametrize(
+    ("remedy", "spelt"),
+    [
+        (ImportModule("import whichever module has it"), "import whichever module has it (--models yourapp, before"),
+        (NameCodec("PersistentDict:d"), "name its codec: --codec 'PersistentDict:d=json', before the command"),
+        (Argument("on_conflict", "skip", "keeps what is there"), "--on-conflict skip keeps what is there"),
+        (Advice("say on_conflict='skip' to somebody"), "say on_conflict='skip' to somebody"),
+    ],
+)
+def test_a_remedy_is_spelt_as_options_whatever_its_words(remedy: Remedy, spelt: str) -> None:
+    told = message_of(ConfigurationError("it cannot be done").with_remedies(remedy))
+    assert told.startswith(f"it cannot be done; {spelt}")
+
+
 @pytest.mark.parametrize("target", ["sqlite", "json"])
-def test_a_collection_that_a_module_of_models_makes_needs_no_codec_to_be_named(
-    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "counting_models.py").write_text(
-        "from persistent_collections import PersistentDict, PersistentList\n"
-        'counters = PersistentDict[str, int]("counters")\n'
-        'blobs = PersistentList[bytes]("blobs", codec="msgpack")\n'
-    )
+def test_the_codec_of_a_collection_without_a_class_is_named(target: str, tmp_path: Path, run: Run) -> None:
     here, there = (f"json:{tmp_path}/here", f"sqlite:{tmp_path}/there.db")
     if target == "json":
         here, there = there, here
     PersistentDict("counters", {"a": 1}, backend=here)
     PersistentList("blobs", [b"\xff"], backend=here, codec="msgpack")
-    assert run("--models", "counting_models", "copy", here, there).startswith("copied 2")
+    assert "name its codec: --codec 'PersistentDict:counters=json'" in run(
+        "--codec", "PersistentList:blobs=msgpack", "copy", here, there, status=2
+    )
+    codecs = ("--codec", "PersistentList:blobs=msgpack", "--codec", "json")
+    assert run(*codecs, "copy", here, there).startswith("copied 2")
     assert PersistentDict("counters", backend=there) == {"a": 1}
     assert PersistentList("blobs", backend=there, codec="msgpack") == [b"\xff"]
+
+
+def test_an_export_replaces_no_backup_unasked(source: str, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "backup.jsonl"
+    file.write_text("yesterday's", "utf-8")
+    export = ("--url", source, "export", str(file), "--secrets", "keep")
+    assert "backup.jsonl exists already; --overwrite replaces it" in run(*export, status=2)
+    assert file.read_text("utf-8") == "yesterday's"
+    assert run(*export, "--overwrite").startswith("exported 3")
+
+
+def test_a_backup_is_a_store_and_replaces_no_file_unasked(source: str, tmp_path: Path, run: Run) -> None:
+    here, file = f"sqlite:{tmp_path}/here.db", tmp_path / "backup.db"
+    run("--codec", "json", "copy", source, here)
+    backup = ("--url", here, "backup", str(file))
+    assert run(*backup) == f"backed up: {file}\n"
+    assert run("--url", f"sqlite:{file}", "ls") == run("--url", here, "ls")
+    assert "backup.db exists already; --overwrite replaces it" in run(*backup, status=2)
+    assert run(*backup, "--overwrite") == f"backed up: {file}\n"
 
 
 def test_what_another_program_put_into_a_store_is_told_apart_as_far_as_it_can_be(
@@ -106,7 +138,7 @@ def test_what_another_program_put_into_a_store_is_told_apart_as_far_as_it_can_be
     copied = invoke(*MODELS, "copy", server.url, "sqlite:./all.db")
     assert copied.stdout.startswith("copied 5, replaced 0, skipped 0, equal 0, expired 0, foreign 1: ")
     left_out, taken = copied.stderr.splitlines()
-    assert "what 1 of the keys hold, which were left out; check lists them" in left_out
+    assert "1 of the keys hold data of another program, and were left out; check lists them" in left_out
     assert "4 of the objects are of types that no module declares: bull 1, celery-task-meta 3." in taken
     for told in (left_out, taken):
         assert "--prefix chooses your own, and ?prefix= in the URL of your application sets them apart" in told

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persistent_collections import BackendUnavailable, PersistentDict, PersistentList, PersistentSet, connect
-from persistent_collections.backends.base import Content, Entry, Key
+from persistent_collections.backends.keys import Content, Entry, Key
+from persistent_collections.catalogue import Known
 from persistent_collections.cli.reading import Reading
 from persistent_collections.cli.watching import Seen, _as_told, _looks, changes
-from persistent_collections.known import Known
 from persistent_collections.testing import FaultyBackend
 from tests.cli.conftest import MODELS, Run
 from tests.cli.models import Sailor
@@ -95,17 +95,20 @@ def watching(url: str, *arguments: str) -> Iterator[Watching]:
             running.kill()
 
 
-@pytest.mark.parametrize("url", ["json", "sqlite", "server", "cluster", "sentinel"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["json", "sqlite", "server", "cluster", "sentinel"])
 def test_each_change_that_another_process_makes_is_told(url: str) -> None:
     ann = Sailor("ann", backend=url, name="Ann", email="a@x", password="Ahoy", crew=[Sailor.ref("bob", backend=url)])
     own = {"key": "Sailor:ann"}
     crew = {"key": "Sailor:ann:crew"}
     ports = {"key": "Sailor:ann:ports"}
     with watching(url, "Sailor:ann", "--json") as watch:
-        assert [watch.told() for _ in range(4)] == [
+        assert [watch.told() for _ in range(7)] == [
             {"field": "name", "value": "Ann"},
             {"field": "email", "value": "a@x"},
             {"field": "password", "value": "[redacted]"},
+            {"field": "age", "value": 0, "unset": True},
+            {"field": "born", "value": None, "unset": True},
+            {"field": "captain", "value": None, "unset": True},
             {"field": "crew", "child": "Sailor:ann:crew", "type": "list", "size": 1},
         ]
         ann.email = "b@x"
@@ -142,7 +145,7 @@ def test_as_text_a_change_is_a_line_and_no_secret_is_in_it(tmp_path: Path) -> No
     ann = Sailor("ann", backend=url, name="Ann", password="Ahoy")
     secrets = [ann.password.text]
     with watching(url, "Sailor:ann") as watch:
-        lines = [watch.tells() for _ in range(3)]
+        lines = [watch.tells() for _ in range(7)]
         ann.update(name="Ann\x1b[1m", password="Avast")
         secrets.append(ann.password.text)
         lines += [watch.tells() for _ in range(2)]
@@ -159,6 +162,10 @@ def test_as_text_a_change_is_a_line_and_no_secret_is_in_it(tmp_path: Path) -> No
         "FIELD     VALUE\n"
         'name      "Ann"\n'
         'password  "[redacted]"\n'
+        "age       0  (not set)\n"
+        "born      null  (not set)\n"
+        'email     ""  (not set)\n'
+        "captain   null  (not set)\n"
         'changed   Sailor:ann  name  "Ann" -> "Ann\\u001b[1m"\n'
         'changed   Sailor:ann  password  "[redacted]" -> "[redacted]"\n'
         "created   Sailor:ann:crew\n"
@@ -170,7 +177,7 @@ def test_as_text_a_change_is_a_line_and_no_secret_is_in_it(tmp_path: Path) -> No
     assert not [secret for secret in secrets if secret in "".join(lines)]
 
 
-@pytest.mark.parametrize("url", ["json", "sqlite", "server"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["json", "sqlite", "server"])
 def test_what_is_not_there_yet_is_waited_for(url: str) -> None:
     with watching(url, "PersistentList:later", "--json") as watch:
         assert "nothing is stored under 'PersistentList:later'" in watch.warns()

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
+from cryptography.fernet import Fernet
 
+import persistent_collections
 from persistent_collections import ConfigurationError, DecodeError, EncodeError
+from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.bcrypt import BcryptCodec, PasswordHash
+from persistent_collections.codecs.compressed import Compressed
+from persistent_collections.codecs.encrypted import Encrypted
+from persistent_collections.codecs.fit import fit
 
 PASSWORD = "sesame-open-\N{GRINNING FACE}"
 LONG = "x" * 73
@@ -107,7 +116,7 @@ def test_what_is_no_password_is_refused(codec: BcryptCodec, value: Any) -> None:
 
 @pytest.mark.parametrize("candidate", [None, b"secret", 1])
 def test_a_candidate_that_is_no_text_is_a_type_error(candidate: Any) -> None:
-    with pytest.raises(TypeError, match="a candidate is a str, not"):
+    with pytest.raises(TypeError, match="a password is a str, not"):
         PasswordHash(PLAIN_HASH).verify(candidate)
 
 
@@ -131,8 +140,57 @@ def test_the_empty_hash_is_false_and_verifies_nothing(codec: BcryptCodec) -> Non
     assert not empty
     assert not empty.verify("")
     assert codec.decode(codec.encode(empty)) == empty
-    assert codec.decode(codec.encode("")).verify("")
     assert PasswordHash(PLAIN_HASH)
+
+
+@pytest.mark.parametrize("prehash", [False, True])
+def test_an_empty_password_is_refused_and_verifies_nothing(prehash: bool) -> None:
+    with pytest.raises(EncodeError, match="an empty password, which would let everybody in"):
+        BcryptCodec(rounds=4, prehash=prehash).encode("")
+    of_empty = hashlib.sha256(b"").hexdigest().encode() if prehash else b""
+    hashed = bcrypt.hashpw(of_empty, bcrypt.gensalt(4)).decode()
+    assert not PasswordHash(f"bcrypt_sha256${hashed}" if prehash else hashed).verify("")
+
+
+def locals_of(error: BaseException) -> str:
+    """Return the local variables of our own frames that a traceback shows."""
+    shown, trace = [], error.__traceback__
+    while trace:
+        code = trace.tb_frame.f_code
+        if Path(persistent_collections.__file__).parent in Path(code.co_filename).parents:
+            shown.append(f"{code.co_qualname}: {trace.tb_frame.f_locals!r}")
+        trace = trace.tb_next
+    assert shown, "there were such frames"
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("made", ["plain", "in JSON", "compressed", "encrypted", "both"])
+def test_no_local_variable_of_a_traceback_holds_a_refused_password(made: str) -> None:
+    codec: Codec = BcryptCodec(rounds=4)
+    if made in ("compressed", "both"):
+        codec = Compressed(codec)
+    if made in ("encrypted", "both"):
+        codec = Encrypted(codec, [Fernet.generate_key()])
+    if made != "plain":
+        codec = fit(codec, "json")
+    refused = "sesame-open-" + LONG
+    for call in (lambda: codec.encode(refused), lambda: codec.encode_all([refused])):
+        with pytest.raises(EncodeError) as caught:
+            call()
+        assert "sesame" not in locals_of(caught.value)
+
+
+def test_a_password_that_is_hashed_when_an_interrupt_comes_has_a_name_that_scrubbers_know(
+    codec: BcryptCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bcrypt, "hashpw", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        codec.encode(PASSWORD)
+    variables = [item for entry in caught.traceback for item in entry.frame.f_locals.items()]
+    assert {name for name, value in variables if PASSWORD in repr(value)} == {"password"}
 
 
 def test_hashes_are_equal_by_their_text_and_show_none_of_it() -> None:
@@ -169,6 +227,7 @@ def test_rounds_that_bcrypt_does_not_take_are_refused(rounds: Any) -> None:
 def test_without_bcrypt_the_codec_says_what_to_install() -> None:
     code = """
 import sys
+from pathlib import Path
 sys.modules["bcrypt"] = None
 from persistent_collections import ConfigurationError, get_codec
 try:

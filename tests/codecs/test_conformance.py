@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+import numpy
 import pytest
 
-from persistent_collections import get_codec
+from persistent_collections import get_codec, register_type
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.compressed import Compressed
 from persistent_collections.codecs.fit import fit
@@ -88,3 +89,26 @@ class TestJSONOfListsOfFloats(CodecSuite):
     @pytest.fixture
     def codec(self) -> Codec:
         return JSONCodec(list[float])
+
+
+class TestArrays(CodecSuite):
+    """A registered type whose ``==`` gives no bool."""
+
+    values: ClassVar = [numpy.array([1.5, 2.0]), [numpy.array([[1, 2]])], {"a": numpy.zeros(0)}]
+    refused = REFUSED
+
+    @pytest.fixture
+    def codec(self) -> Codec:
+        register_type(
+            numpy.ndarray,
+            "test.array",
+            lambda array: [str(array.dtype), list(array.shape), array.tobytes()],
+            lambda parts: numpy.frombuffer(parts[2], parts[0]).reshape(parts[1]),
+            replace=True,
+        )
+        return get_codec("json")
+
+    def equal(self, value: Any, found: Any) -> bool:
+        if not isinstance(value, numpy.ndarray):
+            return super().equal(value, found)
+        return value.dtype == found.dtype and numpy.array_equal(value, found)

@@ -14,7 +14,7 @@ import pytest
 from typing_extensions import TypeAliasType, TypedDict
 
 from persistent_collections import Backend, EncodeError, PersistentDict, PersistentList, PersistentSet, get_codec
-from persistent_collections.codecs.types import register_type
+from persistent_collections.codecs.types.registry import register_type
 from tests.codecs.exact import exact
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Row(TypedDict, Generic[T]):
     cell: T
 
 
-class Root(pydantic.RootModel[list[int]]):
+class Root(pydantic.RootModel[list[int]], frozen=True):
     pass
 
 

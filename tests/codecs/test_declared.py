@@ -32,12 +32,17 @@ import pydantic
 import pytest
 from typing_extensions import TypeAliasType
 
-from persistent_collections import DecodeError, EncodeError, register_type
+from persistent_collections import DecodeError, EncodeError, PersistentDict, PersistentList, Record, register_type
+from persistent_collections.annotations import tied
+from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.json import JSONCodec
 from persistent_collections.codecs.msgpack import MsgpackCodec
 from tests.codecs.exact import exact
 from tests.codecs.people import REFERENCES, Hero, Person, Place, Thing
+
+pytestmark = pytest.mark.filterwarnings("ignore::persistent_collections.MutableValueWarning")
+"""The classes here change in place on purpose; test_mutable.py is about the warning."""
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -277,9 +282,9 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (int, None, r"expected int, not None, as declared; declare it int \| None to allow None"),
     (int | str, None, r"expected int or str, not None, as declared; declare it int \| None to allow None"),
     (tuple[int, str], None, r"expected tuple of 2, not None, as declared; declare it … \| None to allow None"),
-    (Positive, 0, "Expected `int` >= 1"),
-    (Annotated[str, msgspec.Meta(max_length=1)], "abc", "Expected `str` of length <= 1"),
-    (list[Positive], [1, -7331], r"value\[1\]: Expected `int`"),
+    (Positive, 0, "value: does not meet its constraint"),
+    (Annotated[str, msgspec.Meta(max_length=1)], "abc", "value: does not meet its constraint"),
+    (list[Positive], [1, -7331], r"value\[1\]: does not meet its constraint"),
     (Colour, "red", "expected Colour, not str"),
     (Role, "admin", "expected Role, not str"),
     (Point, {"x": 1, "y": 2.0}, "expected Point, not dict"),
@@ -291,7 +296,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Movie, {"title": 1}, r'value\["title"\]: expected str, not int'),
     (Model, {"name": "a"}, "expected Model, not dict"),
     (Rising, Rising(n=1), "Rising validated again is another value"),
-    (Model, Model.model_construct(name=7), r"not a valid Model \(ValidationError\)"),
+    (Model, Model.model_construct(name=7), r"not a valid Model"),
     (Movie, ["title"], "expected Movie, not list"),
     (frozenset[int], set(), "expected frozenset, not set"),
 ]
@@ -335,7 +340,7 @@ def test_a_class_that_is_not_registered_is_stored_as_its_fields(codec: Codec) ->
     assert codec.bind(Attrs, None).encode(Attrs(1, (2,))) == codec.encode({"_hidden": 1, "b": (2,)})
     assert codec.bind(Move, None).encode(Move(Point(1))) == codec.encode({"start": {"x": 1, "y": 0.0}, "name": ""})
     assert codec.bind(set[Colour], None).encode({Colour.RED}) == codec.encode({"red"})
-    assert codec.bind(Model, None).encode(Model(name="a", tags={"b"})) == codec.encode(
+    assert codec.bind(Model, None).encode(Model(name="a", tags={"b"}, inner=None)) == codec.encode(
         {"name": "a", "tags": {"b"}, "inner": None}
     )
 
@@ -352,15 +357,6 @@ def test_a_class_that_is_registered_is_stored_under_its_tag_declared_or_not(code
         assert bound.encode([Later(1)]) == codec.encode([Later(1)])
         assert bound.decode(codec.encode([Later(1)])) == [Later(1)]
     assert early.decode(codec.encode([{"x": 1}])) == [Later(1)]
-
-
-def test_a_field_that_was_added_takes_its_default_and_one_removed_is_refused(codec: Codec) -> None:
-    bound = codec.bind(Point, None)
-    assert bound.decode(codec.encode({"x": 1})) == Point(1)
-    with pytest.raises(DecodeError, match="a field is stored that Point does not have"):
-        bound.decode(codec.encode({"x": 1, "y": 1.0, "z": 2}))
-    with pytest.raises(DecodeError, match=r"Point\(...\) raises TypeError"):
-        bound.decode(codec.encode({"y": 1.0}))
 
 
 def test_an_instance_its_constructor_would_change_is_refused(codec: Codec) -> None:
@@ -384,11 +380,11 @@ def test_an_instance_its_constructor_would_change_is_refused(codec: Codec) -> No
         (Colour, 1, "expected Colour, not int"),
         (Bits, 1.0, "expected Bits, not float"),
         (Bits, True, "expected Bits, not bool"),
-        (Positive, 0, "Expected `int` >= 1"),
+        (Positive, 0, "value: does not meet its constraint"),
         (Point, {"x": "a"}, r'value\["x"\]: expected int, not str'),
         (Point, [1], "expected Point, not list"),
-        (Model, {"name": -7331}, r"not a valid Model \(ValidationError\)"),
-        (Movie, {}, "lacks one it requires"),
+        (Model, {"name": -7331}, r"not a valid Model"),
+        (Movie, {}, "the field 'title' of Movie is not stored here, as declared; declare it NotRequired"),
         (Known, 1, "expected Known, not int"),
     ],
 )
@@ -422,7 +418,7 @@ def test_stored_data_of_another_type_is_a_decode_error(codec: Codec, declared: A
         ("Point", "the forward reference 'Point' is not resolved"),
         (list["Point"], "is not resolved"),
         (ForwardRef("Point"), "is not resolved"),
-        (NeedsMore, "requires 'more', which is no field"),
+        (NeedsMore, "requires 'more', which is not a field"),
         (Annotated[int, msgspec.Meta(max_length=1)], "length"),
         (Annotated[str | None, msgspec.Meta(min_length=1)], "length"),
         (Thing, r"register_type\(Thing, …\) first"),
@@ -436,12 +432,78 @@ def test_an_annotation_that_cannot_be_kept_is_a_type_error_when_bound(
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is Python 3.12's")
-def test_a_type_alias_is_what_it_stands_for_but_may_not_refer_to_itself(codec: Codec) -> None:
+def test_a_type_alias_is_what_it_stands_for_and_may_refer_to_itself(codec: Codec) -> None:
     names: dict[str, Any] = {}
-    exec("type Words = list[str]; type Tree = dict[str, Tree] | int", names)
+    exec(
+        "type Words = list[str]; type Tree = dict[str, Tree] | int; type Of[T] = list[Of[T]] | T\n"
+        "type Odd = Odd | int\n"
+        "type Json = dict[str, Json] | list[Json] | str | int | float | bool | None",
+        names,
+    )
     assert codec.bind(names["Words"], None).encode(["a"]) == codec.encode(["a"])
-    with pytest.raises(TypeError, match="Tree refers to itself outside a class; declare Any"):
-        codec.bind(names["Tree"], None)
+    for declared, value in ((names["Tree"], {"a": {"b": 1}}), (names["Of"][str], [["a"], "b"]), (names["Json"], JSON)):
+        bound = codec.bind(declared, None)
+        assert exact(bound.decode(bound.encode(value))) == exact(value)
+        with pytest.raises(EncodeError):
+            bound.encode([b"x"])
+    with pytest.raises(TypeError, match="Odd refers to itself outside a list, dict or class; declare Any"):
+        codec.bind(names["Odd"], None)
+
+
+Json = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007 # as it is written
+Deep = Union[int, tuple["Deep", ...]]  # noqa: UP007 # as above
+Itself: Any = Union[int, "Itself"]  # as above
+JSON: Any = {"a": [1, {"b": None, "c": [1.5, True, "x"]}], "d": {}}
+
+
+@dataclass
+class Page:
+    data: Json
+    old: Optional[Json] = None  # noqa: UP045 # as above
+
+
+def test_the_usual_recursive_alias_of_json_can_be_declared(codec: Codec) -> None:
+    bound = codec.bind(Page, None)
+    page = Page(JSON, [JSON])
+    assert exact(bound.decode(bound.encode(page))) == exact(page)
+    with pytest.raises(EncodeError, match=r'value\["data"\]\["a"\]\[0\]: expected .*, not bytes'):
+        bound.encode(Page({"a": [b"x"]}))  # type: ignore[list-item] # as a user may
+    with pytest.raises(DecodeError, match=r'value\["data"\]\["a"\]\[0\]: expected .*, not bytes'):
+        bound.decode(codec.encode({"data": {"a": [b"x"]}}))
+
+
+def test_a_recursive_alias_nests_as_deep_as_anything_and_no_deeper(codec: Codec) -> None:
+    bound = codec.bind(tied(Json, globals()), None)
+    value: Any = 1
+    for _ in range(99):
+        value = [value]
+    assert bound.decode(bound.encode(value)) == value
+    with pytest.raises(EncodeError, match="nested"):
+        bound.encode([[[[value]]]])
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(EncodeError, match="nested"):
+        bound.encode(endless)
+
+
+def test_a_collection_and_a_record_take_a_recursive_alias() -> None:
+    backend = MemoryBackend()
+    items = PersistentDict[str, Json]("json", backend=backend)
+    items["k"] = JSON
+    assert items["k"] == JSON
+    with pytest.raises(EncodeError, match="not bytes"):
+        items["k"] = [b"x"]  # type: ignore[list-item] # as a user may
+    deep = PersistentList[Deep]("deep", backend=backend)
+    deep.append((1, (2, (3,))))
+    assert deep[0] == (1, (2, (3,)))
+    with pytest.raises(TypeError, match="refers to itself outside a list, dict or class"):
+        PersistentList[Itself]("itself", backend=backend).append(1)
+    for annotation in (Json, "Json"):
+        record: Any = type("JSONPaper", (Record,), {"__annotations__": {"data": annotation}, "__module__": __name__})
+        record("x", data=JSON, backend=backend)
+        assert record.load("x", backend=backend).data == JSON
+        with pytest.raises(EncodeError, match="not bytes"):
+            record("x", data=[b"x"], backend=backend)
 
 
 def test_a_class_with_an_annotation_that_means_nothing_is_a_type_error(codec: Codec) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import files
+
 DISTRIBUTION = Path(__file__).with_name("distribution")
 DOCS = Path(__file__).parents[2] / "docs" / "codecs.md"
 
@@ -40,6 +42,17 @@ def test_a_codec_of_an_installed_package_is_found_by_its_name_alone(tmp_path: Pa
         [sys.executable, "-c", USE], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("held\n", "")
+
+
+def test_the_suite_that_the_docs_show_runs_over_it(tmp_path: Path) -> None:
+    (tmp_path / "test_cbor.py").write_text(files(DOCS)["test_cbor.py"], "utf-8")
+    (tmp_path / "pytest.ini").write_text(
+        f"[pytest]\naddopts = --strict-markers\npythonpath = {DISTRIBUTION}\n", "utf-8"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "11 passed" in done.stdout
 
 
 def test_the_docs_show_the_codec_that_is_installed() -> None:

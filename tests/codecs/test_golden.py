@@ -13,7 +13,7 @@ import pytest
 
 from persistent_collections import get_codec
 from persistent_collections.codecs.fit import fit
-from persistent_collections.codecs.standard import STANDARD_FORMS
+from persistent_collections.codecs.types.standard import STANDARD_FORMS
 from tests.codecs.exact import exact
 
 PARIS = ZoneInfo("Europe/Paris")

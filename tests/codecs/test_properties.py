@@ -17,10 +17,10 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.compressed import Compressed
 from persistent_collections.codecs.fit import fit
 from persistent_collections.codecs.json import JSONCodec
-from persistent_collections.codecs.keys import key_codec
+from persistent_collections.codecs.keys.codec import key_codec
 from persistent_collections.codecs.msgpack import MsgpackCodec
-from persistent_collections.codecs.standard import STANDARD_FORMS
 from persistent_collections.codecs.text import TextCodec
+from persistent_collections.codecs.types.standard import STANDARD_FORMS
 from tests.codecs.exact import exact
 from tests.codecs.strategies import KEYS, LEAVES, VALUES
 

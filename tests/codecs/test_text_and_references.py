@@ -48,7 +48,17 @@ def test_text_may_be_declared_narrower() -> None:
         TextCodec().bind(Literal["a"], None).decode(b"c")
 
 
-@pytest.mark.parametrize("declared", [int, list[str], str | int, None | bytes, Word, object, bool])
+def test_an_enum_of_texts_is_stored_as_its_values() -> None:
+    codec = TextCodec().bind(Word, None)
+    assert codec.encode(Word.A) == Word.A.value.encode()
+    assert codec.decode(Word.A.value.encode()) is Word.A
+    with pytest.raises(EncodeError, match="expected Word, not str"):
+        codec.encode(Word.A.value)
+    with pytest.raises(DecodeError, match="not the value of a Word"):
+        codec.decode(b"sesame")
+
+
+@pytest.mark.parametrize("declared", [int, list[str], str | int, None | bytes, object, bool])
 def test_str_cannot_be_bound_to_another_type(declared: Any) -> None:
     with pytest.raises(TypeError, match="choose the codec 'json'"):
         TextCodec().bind(declared, None)
@@ -76,7 +86,7 @@ def test_a_reference_of_another_class_is_refused_both_ways() -> None:
 
 @pytest.mark.parametrize("value", [None, "Person:a", 1, Person])
 def test_anything_but_a_persistent_object_is_refused(value: Any) -> None:
-    with pytest.raises(EncodeError, match="keeps persistent objects"):
+    with pytest.raises(EncodeError, match="keeps only persistent objects"):
         ReferenceCodec().bind(Any, REFERENCES).encode(value)
     with pytest.raises(EncodeError, match="expected Person, not "):
         ReferenceCodec().bind(Person, REFERENCES).encode(value)
@@ -90,7 +100,7 @@ def test_what_is_no_key_is_a_decode_error(data: bytes) -> None:
 
 @pytest.mark.parametrize("declared", [str, Person | int, None, list[Person]])
 def test_reference_cannot_be_bound_to_another_type(declared: Any) -> None:
-    with pytest.raises(TypeError, match="keeps persistent objects"):
+    with pytest.raises(TypeError, match="keeps only persistent objects"):
         ReferenceCodec().bind(declared, REFERENCES)
 
 

@@ -123,6 +123,7 @@ def failures(case: type[unittest.TestCase], *names: str) -> dict[str, str]:
     return {test.id().rpartition(".")[2]: text for test, text in [*result.failures, *result.errors]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOT_APPLYING)
 def test_ours_pass_what_the_built_in_passes_but_for_what_does_not_apply(
     cases: Mapping[str, type[unittest.TestCase]], name: str

@@ -39,7 +39,7 @@ def test_items_fill_an_object_that_does_not_exist_yet_and_no_other(backend: Back
 
 
 def test_fromkeys_makes_a_new_object(backend: Backend) -> None:
-    made = PersistentDict.fromkeys("ab", [1], backend=backend)
+    made = PersistentDict.fromkeys("ab", [1], id="m", backend=backend)
     assert made == {"a": [1], "b": [1]}
     made["a"].append(2)
     assert made == {"a": [1, 2], "b": [1]}, "what is stored is no one object"
@@ -268,10 +268,14 @@ def test_the_default_of_pop_and_get_is_given_as_it_is(backend: Backend) -> None:
 def test_what_cannot_be_decoded_is_not_lost_by_popping_it(backend: Backend) -> None:
     ours = stored_as({"a": "text"}, backend, PersistentDict)
     numbers: Any = PersistentDict[str, int].ref(ours.id, backend=backend)
-    for pop in (numbers.popitem, lambda: numbers.pop("a"), lambda: numbers.pop("a", None)):
-        with pytest.raises(DecodeError, match=ours.key):
-            pop()
-    assert ours == {"a": "text"}
+    for vanishes in (False, True):
+        if vanishes:
+            ours.expire(100)
+        for pop in (numbers.popitem, lambda: numbers.pop("a"), lambda: numbers.pop("a", None)):
+            with pytest.raises(DecodeError, match=ours.key):
+                pop()
+        assert ours == {"a": "text"}
+        assert (ours.ttl() is not None) is vanishes
     keyed: Any = PersistentDict[int, str].ref(ours.id, backend=backend)
     with pytest.raises(DecodeError, match=ours.key):
         keyed.popitem()
@@ -331,7 +335,7 @@ def test_increment_of_what_keeps_changing_is_a_conflict(backend: Backend, monkey
             PersistentDict[str, Any].ref(ours.id, backend=backend)["n"] = other + 1
             return 0.5
 
-    monkeypatch.setattr("persistent_collections.objects.RETRY_DEADLINE_S", 0.05)
+    monkeypatch.setattr("persistent_collections.collections.retrying.RETRY_DEADLINE_S", 0.05)
     ours = stored_as({"n": 0.5}, backend, PersistentDict)
     with pytest.raises(ConflictError, match="nothing was written"):
         ours.increment("n", Counter(1))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from persistent_collections import Backend, PersistentDict, PersistentList, PersistentSet
-from persistent_collections.backends.base import PAGE_SIZE, SequenceStore
+from persistent_collections.backends.base import PAGE_SIZE
+from persistent_collections.backends.handles import SequenceStore
 
 MANY = 2500
 """More than two pages."""
@@ -131,7 +132,7 @@ def test_a_loop_that_changes_its_own_list_goes_as_one_over_a_list(items: Persist
 
 
 def test_a_page_in_hand_is_as_it_was_read_whatever_another_handle_does(items: PersistentList[int]) -> None:
-    other = PersistentList[int].ref("l", backend=items._now().backend)
+    other = PersistentList[int].ref("l", backend=items.__pc__.now().backend)
     walked = iter(items)
     assert next(walked) == 0
     other[5] = -5
@@ -169,10 +170,10 @@ def counted(monkeypatch: pytest.MonkeyPatch, store: SequenceStore) -> Iterator[l
 def test_a_loop_over_a_list_reads_pages_and_one_that_changes_it_does_not_read_them_again(
     items: PersistentList[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with counted(monkeypatch, items._now().store) as sizes:
+    with counted(monkeypatch, items.__pc__.now().store) as sizes:
         assert sum(items) == sum(range(MANY))
         assert sizes == [PAGE_SIZE, PAGE_SIZE, MANY - 2 * PAGE_SIZE], "a page each, and none to find the end"
-    with counted(monkeypatch, items._now().store) as sizes:
+    with counted(monkeypatch, items.__pc__.now().store) as sizes:
         for number in items:
             if number < 200:
                 items[number] = number

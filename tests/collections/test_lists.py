@@ -197,7 +197,7 @@ def test_a_sort_is_of_what_another_handle_changed_meanwhile(backend: Backend) ->
 
 
 def test_a_sort_of_a_list_that_keeps_changing_is_a_conflict(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("persistent_collections.objects.RETRY_DEADLINE_S", 0.05)
+    monkeypatch.setattr("persistent_collections.collections.retrying.RETRY_DEADLINE_S", 0.05)
     ours = stored_as([2, 1], backend)
     other = PersistentList[Any].ref(ours.id, backend=backend)
 
@@ -275,6 +275,13 @@ def test_what_cannot_be_decoded_is_not_lost_by_popping_it(backend: Backend) -> N
         with pytest.raises(DecodeError):
             pop()
     assert ours == ["a", "b", "c"]
+    del ours[1:]
+    ours.expire(100)
+    for pop in (numbers.lpop, numbers.rpop, numbers.pop):
+        with pytest.raises(DecodeError):
+            pop()
+        assert ours == ["a"]
+        assert ours.ttl() is not None, "the list is not made anew without its deadline"
 
 
 def test_items_in_bare_text_are_found_by_their_bytes(backend: Backend) -> None:

@@ -31,6 +31,7 @@ class Passenger:
     age: int
 
 
+@pytest.mark.filterwarnings("ignore:Passenger is not frozen:persistent_collections.MutableValueWarning")
 def test_a_value_changed_around_its_methods_is_stored_when_it_is_assigned_back(store: Backend) -> None:
     numbers = PersistentDict[str, list[int]]("x", {"heap": [3, 5]})
     heap = numbers["heap"]

@@ -1,13 +1,14 @@
-"""The friends application in a real browser, Debian's, which ``apt-get install chromium-driver`` brings."""
+"""The web applications in a real browser."""
 
 from __future__ import annotations
 
-import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
@@ -18,34 +19,20 @@ from werkzeug.serving import make_server
 
 from friends_web import app
 from persistent_collections import Backend
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_S = 60
+from shop import app as shop_app
+from shop.__main__ import fill
+from tests.browser import PATIENCE_S, needs_browser, run_chromium
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH"),
+    needs_browser,
 ]
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """Give a browser with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in [*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(argument)
-    with webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER))) as browser:
+    with run_chromium(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 
@@ -59,6 +46,20 @@ def site(store: Backend) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def shop(store: Backend) -> Iterator[str]:
+    """Give the address of the shop, served in this process."""
+    fill()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(shop_app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 class Visitor:
@@ -110,7 +111,7 @@ class Visitor:
         WebDriverWait(self.browser, PATIENCE_S, ignored_exceptions=[WebDriverException]).until(staleness_of(page))
 
 
-@pytest.mark.parametrize("url", ["json", "server"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["json", "server"])
 def test_two_visitors_become_friends(chromium: webdriver.Chrome, site: str, tmp_path: Path) -> None:
     visitor = Visitor(chromium, tmp_path)
     chromium.delete_all_cookies()
@@ -164,7 +165,7 @@ def test_two_visitors_become_friends(chromium: webdriver.Chrome, site: str, tmp_
     assert [complaint for complaint in complaints if "status of 422" not in complaint["message"]] == []
 
 
-@pytest.mark.parametrize("url", ["memory"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["memory"])
 def test_a_form_on_another_site_logs_nobody_out(chromium: webdriver.Chrome, site: str, tmp_path: Path) -> None:
     visitor = Visitor(chromium, tmp_path)
     chromium.delete_all_cookies()
@@ -176,3 +177,51 @@ def test_a_form_on_another_site_logs_nobody_out(chromium: webdriver.Chrome, site
     assert visitor.heading() == "Forbidden"
     chromium.get(site)
     assert visitor.heading() == "Friends of Han Solo"
+
+
+@pytest.mark.parametrize("store_kind", ["json", "server"])
+def test_a_customer_buys_something(chromium: webdriver.Chrome, shop: str, tmp_path: Path) -> None:
+    visitor = Visitor(chromium, tmp_path)
+    chromium.delete_all_cookies()
+    chromium.get_log("browser")  # type: ignore[no-untyped-call]  # what an earlier test left there
+    chromium.get(shop)
+    assert visitor.heading() == "Products"
+    visitor.picture("shop-1-products")
+    visitor.follow("Sign up")
+    visitor.fill(**{"Name": "Luke", "E-mail": "admin@example.com", "Password": "TheForce1"})
+    visitor.press("Sign up")
+    assert visitor.errors() == ["This address has signed up already."]
+    visitor.picture("shop-2-sign-up-error")
+    visitor.fill(**{"E-mail": "luke@example.com", "Password": "TheForce1"})
+    visitor.press("Sign up")
+
+    visitor.press("Add")
+    visitor.picture("shop-3-basket", width=400)
+    assert visitor.heading() == "Basket"
+    visitor.press("Order")
+    visitor.press("Pay")
+    assert visitor.errors() == ["Your balance is too low."]
+    visitor.picture("shop-4-order-error", width=400)
+    visitor.follow("Account")
+    visitor.press("Add")
+    visitor.picture("shop-5-account")
+    chromium.find_element(By.CSS_SELECTOR, ".rows a").click()
+    visitor.press("Pay")
+    assert "paid" in chromium.find_element(By.CLASS_NAME, "status").text
+    visitor.picture("shop-6-paid", width=400)
+    assert not chromium.execute_script("return document.documentElement.scrollWidth > innerWidth")
+
+    visitor.press("Log out")
+    visitor.fill(**{"E-mail": "admin@example.com", "Password": "change-me"})
+    visitor.press("Log in")
+    visitor.follow("Admin")
+    visitor.fill(Name="Cup", Price="three", Stock="7")
+    visitor.press("Save")
+    assert len(visitor.errors()) == 1
+    visitor.picture("shop-7-admin-error")
+    visitor.fill(Price="3.50")
+    visitor.press("Save")
+    assert visitor.errors() == []
+    visitor.picture("shop-8-admin", width=400)
+    complaints = chromium.get_log("browser")  # type: ignore[no-untyped-call]  # as above
+    assert [complaint for complaint in complaints if "status of 422" not in complaint["message"]] == []

@@ -23,10 +23,14 @@ from persistent_collections import (
     child,
     connect,
 )
-from persistent_collections.backends.base import Change, Delete, Entry, Key, Replace, SetDeadline
+from persistent_collections.backends.changes import Change, Condition, Exists, Replace, SetDeadline
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.moving import Exported, Moved, copy, export, import_
+from persistent_collections.backends.shapes import MEMBERS, SEQUENCE
+from persistent_collections.backends.sqlite.database import Database
+from persistent_collections.moving import Exported, Moved, copy, export, import_, receiving
 from persistent_collections.moving.objects import TOLERANCE_S
+from persistent_collections.testing.backends.base import shape_at, ttl
 from tests.moving.models import NAMED, Notes, Traveller, files, pack, unpack
 from tests.servers import RunningServer
 
@@ -105,7 +109,7 @@ def test_within_one_medium_any_bytes_of_any_type_are_copied_with_no_class_and_no
     backend: Backend, tmp_path: Path
 ) -> None:
     data = b'"\xc3\xa9"' if backend.medium == "json" else b"\xff\x00"
-    backend.apply([Replace(X, {"f": data, "": data}), Replace(Key("Thing:x", "y"), [data, data])])
+    backend.commit([], [Replace(X, {"f": data, "": data}), Replace(Key("Thing:x", "y"), [data, data])])
     there = connect(named("json" if backend.medium == "json" else "memory", tmp_path))
     assert copy(backend, there) == Moved(copied=1)
     assert there.mapping(X).get_all() == {"f": data, "": data}
@@ -151,7 +155,7 @@ class Watched(MemoryBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.applied: list[Sequence[Change]] = []
+        self.steps: list[tuple[Sequence[Condition], Sequence[Change]]] = []
         self.looked_at: list[Sequence[Key]] = []
         self.before: Callable[[Sequence[Key]], object] = bool
 
@@ -160,9 +164,9 @@ class Watched(MemoryBackend):
         self.before(keys)
         return super().snapshot(keys)
 
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        self.applied.append(changes)
-        return super().apply(changes, kin)
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        self.steps.append((conditions, changes))
+        return super().commit(conditions, changes)
 
 
 def test_an_object_is_put_in_one_step_with_its_children_and_deadlines(memory: Backend) -> None:
@@ -170,19 +174,21 @@ def test_an_object_is_put_in_one_step_with_its_children_and_deadlines(memory: Ba
     Traveller.ref("luke@example.com: {1}%", backend=memory).expire(1000)
     there = Watched()
     copy(memory, there)
-    assert [len({change.key.root for change in changes}) for changes in there.applied] == [1] * OBJECTS
-    [luke] = [changes for changes in there.applied if "luke" in changes[0].key.root]
+    assert [len({change.key.root for change in changes}) for _, changes in there.steps] == [1] * OBJECTS
+    [(conditions, luke)] = [step for step in there.steps if "luke" in step[1][0].key.root]
     put = {change.key.child for change in luke if isinstance(change, Replace)}
     assert put == {None, "friends", "visits", "tickets", "stamps"}
     assert put == {change.key.child for change in luke if isinstance(change, SetDeadline)}
-    assert put == {change.key.child for change in luke if isinstance(change, Delete) and change.must_be_absent}
+    assert put == {
+        condition.key.child for condition in conditions if condition == Exists(condition.key, expected=False)
+    }
 
 
 def test_an_object_is_read_at_one_moment_with_the_children_that_came_since_its_name_was_read(other: Backend) -> None:
     source = Watched()
     Traveller("a", backend=source, age=1)
     source.before = lambda _: Traveller.ref("a", backend=source).update(age=2, stamps={7})
-    source.apply([Replace(Key("Traveller:a", "undeclared"), [b"x"])])
+    source.commit([], [Replace(Key("Traveller:a", "undeclared"), [b"x"])])
     assert copy(source, other) == Moved(copied=1)
     assert [sorted(str(key.child) for key in keys) for keys in source.looked_at] == [
         ["None", "friends", "stamps", "tickets", "undeclared", "visits"]
@@ -212,10 +218,67 @@ def test_what_vanishes_while_others_are_copied_is_left_out(other: Backend) -> No
 class Forgetful(MemoryBackend):
     """A store that says it has put what it has not."""
 
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        return super().apply([c for c in changes if not isinstance(c, self.forgets)], kin)
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        return super().commit(conditions, [change for change in changes if not isinstance(change, self.forgets)])
 
     forgets: type = object
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Backend:
+    """Give a SQLite store, into which many objects are put in one transaction."""
+    return connect(f"sqlite:{tmp_path}/there.db?synchronous=OFF")
+
+
+@pytest.mark.parametrize(("large", "expected"), [(False, 3), (True, 250)])
+def test_many_objects_are_put_into_a_sqlite_file_in_one_transaction_unless_they_are_large(
+    memory: Backend, file: Backend, large: bool, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(250):
+        Traveller(number, backend=memory, age=1)
+    if large:
+        monkeypatch.setattr(receiving, "BATCH_BYTES", 1)
+    transactions: list[str] = []
+    write = Database.write
+
+    def counted(database: Database, step: Any) -> Any:
+        transactions.append("")
+        return write(database, step)
+
+    monkeypatch.setattr(Database, "write", counted)
+    assert copy(memory, file) == Moved(copied=250)
+    assert len(transactions) <= expected
+    assert len(transactions) > expected / 2
+    assert Traveller.count(backend=file) == 250
+
+
+def test_a_conflict_within_a_transaction_of_many_stops_there(memory: Backend, file: Backend) -> None:
+    for name in "abc":
+        Traveller(name, backend=memory, age=1)
+    Traveller("b", backend=file, age=2)
+    done: list[int] = []
+    with pytest.raises(ObjectExists, match="'Traveller:b'"):
+        copy(memory, file, progress=lambda count, _: done.append(count))
+    assert done == [1]
+    assert set(Traveller.ids(backend=file)) == {"a", "b"}
+    assert copy(memory, file, on_conflict="skip") == Moved(copied=1, skipped=1, equal=1)
+    assert copy(memory, file, on_conflict="replace") == Moved(replaced=1, equal=2)
+    assert Traveller.load("b", backend=file).age == 1
+
+
+def test_what_comes_before_an_object_that_cannot_be_read_is_put_all_the_same(file: Backend) -> None:
+    source = Watched()
+    for name in "abc":
+        Traveller(name, backend=source, age=1)
+
+    def damaged(keys: Sequence[Key]) -> None:
+        if keys[0].root == "Traveller:c":
+            raise CorruptDataError("'Traveller:c' is damaged")
+
+    source.before = damaged
+    with pytest.raises(CorruptDataError, match="'Traveller:c'"):
+        copy(source, file)
+    assert set(Traveller.ids(backend=file)) == {"a", "b"}
 
 
 @pytest.mark.parametrize("forgets", [Replace, SetDeadline])
@@ -252,22 +315,24 @@ def test_what_differs_is_kept_with_skip_and_the_rest_is_copied(memory: Backend, 
 
 
 def test_what_differs_is_replaced_whole_with_replace(backend: Backend, memory: Backend) -> None:
-    memory.apply([Replace(Key("Traveller:a"), {"age": b"1"}), Replace(Key("Traveller:a", "tickets"), [b"\xc4\x00"])])
+    memory.commit(
+        [], [Replace(Key("Traveller:a"), {"age": b"1"}), Replace(Key("Traveller:a", "tickets"), [b"\xc4\x00"])]
+    )
     Traveller("a", backend=backend, age=2, name="old", stamps={1}, friends=[]).expire(1000)
-    backend.apply(
-        [Replace(Key("Traveller:a", "tickets"), {"another": b'"shape"'}), Replace(Key("Traveller:a", "k"), [b"1"])]
+    backend.commit(
+        [], [Replace(Key("Traveller:a", "tickets"), {"another": b'"shape"'}), Replace(Key("Traveller:a", "k"), [b"1"])]
     )
     assert copy(memory, backend, on_conflict="replace") == Moved(replaced=1)
     assert Traveller.load("a", backend=backend).to_dict() == Traveller.load("a", backend=memory).to_dict()
     assert sorted(map(str, backend.keys(""))) == ["Traveller:a", "Traveller:a:tickets"]
-    assert backend.ttl([Key("Traveller:a")]) is None
+    assert ttl(backend, Key("Traveller:a")) is None
     assert copy(memory, backend, on_conflict="replace") == Moved(equal=1)
 
 
 @pytest.mark.parametrize("child_key", ["friends", "undeclared"])
 def test_a_child_alone_is_a_conflict(memory: Backend, other: Backend, child_key: str) -> None:
     Traveller("a", backend=memory, age=1)
-    other.sequence(Key("Traveller:a", child_key)).push_right([b"x"])
+    other.commit([], [Replace(Key("Traveller:a", child_key), [b"x"])])
     with pytest.raises(ObjectExists):
         copy(memory, other)
     assert other.mapping(Key("Traveller:a")).get_all() == {}
@@ -289,7 +354,7 @@ def test_another_shape_is_a_conflict(memory: Backend, other: Backend) -> None:
     with pytest.raises(ObjectExists):
         copy(memory, other)
     assert copy(memory, other, on_conflict="replace") == Moved(replaced=1)
-    assert other.shape(X) == "sequence"
+    assert shape_at(other, X) is SEQUENCE
 
 
 def test_a_conflict_with_what_was_put_since_the_copy_began_is_decided_in_the_store(memory: Backend) -> None:
@@ -336,11 +401,11 @@ def test_each_key_keeps_its_own_deadline(backend: Backend, target: str, tmp_path
     contents: list[Any] = [{"age": b"1"}, [b"x"], {"y"}]
     if backend.medium == "json":
         contents[1] = [b'"x"']
-    backend.apply([Replace(key, content) for key, content in zip(keys, contents, strict=True)])
-    backend.apply([SetDeadline(keys[0], 100.0), SetDeadline(keys[1], 500.0)])
+    backend.commit([], [Replace(key, content) for key, content in zip(keys, contents, strict=True)])
+    backend.commit([], [SetDeadline(keys[0], 100.0), SetDeadline(keys[1], 500.0)])
     there = connect(named(target, tmp_path))
     assert copy(backend, there) == Moved(copied=1)
-    left = [there.ttl([key]) for key in keys]
+    left = [ttl(there, key) for key in keys]
     assert left == [pytest.approx(100, abs=TOLERANCE_S), pytest.approx(500, abs=TOLERANCE_S), None]
     assert copy(backend, there) == Moved(equal=1)
 
@@ -353,18 +418,18 @@ def test_another_deadline_is_another_object_but_for_the_time_a_command_takes(
 ) -> None:
     Traveller("a", backend=memory, age=1).expire(1000 + TOLERANCE_S / 2)
     Traveller("a", backend=other, age=1)
-    other.apply([SetDeadline(Key("Traveller:a"), left_s)])
+    other.commit([], [SetDeadline(Key("Traveller:a"), left_s)])
     assert copy(memory, other, on_conflict="skip") == Moved(**{outcome: 1})
 
 
 def test_a_part_that_expires_as_it_is_copied_is_no_failure(memory: Backend) -> None:
     Traveller("a", backend=memory, age=1, stamps={1})
-    memory.apply([SetDeadline(Key("Traveller:a"), 0.2)])
+    memory.commit([], [SetDeadline(Key("Traveller:a"), 0.2)])
 
     class Slow(MemoryBackend):
-        def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
+        def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
             try:
-                return super().apply(changes, kin)
+                return super().commit(conditions, changes)
             finally:
                 time.sleep(0.3)
 
@@ -395,8 +460,8 @@ def test_lists_dicts_and_sets_of_no_class_of_their_own_are_known_by_their_type(m
     back = connect("memory:")
     assert copy(there, back, codec="json") == Moved(copied=3)
     assert PersistentSet("s", backend=back) == {"a", "b"}
-    assert back.shape(Key("PersistentSet:s")) == "members"
-    assert back.shape(Key("PersistentList:l")) == "sequence"
+    assert shape_at(back, Key("PersistentSet:s")) is MEMBERS
+    assert shape_at(back, Key("PersistentList:l")) is SEQUENCE
 
 
 FOREIGN: dict[Key, Callable[[Any, str], Any]] = {
@@ -405,6 +470,8 @@ FOREIGN: dict[Key, Callable[[Any, str], Any]] = {
     Key("Traveller:a", "text"): lambda client, name: client.set(name, "x"),
     Key("Traveller:a", "stamps"): lambda client, name: client.xadd(name, {"x": 1}),
     Key("Traveller:b"): lambda client, name: client.set(name, "x"),
+    Key("binary:hash"): lambda client, name: client.hset(name, b"\xff", "x"),
+    Key("binary:set"): lambda client, name: client.sadd(name, b"\xff"),
 }
 """What other programs put beside our objects that no store here writes: one under a declared child's name too."""
 

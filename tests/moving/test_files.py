@@ -20,10 +20,12 @@ from persistent_collections import (
     Record,
     connect,
 )
-from persistent_collections.backends.base import Key, Replace, SetDeadline
+from persistent_collections.backends.changes import Replace, SetDeadline
+from persistent_collections.backends.keys import Key
 from persistent_collections.codecs.bcrypt import PasswordHash
 from persistent_collections.moving import Exported, Moved, export, import_
 from persistent_collections.moving.objects import TOLERANCE_S
+from persistent_collections.testing.backends.base import ttl
 from tests.moving.models import NAMED, Traveller, files, pack, unpack
 from tests.moving.test_copying import OBJECTS, Watched, named, tell_the_story
 
@@ -50,8 +52,8 @@ HEADER = '{"format":"persistent-collections","version":1,"medium":"bytes","codec
 
 
 def test_the_form_of_a_file_is_pinned(memory: Backend) -> None:
-    memory.apply([Replace(A, {"f": '"é"'.encode(), "g": b"\xff"}), Replace(Key("Thing:a", "c"), [b"x", b"\x80"])])
-    memory.apply([Replace(Key("Thing:b%3A"), {"n", "m"})])
+    memory.commit([], [Replace(A, {"f": '"é"'.encode(), "g": b"\xff"}), Replace(Key("Thing:a", "c"), [b"x", b"\x80"])])
+    memory.commit([], [Replace(Key("Thing:b%3A"), {"n", "m"})])
     assert exported(memory) == b"".join(
         [
             sealed(HEADER, 1),
@@ -123,7 +125,7 @@ def test_a_deadline_is_a_moment_in_a_file(memory: Backend, other: Backend) -> No
     assert deadline == pytest.approx(time.time() + 100, abs=TOLERANCE_S)
     time.sleep(0.3)
     assert imported(data, other) == Moved(copied=1, expired=1)
-    assert other.ttl([Key("Traveller:a")]) == pytest.approx(100, abs=TOLERANCE_S)
+    assert ttl(other, Key("Traveller:a")) == pytest.approx(100, abs=TOLERANCE_S)
 
 
 def test_a_store_with_another_codec_in_its_url_is_refused(memory: Backend) -> None:
@@ -178,22 +180,22 @@ def test_a_line_that_is_lost_moved_or_repeated_is_found(
 @pytest.mark.parametrize(
     ("lines", "wrong"),
     [
-        ([HEADER.replace("1", "2")], "line 1 is not of a form this version knows; import it with the version"),
-        (['{"objects":0}'], "line 1 is not of a form"),
+        ([HEADER.replace("1", "2")], "line 1 has a form that this version does not know; import it with the version"),
+        (['{"objects":0}'], "line 1 has a form"),
         ([HEADER, '{"objects":1}'], "line 2 does not count"),
         ([HEADER, '{"objects":0}'], "line 3 was .*put elsewhere"),
-        ([HEADER, '{"key":"Thing:a","parts":"x"}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{"f":1}}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"sequence":[{"base64":"!"}]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"child":"c"}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{}}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing","parts":[{"members":["m"]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:","parts":[{"members":["m"]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a:b","parts":[{"members":["m"]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:%41","parts":[{"members":["m"]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"child":"x:y","members":["m"]}]}'], "line 2 is not of a form"),
-        ([HEADER, '{"key":"Thing:a","parts":[{"child":"","members":["m"]}]}'], "line 2 is not of a form"),
+        ([HEADER, '{"key":"Thing:a","parts":"x"}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{"f":1}}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"sequence":[{"base64":"!"}]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"child":"c"}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{}}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing","parts":[{"members":["m"]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:","parts":[{"members":["m"]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a:b","parts":[{"members":["m"]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:%41","parts":[{"members":["m"]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"child":"x:y","members":["m"]}]}'], "line 2 has a form"),
+        ([HEADER, '{"key":"Thing:a","parts":[{"child":"","members":["m"]}]}'], "line 2 has a form"),
     ],
 )
 def test_a_line_that_another_program_sealed_is_held_to_the_form_too(
@@ -220,12 +222,40 @@ def test_a_file_takes_its_name_once_it_is_complete(tmp_path: Path, memory: Backe
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        export(memory, path, progress=fail)
+        export(memory, path, progress=fail, overwrite=True)
     assert [item.name for item in tmp_path.iterdir()] == ["backup.jsonl"]
     assert path.read_bytes() == b"yesterday's"
-    assert export(memory, str(path)) == Exported(1)
+    assert export(memory, str(path), overwrite=True) == Exported(1)
     assert [item.name for item in tmp_path.iterdir()] == ["backup.jsonl"]
     assert path.read_bytes() == exported(memory)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_file_that_exists_is_not_replaced_unasked(
+    when: str, links: bool, tmp_path: Path, memory: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "backup.jsonl"
+    Traveller("a", backend=memory, age=1)
+
+    def put(*_: object) -> None:
+        path.write_bytes(b"yesterday's")
+
+    def refused(*_: object) -> None:
+        raise OSError("no hard links here")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+    if when == "before":
+        put()
+    with pytest.raises(FileExistsError, match="overwrite=True replaces it") as caught:
+        export(memory, path, progress=put)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"yesterday's"
+    path.unlink()
+    assert export(memory, path) == Exported(1)
+    assert [item.name for item in tmp_path.iterdir()] == ["backup.jsonl"]
+    assert path.stat().st_nlink == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
@@ -259,11 +289,11 @@ def test_no_object_is_read_from_a_file_before_the_one_before_it_is_there(three: 
 
 
 def test_a_file_and_deadline_of_each_key_are_read_back(memory: Backend, other: Backend) -> None:
-    memory.apply([Replace(A, {"f": b"1"}), Replace(Key("Thing:a", "c"), [b"1"])])
-    memory.apply([SetDeadline(Key("Thing:a", "c"), 50.0)])
+    memory.commit([], [Replace(A, {"f": b"1"}), Replace(Key("Thing:a", "c"), [b"1"])])
+    memory.commit([], [SetDeadline(Key("Thing:a", "c"), 50.0)])
     assert imported(exported(memory), other) == Moved(copied=1)
-    assert other.ttl([A]) is None
-    assert other.ttl([Key("Thing:a", "c")]) == pytest.approx(50, abs=TOLERANCE_S)
+    assert ttl(other, A) is None
+    assert ttl(other, Key("Thing:a", "c")) == pytest.approx(50, abs=TOLERANCE_S)
 
 
 def test_the_hash_of_a_password_is_exported_only_where_it_is_asked_for(backend: Backend) -> None:

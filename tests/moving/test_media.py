@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.util import LazyLoader, find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,12 +18,12 @@ from persistent_collections import (
     PersistentSet,
     Record,
     WrongShapeError,
+    classes,
     connect,
     get_codec,
-    objects,
 )
-from persistent_collections.backends.base import Content, Key, Replace
-from persistent_collections.checking import check
+from persistent_collections.backends.changes import Replace
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.codecs.base import Format
 from persistent_collections.codecs.fit import fit
 from persistent_collections.moving import Moved, copy
@@ -41,7 +39,7 @@ def json_store(tmp_path: Path) -> Backend:
 
 
 def put(backend: Backend, key: Key, content: Content) -> None:
-    backend.apply([Replace(key, content)])
+    backend.commit([], [Replace(key, content)])
 
 
 @pytest.mark.parametrize("value", ["", "text", "1", '"', "é\u2028\x7f\n", "\U0001f600"])
@@ -135,7 +133,7 @@ def test_a_value_of_a_collection_whose_codec_nothing_tells_is_refused_and_naming
     put(memory, key, content)
     place = next(iter(content)) if isinstance(content, dict) else 0
     told = refused(memory, json_store, None)
-    assert f"'{key}': nothing tells how the value at {place!r} is encoded" in told
+    assert f"'{key}': no class and no option says how the value at {place!r} is encoded" in told
     assert f"codec={{'{key.root}': 'json'}}" in told
     assert copy(memory, json_store, codec={key.root: "json"}) == Moved(copied=1, equal=1)
 
@@ -156,7 +154,7 @@ def test_of_a_type_that_is_not_known_no_codec_is_taken_for_what_its_class_would_
 ) -> None:
     put(memory, key, content)
     told = refused(memory, json_store, codec)
-    assert told.startswith(f"'{key}': nothing tells how the value at ")
+    assert told.startswith(f"'{key}': no class and no option says how the value at ")
     assert told.endswith("; import the module that defines its class")
 
 
@@ -174,9 +172,8 @@ def test_what_no_class_declares_any_more_is_refused_whatever_codec_is_named(
     memory: Backend, json_store: Backend, key: Key, remedy: str, codec: Any
 ) -> None:
     put(memory, key, {"gone": b"1"})
-    assert re.search(
-        rf"^'{key}': nothing tells how the value at 'gone' is .*; {remedy}$", refused(memory, json_store, codec)
-    )
+    expected = rf"^'{key}': no class and no option says how the value at 'gone' is .*; {remedy}$"
+    assert re.search(expected, refused(memory, json_store, codec))
 
 
 def test_a_record_is_not_taken_for_another_by_a_codec_that_is_named(
@@ -191,7 +188,7 @@ def test_a_record_is_not_taken_for_another_by_a_codec_that_is_named(
         "luke", backend=json_store, name="Luke", password="TheForce", master=Jedi("yoda", backend=json_store, name="Y")
     )
     with monkeypatch.context() as unknown:
-        unknown.delitem(objects._classes, "Jedi")
+        unknown.delitem(classes._known, "Jedi")
         for codec in ("json", {"Jedi:luke": "json", "Jedi:yoda": "json"}, {"Jedi:*": "str"}):
             with pytest.raises(ConfigurationError, match=r"import the module that defines its class$"):
                 copy(json_store, memory, codec=codec)
@@ -203,60 +200,20 @@ def test_a_record_is_not_taken_for_another_by_a_codec_that_is_named(
     assert luke.master.name == "Y"
 
 
-@pytest.mark.parametrize(
-    ("handles", "format"),
-    [
-        ([PersistentList[int]("l")], "json"),
-        ([PersistentList("l", codec="msgpack")], "binary"),
-        ([PersistentList[str]("l", codec="str"), PersistentList[str]("l", codec="str")], "text"),
-        ([PersistentList[int]("l"), PersistentList("l", codec="str")], None),
-        ([PersistentList("l", backend="memory:elsewhere", codec="msgpack")], None),
-        ([PersistentList("m", codec="msgpack")], None),
-        ([], None),
-    ],
-)
-def test_a_handle_that_a_module_names_tells_how_its_object_is_written(
-    memory: Backend, json_store: Backend, handles: list[Any], format: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number, handle in enumerate(handles):
-        monkeypatch.setattr(sys.modules[__name__], f"named_{number}", handle, raising=False)
-    put(memory, Key("PersistentList:l"), [b"1"])
-    if format is None:
-        with pytest.raises(ConfigurationError, match="'PersistentList:l'"):
-            copy(memory, json_store)
-    else:
-        assert wrapped_as(memory, json_store, None) == format
-        assert wrapped_as(memory, json_store, "str") == format, "what is named for the rest"
-
-
-def test_what_is_named_for_an_object_counts_before_the_handle_in_a_module(
+def test_a_handle_in_a_module_is_not_looked_for_and_the_codec_is_asked_for(
     memory: Backend, json_store: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[__name__], "named", PersistentList("l", codec="msgpack"), raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "unwilling", Unwilling(), raising=False)
+    monkeypatch.setitem(sys.modules, "no module", Unwilling())
     put(memory, Key("PersistentList:l"), [b"1"])
+    with pytest.raises(ConfigurationError, match=r"; name its codec: codec=\{'PersistentList:l': 'json'\}$"):
+        copy(memory, json_store)
     assert wrapped_as(memory, json_store, {"PersistentList:l": "json"}) == "json"
 
 
-def test_looking_for_handles_loads_no_module_and_calls_nothing(
-    memory: Backend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = find_spec("this")  # which prints as it is loaded
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader = LazyLoader(spec.loader)
-    lazy = module_from_spec(spec)
-    spec.loader.exec_module(lazy)
-    monkeypatch.setitem(sys.modules, "this", lazy)
-    monkeypatch.setitem(sys.modules, "no module", Unwilling())
-    monkeypatch.setattr(sys.modules[__name__], "unwilling", Unwilling(), raising=False)
-    put(memory, DICT, {"f": b"1"})
-    assert copy(memory, connect("memory:"), codec="json") == Moved(copied=1)
-    assert list(check(memory)) == []
-    assert type(lazy) is not ModuleType, "it is still to be loaded"
-
-
 class Unwilling:
-    """Answers no question but what its type is."""
+    """Answers no question except what its type is."""
 
     def __getattribute__(self, name: str) -> Any:
         raise AssertionError(name)
@@ -361,7 +318,7 @@ def test_a_class_that_is_not_registered_is_given(
     class Guest(Record):
         name: str
 
-    monkeypatch.delitem(objects._classes, "Guest")
+    monkeypatch.delitem(classes._known, "Guest")
     Guest("g", backend=memory, name="G")
     with pytest.raises(ConfigurationError, match="'Guest:g'"):
         copy(memory, json_store)

@@ -32,6 +32,14 @@ class Person(Record):
     teams: PersistentSet[str] = child()
 
 
+class Guest(Record):
+    name: str
+    nickname: str | None
+    friends: PersistentList[Guest] = child()
+    scores: PersistentDict[str, int] = child()
+    teams: PersistentSet[str] = child()
+
+
 class Employee(Person):
     salary: int = 1000
     boss: Employee
@@ -79,10 +87,7 @@ Clashing = make_record(
         "update": str,
         "delete": str,
         "count": int,
-        "key": str,
-        "type_name": str,
         "register": str,
-        "backend": str,
         "name": str,
     },
 )

@@ -117,7 +117,7 @@ def test_items_of_a_child_are_checked_and_the_old_ones_stay(store: Backend, wron
 @pytest.mark.parametrize("name", ["friends", "scores", "teams"])
 def test_a_child_is_no_value(store: Backend, name: str) -> None:
     leia = Person("leia", friends=[Person.ref("luke")], scores={"a": 1}, teams={"x"})
-    remedy = r"'Person:leia:\w+' is a child collection and no value; store its owner, or a copy of it"
+    remedy = r"'Person:leia:\w+' is a child collection, not a value; store its owner, or a copy of it"
     holder = PersistentDict[str, Any]("holder")
     with pytest.raises(EncodeError, match=remedy):
         holder["x"] = leia[name]

@@ -5,7 +5,9 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from annotated_types import Ge
@@ -17,11 +19,13 @@ from persistent_collections import (
     PersistentList,
     Record,
     child,
+    classes,
+    codec,
     connect,
     make_record,
+    stored_as,
 )
 from persistent_collections.errors import EncodeError, UnknownFieldError
-from persistent_collections.objects import classes
 from tests.records.models import Person
 
 
@@ -31,7 +35,7 @@ def test_make_record_makes_what_a_class_statement_does(store: Backend) -> None:
         {"name": str, "age": int, "password": Password, "ships": "PersistentList[Ace]", "wing": "Ace | None"},
         defaults={"name": "unnamed"},
     )
-    pilot: Any = made.ref("x")
+    pilot: Any = made("x")
     pilot.update(age=3, password="secret", ships=[pilot], wing=pilot)
     assert (pilot.name, pilot.age, pilot["ships"][0].id, pilot.wing) == ("unnamed", 3, "x", pilot)
     assert pilot.password.verify("secret")
@@ -45,10 +49,10 @@ def test_make_record_makes_what_a_class_statement_does(store: Backend) -> None:
 def test_make_record_takes_the_options_of_a_class(store: Backend) -> None:
     other = connect("memory:")
     made = make_record("Ace", {"age": int}, type_name="flyer", backend=other, codec="msgpack")
-    pilot: Any = made.ref("x")
+    pilot: Any = made("x")
     pilot.age = 3
     assert pilot.key == "flyer:x"
-    assert other.mapping(pilot._key).get_all() == {"age": b"\x03"}
+    assert other.mapping(pilot.__pc__.key).get_all() == {"age": b"\x03"}
 
 
 def test_make_record_skips_class_variables() -> None:
@@ -56,7 +60,7 @@ def test_make_record_skips_class_variables() -> None:
 
 
 def test_a_default_of_none_is_read_whatever_the_type(store: Backend) -> None:
-    record = make_record("Nameless", {"name": str, "size": int}, defaults={"name": None}).ref("x")
+    record = make_record("Nameless", {"name": str, "size": int}, defaults={"name": None})("x")
     record["size"] = 1
     assert record["name"] is None
     record["name"] = "x"
@@ -67,14 +71,15 @@ def test_a_default_of_none_is_read_whatever_the_type(store: Backend) -> None:
 
 @pytest.mark.parametrize("value", ["x", "", 3, None, ["x"]])
 def test_a_field_of_several_types_holds_each(store: Backend, value: Any) -> None:
-    record = make_record("Several", {"one": str | int | list[str] | None, "name": str}).ref("x")
+    kind = Annotated[str | int | list[str] | None, codec("json")]
+    record = make_record("Several", {"one": kind, "name": str})("x")
     record.update(one=value, name="x")
     assert record["one"] == value
     assert type(record["one"]) is type(value) or isinstance(record["one"], list)
 
 
 def test_make_record_refuses_a_default_for_no_field() -> None:
-    with pytest.raises(TypeError, match="there is a default for 'nmae', which is no field"):
+    with pytest.raises(TypeError, match="there is a default for 'nmae', which is not a field"):
         make_record("Ace", {"name": str}, defaults={"nmae": "x"})
 
 
@@ -92,7 +97,7 @@ def test_a_field_or_type_with_a_reserved_character_is_a_type_error(name: str) ->
 
 @pytest.mark.parametrize("name", ["with space", "ünïcode", "class", "a.b", "a/b", "..", "a\nb", "*", "A", "a"])
 def test_fields_may_have_any_other_name(store: Backend, name: str) -> None:
-    record = make_record("Fields", {name: int, "list_of": PersistentList[int]}).ref("x")
+    record = make_record("Fields", {name: int, "list_of": PersistentList[int]})("x")
     record[name] = 3
     assert record.to_dict() == {name: 3}
 
@@ -100,15 +105,32 @@ def test_fields_may_have_any_other_name(store: Backend, name: str) -> None:
 @pytest.mark.parametrize("name", ["with space", "ünïcode", "a.b", "a/b", "..", ".store", "CON", "*", "[x]", "A", "a"])
 def test_types_may_have_any_other_name(store: Backend, name: str) -> None:
     made = make_record("Named", {"x": int, "items_": PersistentList[int]}, type_name=name)
-    record = made.ref("y")
+    record = made("y")
     record.update(x=3, items_=[1])
     assert record.key == f"{name}:y"
     assert list(made.ids()) == ["y"]
     assert record["items_"][:] == [1]
 
 
+@pytest.mark.parametrize("name", ["id", "backend", "expire", "key", "type_name"])
+def test_a_field_that_would_be_swallowed_is_a_type_error(name: str) -> None:
+    with pytest.raises(TypeError, match=f"write {name}_: Annotated.*stored_as.'{name}'.., or choose another name"):
+        make_record("Swallowing", {name: str})
+    for stored in (make_record("Stored", {f"{name}_": Annotated[str, stored_as(name)]}),):
+        assert list(stored("x")) == [f"{name}_"]
+
+
+@pytest.mark.parametrize("name", ["backend", "expire", "key", "type_name"])
+def test_a_field_may_be_stored_under_a_name_that_is_taken(store: Backend, name: str) -> None:
+    made: Any = make_record("Stored", {f"{name}_": Annotated[int, stored_as(name)]})
+    record = made.create("x", **{f"{name}_": 3}, expire=1000)
+    assert (record[f"{name}_"], record.key) == (3, "Stored:x")
+    assert record.ttl() is not None
+    assert made.load("x").to_dict() == {f"{name}_": 3}
+
+
 def test_the_field_id_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match=r"'id' is every record's id and no field"):
+    with pytest.raises(TypeError, match="a field cannot be called 'id', which is an attribute of every record"):
 
         class Wrong(Record):
             id: str
@@ -119,7 +141,7 @@ def test_a_name_for_the_keys_is_given_with_the_class(store: Backend) -> None:
         name: str
 
     assert Account("x", name="y").key == "account:x"
-    assert classes["account"] is Account
+    assert classes.every()["account"] is Account
 
 
 def test_a_subclass_has_a_name_of_its_own(store: Backend) -> None:
@@ -143,9 +165,9 @@ def test_a_class_made_again_takes_the_place_of_its_namesake(store: Backend) -> N
         return Again
 
     first, second = declare(), declare()
-    assert classes["Again"] is second
-    second.ref("x").update(other=second.ref("y"))
-    assert type(second.ref("x")["other"]) is second
+    assert classes.every()["Again"] is second
+    second("x").update(other=second("y"))
+    assert type(second("x")["other"]) is second
     assert first is not second
 
 
@@ -185,8 +207,8 @@ def make():
         size: int
     return User
 ''').make()
-from persistent_collections.objects import classes
-print(list(classes["User"].ref("x")))
+from persistent_collections import classes
+print(list(classes.every()["User"].ref("x")))
 """
 
 
@@ -206,7 +228,7 @@ def test_an_abstract_class_leaves_its_name_to_others(store: Backend) -> None:
     class Derived(Base, name="Base"):
         size: int
 
-    assert classes["Base"] is Derived
+    assert classes.every()["Base"] is Derived
     assert list(Derived("x")) == ["name", "size"]
     for make in (Base, Base.ref, Base.load, Record):
         with pytest.raises(TypeError, match="is abstract; make objects of a class made from it"):
@@ -268,7 +290,7 @@ def test_a_url_of_a_class_is_connected_once_at_the_first_use() -> None:
     Own("x", name="x")
     Other("y", name="y")
     assert Own("x").name == "x"
-    assert Own("x")._choice.backend is not Other("y")._choice.backend  # type: ignore[union-attr] # both chose a URL
+    assert Own("x").__pc__.choice.backend is not Other("y").__pc__.choice.backend  # type: ignore[union-attr] # both chose a URL
 
 
 def test_threads_that_use_the_url_of_a_class_first_share_one_store() -> None:
@@ -333,3 +355,86 @@ def test_a_number_that_is_not_stored_counts_as_the_zero_of_its_type(store: Backe
     ]
     assert repr(PersistentDict[str, Decimal]("sums").increment("a", 2)) == "Decimal('2')"
     assert PersistentDict[str, Any]("any").increment("a") == 1
+
+
+def test_a_function_is_no_default_of_a_field() -> None:
+    for function in (lambda: 3, suppress_nothing):
+        with pytest.raises(TypeError, match="the default of 'made' is a function, which would be a method"):
+            make_record("Made", {"made": int}, defaults={"made": function})
+
+    class Measured(Record):
+        size: int
+
+        def size(self) -> str:  # type: ignore[no-redef] # a method that has the name of a field
+            return "large"
+
+    measured: Any = Measured.ref("x")
+    assert measured.size() == "large"
+
+
+def suppress_nothing() -> None:
+    """Be a function of a module."""
+
+
+def test_reading_a_field_of_a_class_says_how_a_record_is_given() -> None:
+    anything: Any = Person
+    with pytest.raises(TypeError, match=r"get\(\) reads a field of a record; load\(id\) and ref\(id\) of a class"):
+        anything.get("x")
+
+
+def test_what_all_gives_has_no_indexes_and_says_so(store: Backend) -> None:
+    with pytest.raises(TypeError, match=r"has no indexes; itertools.islice\(….all\(\), 20\) takes the first 20"):
+        _ = Person.all()[:20]
+
+
+def test_a_uuid_is_given_as_its_text() -> None:
+    given: Any = uuid4()
+    with pytest.raises(TypeError, match=r"an id is a str or an int, not UUID; give its text, such as str\(uuid4\(\)\)"):
+        Person(given)
+
+
+APP = """
+from __future__ import annotations
+from persistent_collections import PersistentList, Record, child, configure
+
+configure("memory:app")
+
+
+class User(Record):
+    name: str
+    best: User | None
+    friends: PersistentList[User] = child()
+
+
+if __name__ == "__main__":
+    import views
+
+    ada = User.create("ada", name="Ada")
+    bob = User.create("bob", name="Bob", best=ada, friends=[ada])
+    views.befriend("ada", "bob")
+    print(bob.best.name, bob.friends[0].name, ada.friends[0].name, ada.friends[0] == bob, sorted(views.names()))
+    bob.best = views.load("ada")
+    bob.friends.append(views.load("ada"))
+    print(bob.friends[-1] == ada, bob in ada.friends, [user.id for user in bob.friends])
+"""
+VIEWS = """
+from app import User
+
+def befriend(a, b):
+    User.load(a).friends.append(User.load(b))
+
+def load(id):
+    return User.load(id)
+
+def names():
+    return [user.name for user in User.all()]
+"""
+
+
+def test_a_file_that_is_run_and_imported_is_one_definition(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP, "utf-8")
+    (tmp_path / "views.py").write_text(VIEWS, "utf-8")
+    for command in ([sys.executable, "app.py"], [sys.executable, "-m", "app"]):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ["Ada Ada Bob True ['Ada', 'Bob']", "True True ['ada', 'ada']"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ import redis
 
 from persistent_collections import (
     Backend,
+    BackendUnavailable,
+    CorruptDataError,
     DecodeError,
     Password,
+    PersistentCollectionsError,
     PersistentDict,
     PersistentList,
     PersistentSet,
@@ -22,7 +26,8 @@ from persistent_collections import (
     connect,
     fetch,
 )
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.changes import Replace
+from persistent_collections.backends.keys import Key
 from tests.servers import RunningServer
 
 
@@ -92,6 +97,23 @@ def test_an_unset_password_and_a_hash_come_redacted(luke: Friend) -> None:
     assert "$2" not in repr(row)
 
 
+class WalkingFriend(Friend):
+    shoes: str = "boots"
+    luggage: PersistentList[str] = child()
+
+
+def test_a_field_that_only_some_subclasses_declare_is_none_for_the_others(luke: Friend) -> None:
+    luke.friends.append(WalkingFriend("chewie", best=luke))
+    expected = [("han", "Falcon", None), ("leia", None, None), ("han", "Falcon", None), ("chewie", None, "boots")]
+    rows = luke.friends.fetch("id", "ship", "shoes", "best.ship")
+    assert [(row["id"], row["ship"], row["shoes"]) for row in rows] == expected
+    assert {row["best.ship"] for row in rows} == {None}
+    with pytest.raises(UnknownFieldError, match="shops"):
+        luke.friends.fetch("shops")
+    with pytest.raises(TypeError, match="luggage"):
+        fetch([WalkingFriend.ref("chewie")], "luggage").__next__()
+
+
 @pytest.mark.parametrize(("name", "error"), [("nmae", UnknownFieldError), ("friends", TypeError)])
 def test_what_is_no_field_that_holds_a_value_is_refused(luke: Friend, name: str, error: type[Exception]) -> None:
     with pytest.raises(error, match=name):
@@ -102,7 +124,7 @@ def test_what_is_no_field_that_holds_a_value_is_refused(luke: Friend, name: str,
 
 def test_what_is_no_record_is_refused(store: Backend) -> None:
     things: Any = PersistentList("things", [PersistentDict("x", {"a": 1})])
-    with pytest.raises(TypeError, match=r"'PersistentDict:x' is no record"):
+    with pytest.raises(TypeError, match=r"'PersistentDict:x' is not a record"):
         things.fetch("a")
 
 
@@ -122,6 +144,130 @@ def test_what_cannot_be_read_is_named(luke: Friend, store: Backend) -> None:
         luke.friends.fetch("name")
 
 
+@pytest.fixture
+def damaged(store: Backend) -> list[Friend]:
+    """Give friends 0 to 7, of which 1 holds a tag that is none, 4 and 5 lists, and 6 does not exist."""
+    friends = [Friend.create(f"{number}", **FIELDS, name=f"{number}") for number in range(8)]
+    store.mapping(Key("Friend:1")).set_many({"tags": b"5"})
+    for friend in friends[4:7]:
+        friend.delete()
+    for name in ("Friend:4", "Friend:5"):
+        store.commit([], [Replace(Key(name), [b"1"])])
+    return friends
+
+
+FIELDS: dict[str, Any] = {"email": "", "password": "x"}
+READABLE = ["0", "2", "3", "7"]
+
+
+def problems(errors: list[PersistentCollectionsError]) -> list[tuple[type[Exception], str]]:
+    """Return the kind of each error, and the key that it names."""
+    keys = [re.search(r"Friend:\d|PersistentList:l|PersistentSet:s", str(error)) for error in errors]
+    return [(type(error), key[0] if key else "") for error, key in zip(errors, keys, strict=True)]
+
+
+def advanced(rows: Iterator[Any]) -> tuple[list[Any], list[PersistentCollectionsError]]:
+    """Return what an iterator yields if it goes on after each error, and the errors."""
+    given: list[Any] = []
+    errors: list[PersistentCollectionsError] = []
+    while True:
+        try:
+            given.append(next(rows))
+        except StopIteration:
+            return given, errors
+        except PersistentCollectionsError as error:
+            errors.append(error)
+
+
+BAD: list[tuple[type[Exception], str]] = [
+    (DecodeError, "Friend:1"),
+    (WrongShapeError, "Friend:4"),
+    (WrongShapeError, "Friend:5"),
+]
+
+
+def test_records_that_cannot_be_read_are_skipped_and_reported(store: Backend, damaged: list[Friend]) -> None:
+    errors: list[PersistentCollectionsError] = []
+    found = list(fetch(damaged, "name", "tags", on_error=errors.append))
+    assert [row["name"] for row in found] == READABLE
+    assert problems(errors) == BAD
+    errors.clear()
+    assert [row["name"] for row in fetch(damaged, "name", on_error=errors.append)] == ["0", "1", "2", "3", "7"]
+    assert problems(errors) == BAD[1:], "only what is asked for is decoded"
+
+
+def test_an_iterator_goes_on_after_a_record_that_cannot_be_read(store: Backend, damaged: list[Friend]) -> None:
+    found, errors = advanced(fetch(damaged, "name", "tags"))
+    assert [row["name"] for row in found] == READABLE
+    assert problems(errors) == BAD
+
+
+def test_a_listing_survives_records_that_cannot_be_read(store: Backend, damaged: list[Friend]) -> None:
+    errors: list[PersistentCollectionsError] = []
+    found = Friend.all(on_error=errors.append).fetch("name", "tags")
+    assert sorted(row["name"] for row in found) == READABLE
+    assert set(problems(errors)) >= {BAD[0]}, "a store that lists by shape leaves out what is no record"
+    went_on, raised = advanced(Friend.all().fetch("name", "tags"))
+    assert sorted(row["name"] for row in went_on) == READABLE
+    assert sorted(map(str, raised)) == sorted(map(str, errors))
+    assert {friend.id for friend in Friend.all()} >= {*READABLE, "1"}, "a handle reads nothing"
+
+
+def test_an_item_that_cannot_be_read_is_skipped_and_reported(store: Backend) -> None:
+    for name in "abc":
+        Friend.create(name, **FIELDS, name=name)
+    friends, members = PersistentList[Friend]("l", [Friend.ref("a")]), PersistentSet[Friend]("s", [Friend.ref("a")])
+    store.sequence(Key("PersistentList:l")).push_right([b'{"$ref":"Nowhere:x"}', b'{"$ref":"Friend:b"}'])
+    store.members(Key("PersistentSet:s")).add({"Nowhere:x", "Friend:b"})
+    for stored, key in ((friends, "PersistentList:l"), (members, "PersistentSet:s")):
+        with pytest.raises(DecodeError, match=key):
+            stored.fetch("name")
+        errors: list[PersistentCollectionsError] = []
+        assert sorted(row["name"] for row in stored.fetch("name", on_error=errors.append)) == ["a", "b"]
+        assert problems(errors) == [(DecodeError, key)]
+        found, raised = advanced(fetch(stored, "name"))
+        assert sorted(row["name"] for row in found) == ["a", "b"]
+        assert problems(raised) == [(DecodeError, key)]
+
+
+def test_keys_of_a_dict_that_are_records_are_read(store: Backend) -> None:
+    Friend.create("a", **FIELDS, name="a")
+    ages = PersistentDict[Friend, int]("d", {Friend.ref("a"): 5})
+    assert list(fetch(ages, "name")) == [{"name": "a"}]
+
+
+def test_an_error_of_the_store_is_raised_and_not_reported(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise BackendUnavailable("out of reach")
+
+    friends = [Friend.create(f"{number}", **FIELDS, name=f"{number}") for number in range(3)]
+    monkeypatch.setattr(store, "get_many", refuse)
+    errors: list[PersistentCollectionsError] = []
+    with pytest.raises(BackendUnavailable):
+        list(fetch(friends, "name", on_error=errors.append))
+    assert errors == []
+
+
+@pytest.mark.store("json")
+@pytest.mark.parametrize("store_kind", ["json"])
+def test_a_listing_survives_a_damaged_file(store: Backend) -> None:
+    names = ["a", "b", "c" * 300, "d" * 300]
+    for name in names:
+        Friend.create(name, **FIELDS, name=name)
+    for name, text in (("b", "{"), ("c" * 300, "")):
+        file = store.file(Key(f"Friend:{name}"))
+        assert file is not None
+        file.write_text(text)
+    errors: list[PersistentCollectionsError] = []
+    assert sorted(row["name"] for row in Friend.all(on_error=errors.append).fetch("name")) == ["a", "d" * 300]
+    assert {type(error) for error in errors} == {CorruptDataError}
+    found, raised = advanced(Friend.all().fetch("name"))
+    assert sorted(row["name"] for row in found) == ["a", "d" * 300]
+    assert sorted(map(str, raised)) == sorted(map(str, errors))
+    errors.clear()
+    assert {friend.id for friend in Friend.all(on_error=errors.append)} >= {"a", "b", "d" * 300}
+
+
 def test_a_page_of_a_thousand_friends_takes_three_round_trips(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,8 +283,11 @@ def test_a_page_of_a_thousand_friends_takes_three_round_trips(
         friends = [Friend(f"friend {number}", name=f"{number}", backend=backend) for number in range(1000)]
         luke = Friend("luke", friends=friends, backend=backend)
         sent.clear()
-        assert [row["name"] for row in luke.friends.fetch("name", "email")] == [f"{number}" for number in range(1000)]
+        assert [row["name"] for row in luke.friends.fetch("name")] == [f"{number}" for number in range(1000)]
         assert len(sent) == 2
+        sent.clear()
+        assert [row["name"] for row in luke.friends.fetch("name", "email")] == [f"{number}" for number in range(1000)]
+        assert len(sent) == 3, "no e-mail is set: one trip more to see whether it is a child"
         for friend in friends[::2]:
             friend.update(name="", email="x")
             del friend["name"]

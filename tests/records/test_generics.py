@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from persistent_collections import Backend, EncodeError, PersistentList, Record, child
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 
 T = TypeVar("T")
 S = TypeVar("S")

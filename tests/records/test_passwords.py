@@ -8,13 +8,14 @@ import pytest
 
 from persistent_collections import Backend, EncodeError, Password, Record, codec
 from persistent_collections.codecs.bcrypt import BcryptCodec, PasswordHash
+from tests.records.accounts import Account
 from tests.records.models import PackedCoded, Person
 
 SECRET = "correct horse"
 
 
 def stored(backend: Backend, record: Record, field: str = "password") -> bytes:
-    data = backend.mapping(record._key).get(field)
+    data = backend.mapping(record.__pc__.key).get(field)
     assert data is not None
     return data.strip(b'"')
 
@@ -30,7 +31,7 @@ def test_a_password_is_stored_as_its_hash_and_verified(store: Backend) -> None:
 
 
 def test_each_way_of_writing_hashes(store: Backend) -> None:
-    leia = Person.create("leia", password=SECRET)
+    leia = Person.upsert("leia", password=SECRET)
     assert leia.password.verify(SECRET)
     leia.password = "second"
     assert leia.password.verify("second")
@@ -153,3 +154,24 @@ def test_hashes_are_copied_and_compared_as_values(store: Backend) -> None:
     assert leia.password == leia.password == copy.copy(leia.password)
     assert leia.password != Person("luke", password=SECRET).password
     assert leia.password != SECRET
+
+
+def test_a_hash_is_not_hashed_again_when_a_record_is_copied(luke: Account) -> None:
+    copied = Account("copy", **{name: value for name, value in luke.to_dict().items() if value and name != "email"})
+    assert copied.password.verify("TheForce")
+
+
+def test_a_password_is_never_silently_cut(luke: Account) -> None:
+    with pytest.raises(EncodeError, match="72 bytes"):
+        luke.password = "ä" * 37
+    assert luke.password.verify("TheForce")
+
+
+def test_without_a_password_nothing_verifies(store: Backend) -> None:
+    guest = Account("guest", name="Guest")
+    assert guest.password.verify("x") is False
+    assert guest.password.verify("") is False
+
+
+def test_a_hash_is_not_shown(luke: Account) -> None:
+    assert "$2b$" not in f"{luke!r} {luke.to_dict()} {luke.password} {luke.items()}"

@@ -15,7 +15,7 @@ from persistent_collections import (
     child,
     make_record,
 )
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.keys import Key
 from tests.records.models import Clashing, Defaults, Employee, Person, Zeros
 
 
@@ -93,14 +93,18 @@ def test_a_default_is_made_anew_for_each_object(store: Backend) -> None:
     assert (one.tags, other.tags, Defaults("one").tags) == (["new", "more"], ["new"], ["new", "more"])
 
 
-def test_a_default_is_never_written(store: Backend) -> None:
+def test_defaults_are_stored_when_a_record_is_made(store: Backend) -> None:
     Defaults("x", whole=8)
-    assert list(store.mapping(Defaults.ref("x")._key).get_all()) == ["whole"]
+    stored = store.mapping(Defaults.ref("x").__pc__.key).get_all()
+    assert set(stored) == {"text", "whole", "truth", "tags", "maybe_whole", "day"}
+    Defaults("x", truth=False)
+    assert Defaults.ref("x").to_dict()["whole"] == 8, "defaults are not stored again"
 
 
 def test_a_value_equal_to_the_default_is_stored_once_set(store: Backend) -> None:
-    record = Defaults("x", whole=7)
-    assert list(store.mapping(record._key).get_all()) == ["whole"]
+    record = Defaults("x", whole=8)
+    record.whole = 7
+    assert store.mapping(record.__pc__.key).get("whole") == b"7"
 
 
 @pytest.mark.parametrize("field", ["name", "age", "password", "nickname", "tags", "best"])
@@ -121,17 +125,18 @@ def test_a_child_of_a_record_that_does_not_exist_is_empty(store: Backend) -> Non
     assert not nobody
 
 
-def test_a_record_exists_while_any_field_or_child_is_stored(store: Backend) -> None:
+def test_a_record_exists_until_it_is_deleted(store: Backend) -> None:
     person = Person("leia")
     assert not person
     person.teams.add("rebels")
     assert person
     assert person.name == ""
     person.teams.clear()
-    assert not person
-    person.name = "Leia"
     assert person
+    person.name = "Leia"
     del person.name
+    assert person
+    person.delete()
     assert not person
 
 
@@ -293,8 +298,8 @@ def test_a_record_of_no_fields_says_so(store: Backend) -> None:
 
 
 def test_a_field_with_the_name_of_a_method_is_reached_by_item(store: Backend) -> None:
-    given: dict[str, Any] = {name: name for name in Clashing.ref("x")} | {"items": [1], "count": 5}
-    record = Clashing.ref("x")
+    given: dict[str, Any] = {name: name for name in Clashing("x")} | {"items": [1], "count": 5}
+    record = Clashing("x")
     record.update(**given)
     assert {name: record[name] for name in record} == dict(record.items()) == record.to_dict() == given
     assert record.key == str(record) == "Clashing:x"
@@ -307,9 +312,9 @@ def test_a_field_with_the_name_of_a_method_is_reached_by_item(store: Backend) ->
 
 
 def test_a_field_with_the_name_of_no_method_is_an_attribute(store: Backend) -> None:
-    record: Any = Clashing.ref("x")
-    record.backend, record.register = "mine", "yours"
-    assert (record["backend"], record["register"]) == (record.backend, record.register) == ("mine", "yours")
+    record: Any = Clashing("x")
+    record.register = "yours"
+    assert record["register"] == record.register == "yours"
 
 
 def test_a_field_may_have_the_name_of_its_type(store: Backend) -> None:
@@ -323,9 +328,9 @@ def test_a_field_may_have_the_name_of_its_type(store: Backend) -> None:
 
 def test_a_default_of_a_field_with_the_name_of_a_method_leaves_the_method_its_attribute(store: Backend) -> None:
     counted = make_record("Counted", {"count": int, "name": str}, defaults={"count": 3})
-    counted.ref("x")["name"] = "x"
+    counted("x")["name"] = "x"
     assert counted.count() == 1
-    assert counted.ref("x")["count"] == 3
+    assert counted("x")["count"] == 3
 
 
 def test_a_field_with_the_name_of_an_inherited_method_leaves_it_its_attribute(store: Backend) -> None:
@@ -342,7 +347,7 @@ def test_a_field_with_the_name_of_an_inherited_method_leaves_it_its_attribute(st
 
 
 def test_assigning_to_the_attribute_of_a_method_says_how_the_field_is_reached(store: Backend) -> None:
-    record: Any = Clashing.ref("x")
+    record: Any = Clashing("x")
     record["count"] = 5
     with pytest.raises(AttributeError, match=r"\['items'\]"):
         record.items = [1]

@@ -31,7 +31,7 @@ def test_a_reference_reads_as_a_handle_of_the_record(store: Backend) -> None:
 
 def test_a_reference_is_stored_as_the_key(store: Backend) -> None:
     leia = Person("leia", best=Person.ref("a:b"))
-    assert store.mapping(leia._key).get("best") in (b"Person:a%3Ab", b'"Person:a%3Ab"')
+    assert store.mapping(leia.__pc__.key).get("best") in (b"Person:a%3Ab", b'"Person:a%3Ab"')
 
 
 def test_references_may_form_cycles(store: Backend) -> None:
@@ -108,9 +108,9 @@ def test_a_base_class_is_refused_where_a_subclass_is_declared(store: Backend) ->
 
 def test_a_reference_to_another_class_found_in_the_store_is_refused(store: Backend) -> None:
     leia = Person("leia", best=Person.ref("x"))
-    data = store.mapping(leia._key).get("best")
+    data = store.mapping(leia.__pc__.key).get("best")
     assert data is not None
-    store.mapping(leia._key).set_many({"best": data.replace(b"Person", b"Zeros")})
+    store.mapping(leia.__pc__.key).set_many({"best": data.replace(b"Person", b"Zeros")})
     with pytest.raises(DecodeError):
         leia["best"]
 
@@ -120,7 +120,7 @@ def test_a_reference_to_another_class_found_in_the_store_is_refused(store: Backe
 )
 def test_a_stored_text_that_is_no_key_is_a_decode_error(store: Backend, text: bytes) -> None:
     leia = Person("leia", name="Leia")
-    store.mapping(leia._key).set_many({"best": b'"%s"' % text if store.medium == "json" else text})
+    store.mapping(leia.__pc__.key).set_many({"best": b'"%s"' % text if store.medium == "json" else text})
     with pytest.raises(DecodeError):
         leia["best"]
     assert leia.name == "Leia"

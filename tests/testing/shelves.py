@@ -10,7 +10,7 @@ from typing import Self
 
 from filelock import FileLock
 
-from persistent_collections.backends.base import Entry, Key
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.simple import SimpleBackend, Step
 from persistent_collections.backends.urls import StoreURL
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
 import pytest
 
 from persistent_collections.codecs.json import JSONCodec
@@ -58,3 +61,37 @@ def test_a_sound_codec_passes(pytester: pytest.Pytester) -> None:
 def test_a_suite_that_names_no_values_fails() -> None:
     with pytest.raises(AttributeError, match="values"):
         CodecSuite().test_every_value_comes_back_equal_and_of_the_same_types_at_every_depth(JSONCodec())
+
+
+class Vector:
+    """A value whose ``==`` gives no bool, as that of numpy's arrays."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = numbers
+
+    def __eq__(self, other: object) -> Any:
+        raise ValueError("the truth value of a comparison is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment] # as of anything that can change
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_values_whose_equality_is_no_bool_are_compared_as_the_suite_says(lost: int) -> None:
+    class VectorCodec(JSONCodec):
+        def encode(self, value: Any) -> bytes:
+            return super().encode([*value.numbers])
+
+        def decode(self, data: bytes) -> Any:
+            return Vector(*super().decode(data)[lost:])
+
+    class Suite(CodecSuite):
+        values: ClassVar[Sequence[Any]] = [Vector(1, 2)]
+
+        def equal(self, value: Any, found: Any) -> bool:
+            return bool(value.numbers == found.numbers)
+
+    if lost:
+        with pytest.raises(AssertionError):
+            Suite().test_every_value_comes_back_equal_and_of_the_same_types_at_every_depth(VectorCodec())
+    else:
+        Suite().test_every_value_comes_back_equal_and_of_the_same_types_at_every_depth(VectorCodec())

@@ -23,16 +23,19 @@ def application(pytester: pytest.Pytester) -> None:
         path.write_text(text, "utf-8")
 
 
+@pytest.mark.slow
 def test_it_runs_on_fakeredis_with_no_server(pytester: pytest.Pytester) -> None:
     done = pytester.runpytest_subprocess("-W", "error")
     done.assert_outcomes(passed=PASSED)
 
 
 @pytest.mark.parametrize("url", ["memory:", "json:./data?fsync=off"])
+@pytest.mark.slow
 def test_it_runs_on_every_store_by_its_url_alone(pytester: pytest.Pytester, url: str) -> None:
     pytester.runpytest_subprocess("-W", "error", "--persistent-backend", url).assert_outcomes(passed=PASSED)
 
 
+@pytest.mark.slow
 def test_it_runs_on_a_real_server_as_the_workflow_says(
     pytester: pytest.Pytester, server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,18 +6,30 @@ from typing import Annotated, Any, Self, assert_type
 
 from persistent_collections import (
     Backend,
+    Migrated,
     Password,
     PersistentDict,
     PersistentList,
     PersistentSet,
+    Query,
     Record,
+    at_least,
+    between,
     child,
     codec,
     connect,
     current_backend,
     fetch,
+    formerly,
+    indexed,
+    less_than,
     make_record,
+    migrate,
+    on_delete,
+    one_of,
+    starts_with,
     stored_as,
+    unique,
     use_backend,
 )
 from persistent_collections.codecs.bcrypt import PasswordHash
@@ -39,6 +51,38 @@ class User(Record, name="user", backend="users", codec="msgpack"):
 class Admin(User):
     level: int = 1
 
+
+class Order(Record, indexes=[("customer", "total")], unique=[("customer", "number")]):
+    customer: Annotated[User, on_delete("restrict")]
+    number: Annotated[int, unique]
+    total: Annotated[float | None, indexed] = None
+
+
+# Finding
+order = Order.create(customer=User.ref("x"), number=1)
+assert_type(order.customer, User)
+assert_type(order.number, int)
+assert_type(order.total, float | None)
+assert_type(Order.find(number=1), Query[Order])
+assert_type(Order.find(number=one_of(1, 2), total=at_least(3)).one(), Order)
+assert_type(Order.find(total=between(1, 2)).order_by("-total").limit(3).after(None).first(), Order | None)
+assert_type([each.number for each in Order.find(total=less_than(2)).scan()], list[int])
+assert_type(Admin.find(name=starts_with("x")).scan().count(), int)
+assert_type(Order.find(customer=Admin.ref("y")).token, str | None)
+assert_type(list(Order.find(number=1).fetch("id", "customer.name")), list[dict[str, Any]])
+assert_type(Order.reindex(dry_run=True), int)
+
+
+# Changed classes
+class Pilot(Record):
+    name: Annotated[str, formerly("fullname")]
+    born_on: Annotated[date | None, formerly("born", str, date.fromisoformat)] = None
+    rank: Annotated[str, formerly("title", str.lower)] = ""
+
+
+assert_type(Pilot.create(name="Luke").born_on, date | None)
+assert_type(migrate(Pilot, User, PersistentList[Pilot]("pilots"), dry_run=True, fill=True), Migrated)
+assert_type(migrate(on_error=print).left, int)
 
 # Records
 user = User("x", name="X", password="secret")
@@ -88,8 +132,8 @@ assert_type(user.ttl(), timedelta | None)
 assert_type(User.load("x"), User)
 assert_type(User.ref(3), User)
 assert_type(User.ref("x", backend="users"), User)
-assert_type(User.create("x", name="X"), User)
-assert_type(Admin.create(), Admin)
+assert_type(User.create("x", name="X", password="secret"), User)
+assert_type(Admin.create(name="X", password="secret", expire=60), Admin)
 assert_type(next(User.all()), User)
 assert_type(User.all().fetch("name"), Iterator[dict[str, Any]])
 assert_type(user.friends.fetch("name"), list[dict[str, Any]])
@@ -167,3 +211,5 @@ primes |= {7}
 with use_backend("memory:") as backend:
     assert_type(backend, Backend)
 assert_type(current_backend(), Backend)
+user.expire(60)
+admin.expire(timedelta(hours=1))

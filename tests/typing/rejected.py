@@ -59,3 +59,8 @@ PersistentSet("s").add(3)  # error
 PersistentSet("s", codec="json")  # error
 configure(3)  # error
 use_backend(3)  # error
+User.create("x", name=3, password="secret")  # error of pyright
+User.create("x", nmae="X", password="secret")  # error of pyright
+User.create("x")  # error of pyright
+User.find(name="X").one().nmae  # error
+User.find("X")  # error

@@ -6,18 +6,20 @@ import os
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import TIMEOUT_MAX
-from typing import ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
 import msgspec
 
-from persistent_collections.backends.base import Content, Entry, Key
+from persistent_collections.backends.base import Found
 from persistent_collections.backends.forks import late
-from persistent_collections.backends.json.errors import corrupt, translated
+from persistent_collections.backends.json.failures import translated
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.listing import Listed, Listing
 from persistent_collections.backends.json.store import Store
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.paths import absolute, path_of, url_of
-from persistent_collections.backends.simple import C, SimpleBackend, Step
+from persistent_collections.backends.shapes import Shape
+from persistent_collections.backends.simple import SimpleBackend, Step
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError, CorruptDataError
 
@@ -95,47 +97,56 @@ class JSONBackend(SimpleBackend):
         return self._path
 
     def read(self, key: Key) -> Entry | None:
-        return self.read_many([key])[0]
+        try:
+            return self._store.read_one(key)
+        except (OSError, UnicodeEncodeError):
+            with translated(self._path):
+                raise
 
     def read_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         with translated(self._path):
             return self._store.read(keys)
 
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        del sizes
+        return [self._found(key, self._read_with_deadline) for key in keys]
+
     def transform(self, keys: Sequence[Key], step: Step) -> None:
         with translated(self._path):
             self._store.transform(keys, step)
 
+    def transform_among(self, keys: Sequence[Key], step: Step, prefixes: Collection[str]) -> None:
+        with translated(self._path):
+            self._store.transform(keys, step, prefixes)
+
     def stored_keys(self, prefix: str) -> Iterator[Key]:
         return (listed.key for listed in self._listed(prefix))
 
-    def keys(self, prefix: str) -> Iterator[Key]:
+    def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
+        del shape
         return (listed.key for listed in self._listed(prefix) if listed.certain or self._is_there(listed.key))
 
     def file(self, key: Key) -> Path:
-        return self._store.layout.place(key).data
+        return self._store.layout.files_of(key).data
 
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
         del type_names
         with translated(self._path):
-            for path in self._listing().strangers():
-                yield str(path.relative_to(self._path)), "a file or directory that is named as no object's is"
+            for path, message in self._listing().strangers():
+                yield str(path.relative_to(self._path)), message
 
-    def reshape(self, key: Key, content: Content, shape: type[C]) -> C | None:
-        """Return an array of texts as a set: in a JSON file, the two are one shape."""
-        if shape is not set or not isinstance(content, list):
-            return None
-        try:
-            texts = _TEXTS.decode(b"[%b]" % b",".join(content))
-        except msgspec.ValidationError:
-            return None
-        members = set(texts)
-        if len(members) != len(texts):
-            raise corrupt(self.file(key), " holds an array with a repeated item, which is no set")
-        return cast("C", members)
+    def children_of(self, root: str) -> Sequence[Key]:
+        with translated(self._path):
+            return self._listing().children(root)
 
     def close(self) -> None:
-        """Forget what was read."""
+        """Discard the cache."""
         self._opened = None
+
+    def _read_with_deadline(self, key: Key) -> Entry | None:
+        """Return the entry of ``key`` with the deadline of that moment; :meth:`read` may miss one that was just set."""
+        [entry] = self.read_many([key])
+        return entry
 
     @late
     def _real_path(self) -> tuple[str, Path]:
@@ -143,7 +154,7 @@ class JSONBackend(SimpleBackend):
 
     @property
     def _store(self) -> Store:
-        """The store as this process sees it: a fork takes along neither locks nor who holds them."""
+        """The store in this process: a fork inherits neither locks nor their owners."""
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
             store = Store(self._files, self._path, fsync=self._fsync, lock_timeout_s=self._lock_timeout_s)
@@ -160,6 +171,6 @@ class JSONBackend(SimpleBackend):
 
     def _is_there(self, key: Key) -> bool:
         try:
-            return self.exists([key])
+            return self.snapshot([key]) != [None]
         except CorruptDataError:
             return True

@@ -1,21 +1,57 @@
-"""Every operation on the file system, so that a simulated one can take its place."""
+"""Every operation on the file system, so that a simulated file system can replace it."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple, TypeVar
+from weakref import WeakSet
 
-import filelock
+from persistent_collections.backends.forks import lock_across_forks
+from persistent_collections.backends.holding import Held
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def _unlock(file: io.FileIO) -> None:
+        """Do nothing: the lock ends as the file is closed."""
+        del file
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(file: io.FileIO) -> None:
+        """Release the lock of a file that is about to be closed.
+
+        ``close`` forgets the descriptor before the system closes it, and lets other threads run meanwhile. One that
+        forks then creates an unknown copy, which would keep the lock.
+        """
+        with suppress(ValueError):  # this process is a fork, which has closed it
+            fcntl.flock(file, fcntl.LOCK_UN)
+
 
 if sys.platform == "darwin":
-    import fcntl
 
     def _flush(descriptor: int) -> None:
         """Let the drive write its cache too, which fsync leaves out on this system."""
@@ -30,15 +66,35 @@ T = TypeVar("T")
 
 LOCK_POLL_S: Final = 0.005
 
-# What a system lacks is 0 there. O_NONBLOCK: opening a named pipe must not wait for its writer.
+# A flag that a system lacks is 0. O_NONBLOCK: opening a named pipe must not wait for its writer.
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _READ: Final = os.O_RDONLY | _NO_LINK | _BINARY | getattr(os, "O_NONBLOCK", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+_LOCK: Final = os.O_RDWR | os.O_CREAT | _NO_LINK | _BINARY | getattr(os, "O_NONBLOCK", 0)
+
+_locks: Final[WeakSet[io.FileIO]] = WeakSet()
+"""Files whose lock this process may hold.
+
+A fork closes its copies. They would keep the lock until the child ends: a lock belongs to the opened file, which both
+processes have.
+"""
+
+_opening: Final = lock_across_forks()
+"""Held until an opened file is in ``_locks``, so that a fork never has an unknown copy."""
+
+
+def _close_locks() -> None:
+    for file in list(_locks):
+        file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_locks)
 
 
 class Signature(NamedTuple):
-    """What differs once a file has changed, if its times are not too recent to tell."""
+    """A value that differs once a file has changed, if its times are not too recent."""
 
     inode: int
     size: int
@@ -60,10 +116,10 @@ class Item(NamedTuple):
 
 
 class Files:
-    """The real file system. What is missing is None or no item; every failure is the ``OSError`` it is.
+    """The real file system. A missing file is None or no item; every failure raises its ``OSError``.
 
     Attributes:
-        patience_s: How long to try again where the system refuses because someone has the file open, as Windows does.
+        patience_s: How long to retry if the system refuses because another process has the file open, as on Windows.
     """
 
     patience_s: ClassVar[float] = 1.0 if sys.platform == "win32" else 0.0
@@ -71,7 +127,7 @@ class Files:
     def signature(self, path: Path) -> Signature | None:
         """Return the signature of a file, directory or symbolic link."""
         try:
-            return Signature.of(path.lstat())
+            return Signature.of(os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -83,24 +139,23 @@ class Files:
     def read(self, path: Path) -> tuple[bytes, Signature] | None:
         """Return the bytes of a file and the signature it had before they were read."""
         try:
-            descriptor = self._patiently(lambda: os.open(path, _READ))
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
+            file = self._patiently(lambda: _open(path, _READ, "r"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        try:
-            status = os.fstat(descriptor)
+        with file:
+            status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(), Signature.of(status)
-        finally:
-            os.close(descriptor)
+            return file.read(), Signature.of(status)
 
     def create(self, path: Path, data: bytes, *, sync: bool) -> None:
         """Make a new file that holds ``data``, on the disk when this returns if ``sync``."""
-        descriptor = os.open(path, _CREATE, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
+        with _open(path, _CREATE, "w") as file:
+            written = 0
+            while written < len(data):
+                written += file.write(memoryview(data)[written:])
             if sync:
                 _flush(file.fileno())
 
@@ -114,14 +169,14 @@ class Files:
             self._patiently(path.unlink)
 
     def is_directory(self, path: Path) -> bool:
-        """Say whether ``path`` is a directory or a symbolic link to one."""
+        """Return whether ``path`` is a directory or a symbolic link to one."""
         return path.is_dir()
 
     def make_directory(self, path: Path) -> bool:
-        """Make a directory unless it is there, and say whether that was done.
+        """Create a directory unless it exists, and return whether that was done.
 
         Raises:
-            OSError: Something else is in its place, or what it lies in is missing.
+            OSError: Another kind of file is in its place, or its parent is missing.
         """
         try:
             mode = path.lstat().st_mode
@@ -134,7 +189,7 @@ class Files:
         return False
 
     def remove_directory(self, path: Path) -> bool:
-        """Remove a directory if it is empty, and say whether that was done."""
+        """Remove a directory if it is empty, and return whether that was done."""
         try:
             path.rmdir()
         except OSError:
@@ -142,35 +197,44 @@ class Files:
         return True
 
     def sync_directory(self, path: Path) -> None:
-        """Return when the names in a directory are on the disk; one that is gone has none, Windows offers no way."""
+        """Return once the names in a directory are on the disk; a deleted one has none, Windows offers no way."""
         if sys.platform == "win32":
             return
+        descriptors: list[int] = []
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptors.extend(map(os.open, [path], [os.O_RDONLY]))
+            _flush(descriptors[0])
         except FileNotFoundError:
             return
-        try:
-            _flush(descriptor)
         finally:
-            os.close(descriptor)
+            list(map(os.close, descriptors))
 
     def scan(self, path: Path) -> list[Item]:
-        """Return the files and directories in a directory, symbolic links and all else left out."""
+        """Return the files and directories in a directory, except symbolic links and special files."""
         try:
             with os.scandir(path) as entries:
                 return list(_items(entries))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def lock(self, path: Path, timeout_s: float) -> AbstractContextManager[None]:
-        """Return a context that holds the lock of ``path`` against everyone else, threads included.
+    def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
+        """Take the lock of ``path`` and note it in ``held``; return False if others held it all the time.
 
-        Source: ``filelock``, a lock object each time: one taken along through ``fork`` refuses to work.
+        It excludes other processes and other callers in this one. The system releases it if the process is killed.
 
-        Raises:
-            TimeoutError: On entering, someone else held it all the time.
+        Source: ``flock``, on Windows ``LockFile``.
         """
-        return _locked(path, timeout_s)
+        give_up = time.monotonic() + timeout_s
+        while True:
+            file = self._patiently(lambda: _open_lock(path))
+            held.extend((file.close, partial(_unlock, file)))  # the last one first
+            while not _try_lock(file.fileno()):
+                if time.monotonic() >= give_up:
+                    return False
+                time.sleep(LOCK_POLL_S)
+            if os.fstat(file.fileno()).st_nlink:  # otherwise the store was deleted meanwhile
+                return True
+            file.close()
 
     def _patiently(self, operation: Callable[[], T]) -> T:
         give_up = time.monotonic() + self.patience_s
@@ -183,20 +247,25 @@ class Files:
             time.sleep(0.01)
 
 
+def _open(path: Path, flags: int, mode: str) -> io.FileIO:
+    """Return an open file in one call of C functions, so that an exception leaks no descriptor.
+
+    The built-in ``open`` does not exist any more while the interpreter exits.
+    """
+    return next(map(io.FileIO, map(os.open, [path], [flags], [0o600]), [mode]))
+
+
+def _open_lock(path: Path) -> io.FileIO:
+    """Return the open file of a lock, which a fork of this process closes in its child."""
+    with _opening:
+        file = _open(path, _LOCK, "r+")
+        _locks.add(file)
+        return file
+
+
 def _items(entries: Iterator[os.DirEntry[str]]) -> Iterator[Item]:
     for entry in entries:
         with suppress(FileNotFoundError):
             is_directory = entry.is_dir(follow_symlinks=False)
             if is_directory or entry.is_file(follow_symlinks=False):
                 yield Item(entry.name, is_directory, entry.stat(follow_symlinks=False).st_size)
-
-
-@contextmanager
-def _locked(path: Path, timeout_s: float) -> Iterator[None]:
-    # A lock that is only a file left lying is none (fallback_to_soft): it goes stale when its owner is killed.
-    lock = filelock.FileLock(path, timeout_s, 0o600, poll_interval=LOCK_POLL_S, fallback_to_soft=False)
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -1,13 +1,13 @@
-"""Writes files so that all of a step's change or none.
+"""Writes files such that a step makes all of its changes or none.
 
-One file changes by an atomic replace. Several change through a commit file: once it is in place the write is made,
-readers take what it holds for what the files hold, and if its writer does not live to finish, the next one does. All
+One file changes by an atomic replace. Several change through a commit file: once it is in place the write is done,
+readers use its content instead of the files, and if its writer dies before the end, the next writer finishes. All
 of it happens under the store's lock, so there is one writer and at most one commit file.
 
-Each thing is on the disk before the next makes use of it: a new file before it takes its name, the commit file before
-the files it names change, these before it goes, and its going before the lock is given back, since a commit file that
-came back after a power cut would undo later writes. A sync that failed is never tried again; what it was for is
-written anew from the commit file.
+Each part is on the disk before the next depends on it: a new file before it gets its name, the commit file before
+the files it names change, these before it is deleted, and its deletion before the lock is released, since a commit
+file that reappears after a power cut would undo later writes. A failed sync is never retried; its file is
+written again from the commit file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from persistent_collections.backends.json.errors import corrupt, past_return
+from persistent_collections.backends.json.failures import corrupt, past_return
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.layout import STORE
 from persistent_collections.backends.json.reader import Reader
+from persistent_collections.backends.json.text import seal, unsealed
 
 Changes: TypeAlias = Mapping[Path, bytes | None]
-"""New bytes of files, None where one is deleted, in the order in which they take effect."""
+"""New bytes of files, None for deletion, in the order in which they take effect."""
 
 _LOG: Final = logging.getLogger(__name__)
 _TEMPORARY: Final = "temporary-"
@@ -55,10 +56,12 @@ class Journal:
         self._swept = False
 
     def pending(self) -> Changes:
-        """Return the write that is made but perhaps not finished."""
+        """Return the write that is committed but perhaps not finished."""
         data = self._reader.read(self._commit)
         if data is None:
             return {}
+        if not data.endswith(b"}"):  # as version 0.1 wrote it, without a checksum
+            data = unsealed(data, self._commit)
         try:
             texts = _COMMIT.decode(data)
             return {self._inside(name): None if text is None else text.encode() for name, text in texts.items()}
@@ -83,6 +86,7 @@ class Journal:
         """
         if not self._swept:
             self._sweep()
+        self._swept = False  # until this write has cleared up behind it
         with self._staging() as stage:
             staged = self._stage_all(changes, stage)
             if len(staged) == 1:
@@ -93,10 +97,11 @@ class Journal:
                 self._files.replace(stage(self._commit_text(changes)), self._commit)
                 with past_return(self._root):
                     self._finish(staged)
+        self._swept = True
         self._prune(changes)
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory of the store, or its root, and those it lies in; below the root no link is followed."""
+        """Create a directory of the store, or its root, and its parents; below the root no link is followed."""
         if self._root not in path.parents and self._files.is_directory(path):
             return
         self.make_directory(path.parent)
@@ -105,7 +110,7 @@ class Journal:
 
     @contextmanager
     def _staging(self) -> Iterator[Callable[[bytes], Path]]:
-        """Give a function that writes a temporary file; those left over go when the context ends."""
+        """Yield a function that writes a temporary file; remaining ones are deleted when the context ends."""
         temporaries: list[Path] = []
 
         def stage(data: bytes) -> Path:
@@ -122,7 +127,7 @@ class Journal:
                     self._files.unlink(path)
 
     def _stage_all(self, changes: Changes, stage: Callable[[bytes], Path]) -> Mapping[Path, Path | None]:
-        """Write the files that are to take the places in ``changes``, and make the directories of these."""
+        """Write the new files of ``changes``, and create their directories."""
         for path in changes:
             self.make_directory(path.parent)
         return {path: None if data is None else stage(data) for path, data in changes.items()}
@@ -154,15 +159,15 @@ class Journal:
                     break
 
     def _sweep(self) -> None:
-        """Delete what writers that were killed have left over: under the lock, no one else is writing."""
+        """Delete the files left behind by killed writers: under the lock, no one else is writing."""
         for item in self._files.scan(self._store):
             if item.name.startswith(_TEMPORARY):
                 self._files.unlink(self._store / item.name)
-        self._swept = True
 
     def _commit_text(self, changes: Changes) -> bytes:
         names = {path.relative_to(self._root).as_posix(): data for path, data in changes.items()}
-        return msgspec.json.encode({name: None if data is None else data.decode() for name, data in names.items()})
+        texts = {name: None if data is None else data.decode() for name, data in names.items()}
+        return seal(msgspec.json.encode(texts) + b"\n")
 
     def _inside(self, name: str) -> Path:
         path = PurePath(name)

@@ -1,4 +1,4 @@
-"""Where a store's files lie.
+"""The locations of a store's files.
 
 ::
 
@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -22,23 +23,24 @@ from unicodedata import normalize
 
 import msgspec
 
-from persistent_collections.backends.base import Key
+from persistent_collections.backends.json.failures import not_named
 from persistent_collections.backends.json.names import is_shortened, to_file_name
+from persistent_collections.backends.keys import Key
 
 SUFFIX: Final = ".json"
 
 STORE: Final = ".store"
-"""The directory of what is ours alone."""
+"""The directory of the library's own files."""
 
 _ESCAPE: Final = re.compile("%[0-9a-f]{2}", re.IGNORECASE)
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True):
-    """What a store's first writer found out and every later one honours.
+    """The properties of the file system that a store's first writer found, valid for every later one.
 
     Attributes:
         format: The version of this layout.
-        folds_case: Whether the file system takes names that differ only in case for one.
+        folds_case: Whether the file system treats names that differ only in case as equal.
     """
 
     format: Literal[1]
@@ -50,7 +52,7 @@ class LongName(NamedTuple):
 
     Attributes:
         path: The file that holds the name as a JSON string.
-        text: What is in it.
+        text: Its content.
         owners: The files and directories named by it.
     """
 
@@ -59,7 +61,7 @@ class LongName(NamedTuple):
     owners: tuple[Path, ...]
 
 
-class Place(NamedTuple):
+class KeyFiles(NamedTuple):
     """The files of one key."""
 
     data: Path
@@ -68,7 +70,7 @@ class Place(NamedTuple):
 
 
 class Layout:
-    """Turns keys into places.
+    """Turns keys into the paths of their files.
 
     Args:
         root: The directory of the store.
@@ -81,18 +83,20 @@ class Layout:
         self.deadlines = self.store / "deadlines"
         self.names = self.store / "names"
         self._folds_case = folds_case
-        self.place = lru_cache(4096)(self._place)
+        self.files_of = lru_cache(4096)(self._files_of)
 
     def file_name(self, name: str) -> str:
         """Return the file name, without a suffix, for a type, an id or a child."""
         return to_file_name(name, folds_case=self._folds_case)
 
     def as_made(self, listed: str) -> str:
-        """Return a file name as it was made, where a file system lists it decomposed or in lower case."""
+        """Return the original file name, if a file system lists it decomposed or in lower case."""
+        if not listed.isascii() and sys.getfilesystemencoding() != "utf-8":
+            raise not_named(listed, self.root)
         name = normalize("NFC", listed)
         return _ESCAPE.sub(lambda escape: escape[0].upper(), name) if self._folds_case else name
 
-    def _place(self, key: Key) -> Place:
+    def _files_of(self, key: Key) -> KeyFiles:
         type_name, _, object_id = key.root.partition(":")
         names = [type_name, object_id] if key.child is None else [type_name, object_id, key.child]
         parts = [self.file_name(name) for name in names]
@@ -100,7 +104,7 @@ class Layout:
         long_names = tuple(
             self._long_name(parts[: depth + 1], name) for depth, name in enumerate(names) if is_shortened(parts[depth])
         )
-        return Place(self.root / path, self.deadlines / path, long_names)
+        return KeyFiles(self.root / path, self.deadlines / path, long_names)
 
     def _long_name(self, parts: list[str], name: str) -> LongName:
         path = "/".join(parts)

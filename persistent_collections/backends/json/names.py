@@ -1,9 +1,9 @@
 """Names of types, ids and children as names of files, and back.
 
-A file name is the name itself but for what some file system refuses or takes for something else: that stands there as
+A file name is the name itself, except for characters that some file system refuses or misinterprets: these are
 the percent-encoded bytes of its UTF-8. Ids come with ``:``, ``%``, ``{`` and ``}`` so encoded already; these four are
 never added here, so on the way back they stay as they are. A ``%`` that starts none of them is ``%_``. A name too long
-for a file system is cut, and ``%~`` and its hash stand for the whole.
+for a file system is cut, and ends in ``%~`` and the hash of the whole.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from unicodedata import is_normalized
 from urllib.parse import unquote
 
 LONGEST_BYTES: Final = 240
-"""Of a file name without its suffix; the usual file systems take 255 with it."""
+"""The limit of a file name without its suffix; the usual file systems allow 255 with it."""
 
 _HEAD_LENGTH: Final = 48
-_SHORTENED: Final = "%~"
+_SHORTENED: Final = re.compile(rf".{{1,{_HEAD_LENGTH}}}%~[0-9a-f]{{32}}", re.DOTALL)
 
 # In this order: what Windows refuses and control characters, a leading dot, what Windows drops at the end, what would
 # make a directory's name a file's, the first letter of a device of Windows, a % of no meaning here.
@@ -46,7 +46,7 @@ _NAME: Final = re.compile(r"(?:[^:%{}]|%(?:3A|25|7B|7D|_))+")
 
 
 def to_file_name(name: str, *, folds_case: bool) -> str:
-    """Return the file name, without a suffix, that stands for ``name`` and for no other."""
+    """Return the file name, without a suffix, that is unique to ``name``."""
     text = _SPECIAL.sub(_escape, name)
     if folds_case:
         text = _MAYBE_FOLDED.sub(_escape_folded, text)
@@ -56,9 +56,9 @@ def to_file_name(name: str, *, folds_case: bool) -> str:
 
 
 def from_file_name(text: str) -> str | None:
-    """Return the name ``text``, which is not shortened, stands for; None where it stands for none.
+    """Return the name of ``text``, which is not shortened, or None.
 
-    More than one text can give a name; :func:`to_file_name` says which is ours.
+    Several texts can have one name; :func:`to_file_name` returns the library's.
     """
     try:
         name = unquote(_OURS.sub(r"%25\1", text), errors="surrogatepass")
@@ -68,13 +68,13 @@ def from_file_name(text: str) -> str | None:
 
 
 def is_shortened(text: str) -> bool:
-    """Say whether ``text`` holds only the head and the hash of a name."""
-    return _SHORTENED in text
+    """Return whether ``text`` holds only the head and the hash of a name."""
+    return _SHORTENED.fullmatch(text) is not None
 
 
 def _shorten(text: str, name: str) -> str:
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{text[:_HEAD_LENGTH]}{_SHORTENED}{digest}"
+    return f"{text[:_HEAD_LENGTH]}%~{digest}"
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -85,7 +85,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _escape_folded(found: re.Match[str]) -> str:
-    """Escape a character unless it is the one its case-folding equals all fold to."""
+    """Escape a character unless all characters of equal case-folding fold to it."""
     text = found[0]
     stays = text == text.casefold() == text.upper().casefold() and not _IGNORED.match(text)
     return text if stays or text.startswith("%") else _escape(found)

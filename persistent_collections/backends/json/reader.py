@@ -1,62 +1,86 @@
-"""Reads files, and parses again only what has changed."""
+"""Reads files, and parses only changed ones again."""
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 from persistent_collections.backends.json.files import Files, Signature
 from persistent_collections.backends.json.text import Parsed, parse
 
 CAPACITY_BYTES: Final = 16 * 2**20
-"""Text of files kept with what was parsed from it, which takes a few times as much."""
+"""The limit of cached text of files; the parsed form needs a few times as much."""
 
 SETTLED_NS: Final = 2_000_000_000
-"""A file older than this differs in a signature once it changes: no file system's clock is coarser."""
+"""A file older than this gets a different signature when it changes: every file system's clock is finer."""
 
 
-class _Kept:
-    """What was read from one file; the signature is None where a later change might have the same one."""
+class Text:
+    """The content of one file; the signature is None if a later change might have the same one."""
 
-    __slots__ = ("content", "data", "signature")
+    __slots__ = ("_content", "data", "path", "signature")
 
-    def __init__(self, data: bytes, signature: Signature | None, content: Parsed | None) -> None:
+    def __init__(self, path: Path, data: bytes, signature: Signature | None, content: Parsed | None = None) -> None:
+        self.path = path
         self.data = data
         self.signature = signature
-        self.content = content
+        self._content = content
+
+    def with_signature(self, signature: Signature | None) -> Text:
+        """Return the same text and parsed form, for a file with this signature."""
+        return Text(self.path, self.data, signature, self._content)
+
+    @property
+    def content(self) -> Parsed:
+        """The content of the file."""
+        if self._content is None:
+            self._content = parse(self.data, self.path)
+        return self._content
 
 
 class Reader:
     """Reads the files of one store.
 
-    Two reads give the very same object while a file has not changed, so comparing what was read costs nothing.
+    Two reads return the same object while a file has not changed, so comparing them costs nothing.
+
+    It has no lock, so that a signal handler may read while its thread reads: every step leaves a valid cache.
 
     Args:
         files: The file system.
-        root: No symbolic link below it is followed.
+        root: Symbolic links below it are not followed.
     """
 
     def __init__(self, files: Files, root: Path) -> None:
         self._files = files
         self._root = root
-        self._kept: OrderedDict[Path, _Kept] = OrderedDict()
+        self._kept: dict[Path, Text] = {}
         self._size_bytes = 0
-        self._lock = Lock()
 
     def read(self, path: Path) -> bytes | None:
-        """Return the bytes of a file, None if it is missing.
+        """Return the bytes of a file, None if it is missing; the cost is that of :meth:`look`."""
+        text = self.look(path)
+        return None if text is None else text.data
+
+    def content(self, path: Path, data: bytes) -> Parsed:
+        """Return the content of a file for ``data``, just returned by :meth:`read`."""
+        kept = self._kept.get(path)
+        return kept.content if kept is not None and kept.data is data else parse(data, path)
+
+    def look(self, path: Path) -> Text | None:
+        """Return the text of a file, None if it is missing.
 
         Cost: one ``stat`` if it is known and unchanged.
         """
         signature = self._files.signature(path)
         if signature is None:
             return None
-        kept = self._get(path)
-        if kept and kept.signature == signature:
-            return kept.data
+        kept = self._kept.get(path)
+        if kept is not None and kept.signature == signature:
+            return kept
+        return self._read_anew(path, kept)
+
+    def _read_anew(self, path: Path, kept: Text | None) -> Text | None:
         for part in (path, *path.parents):
             if part == self._root:
                 break
@@ -67,32 +91,23 @@ class Reader:
             return None
         data, signature = found
         settled = now_ns - max(signature.mtime_ns, signature.ctime_ns) > SETTLED_NS
-        same = kept if kept and kept.data == data else _Kept(data, None, None)
-        self._put(path, _Kept(same.data, signature if settled else None, same.content))
-        return same.data
+        text = kept if kept is not None and kept.data == data else Text(path, data, None)
+        text = text.with_signature(signature if settled else None)
+        self._keep(text)
+        return text
 
-    def content(self, path: Path, data: bytes) -> Parsed:
-        """Return the content of a file of which :meth:`read` has just given ``data``."""
-        kept = self._get(path)
-        if kept is None or kept.data is not data:
-            return parse(data, path)
-        if kept.content is None:
-            kept.content = parse(data, path)
-        return kept.content
+    def _keep(self, text: Text) -> None:
+        self._kept[text.path] = text
+        self._size_bytes += len(text.data)  # more than the cache holds, if a file was read again
+        if self._size_bytes > CAPACITY_BYTES:
+            self._drop_oldest()
 
-    def _get(self, path: Path) -> _Kept | None:
-        with self._lock:
-            if path in self._kept:
-                self._kept.move_to_end(path)
-            return self._kept.get(path)
-
-    def _put(self, path: Path, kept: _Kept) -> None:
-        with self._lock:
-            old = self._kept.pop(path, None)
-            self._size_bytes -= len(old.data) if old else 0
-            if len(kept.data) > CAPACITY_BYTES:
-                return
-            self._kept[path] = kept
-            self._size_bytes += len(kept.data)
-            while self._size_bytes > CAPACITY_BYTES:
-                self._size_bytes -= len(self._kept.popitem(last=False)[1].data)
+    def _drop_oldest(self) -> None:
+        size_bytes, kept = 0, list[Text]()
+        for text in reversed(list(self._kept.values())):
+            size_bytes += len(text.data)
+            if size_bytes > CAPACITY_BYTES // 2:
+                break
+            kept.append(text)
+        self._kept = {text.path: text for text in reversed(kept)}
+        self._size_bytes = sum(len(text.data) for text in kept)

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from threading import Lock
-from typing import Final, NamedTuple
+from threading import Lock, get_ident
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from persistent_collections.backends.base import Entry, Key
-from persistent_collections.backends.json.errors import corrupt
+from persistent_collections.backends.holding import Held, holding, take
+from persistent_collections.backends.json.failures import corrupt
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.journal import Changes, Journal
-from persistent_collections.backends.json.layout import STORE, Facts, Layout, Place
+from persistent_collections.backends.json.layout import STORE, Facts, KeyFiles, Layout
 from persistent_collections.backends.json.listing import Listing
 from persistent_collections.backends.json.reader import Reader
 from persistent_collections.backends.json.text import parse_deadline, render, render_deadline
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.simple import Step
-from persistent_collections.errors import BackendUnavailable, PersistentCollectionsError
+from persistent_collections.errors import BackendError, BackendUnavailable, PersistentCollectionsError
+
+T = TypeVar("T")
 
 COLLECTIONS: Final = 20
-"""How often a reader collects several files before it takes the lock to read them in peace."""
+"""The number of attempts to read several files before a reader takes the lock."""
 
 LONG_WAIT_S: Final = 1.0
-"""How long a writer waits for its turn before that is worth a line in the log."""
+"""The time a writer waits for its turn before a log line."""
 
 SWEPT: Final = 3
-"""How many keys with a deadline are looked at each time one is set, so that what has expired goes by and by."""
+"""The number of keys with a deadline checked each time one is set, so that expired keys are gradually deleted."""
 
 _LOG: Final = logging.getLogger(__name__)
 _FACTS: Final = msgspec.json.Decoder(Facts)
@@ -46,22 +49,22 @@ class Stored(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What the files of some keys held, each at a moment of its own, and the write that was pending before."""
+    """The content of the files of some keys, each at its own moment, and the write pending before."""
 
     pending: Changes
     stored: tuple[Stored, ...]
 
 
 class _Looked(NamedTuple):
-    """One key under the lock: where its files lie, what is in them, and what that means."""
+    """One key under the lock: the location of its files, their content, and its meaning."""
 
-    place: Place
+    files: KeyFiles
     stored: Stored
     entry: Entry | None
 
 
 class _Held(Mapping[Key, Entry | None]):
-    """What keys hold, each read once it is asked for; under the lock, so all at one moment.
+    """The entries of keys, each read on demand; under the lock, so all at one moment.
 
     Args:
         keys: The keys.
@@ -102,12 +105,13 @@ class Store:
         self._lock_timeout_s = lock_timeout_s
         self._facts = root / STORE / "facts.json"
         self._queue = Lock()
+        self._writing: set[int] = set()
         self._layout: Layout | None = None
         self._timed: Iterator[Path] = iter(())
 
     @property
     def layout(self) -> Layout:
-        """Where things lie; before the first write as if the file system told case apart."""
+        """The locations of files; before the first write, the file system is assumed to be case-sensitive."""
         if self._layout:
             return self._layout
         data = self.reader.read(self._facts)
@@ -115,75 +119,88 @@ class Store:
             return Layout(self._root, folds_case=False)
         try:
             facts = _FACTS.decode(data)
-        except msgspec.DecodeError as error:
-            raise corrupt(self._facts, " is not of a format this version knows") from error
+        except (msgspec.DecodeError, ValueError) as error:
+            raise corrupt(self._facts, " has a format that this version does not know") from error
         self._layout = Layout(self._root, folds_case=facts.folds_case)
         return self._layout
 
-    def read(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what ``keys`` hold, all at one moment, without the lock if that can be.
+    def read_one(self, key: Key) -> Entry | None:
+        """Return the entry of ``key``, like :meth:`read`.
 
-        Two collections that agree held at the same moment, between them. One alone does for a single key without a
-        deadline while no write is pending: its data were there when read, and were alive, since an expired key's data
-        go before its deadline does and the deadline is read first.
+        One look is enough for a key without a deadline while no write is pending: its data were there when read, and
+        were alive, since an expired key's data go before its deadline does and the deadline is read first.
         """
-        places = [self.layout.place(key) for key in keys]
-        collected = self._collect(places)
-        if not collected.pending and len(keys) == 1 and collected.stored[0].deadline is None:
-            return self._entries(places, collected)
+        files = (self._layout or self.layout).files_of(key)
+        if self.journal.pending() or self.reader.look(files.deadline):
+            return self.read([key])[0]
+        text = self.reader.look(files.data)
+        return Entry(text.content) if text and text.content else None
+
+    def read(self, keys: Sequence[Key]) -> list[Entry | None]:
+        """Return the entries of ``keys``, all at one moment, without the lock if possible.
+
+        Two collections that agree held at the same moment, between them.
+        """
+        all_files = [self.layout.files_of(key) for key in keys]
+        collected = self._collect(all_files)
         for _ in range(COLLECTIONS):
-            before, collected = collected, self._collect(places)
+            before, collected = collected, self._collect(all_files)
             if collected == before:
-                return self._entries(places, collected)
-        with self._locked():
-            return self._entries(places, self._collect(places))
+                return self._entries(all_files, collected)
+        return self._alone(lambda: self._entries(all_files, self._collect(all_files)))
 
-    def transform(self, keys: Sequence[Key], step: Step) -> None:
-        """Put what ``step`` gives in place of what ``keys`` hold, as one atomic step.
+    def transform(self, keys: Sequence[Key], step: Step, prefixes: Collection[str] = ()) -> None:
+        """Replace the entries of ``keys`` by the result of ``step``, as one atomic step.
 
-        Cost: only the files are read of which ``step`` asks.
+        It also receives every key whose root starts with one of ``prefixes``.
+
+        Cost: only the files that ``step`` asks for are read.
         """
         if self._files.signature(self._root / STORE) is None:
-            # A lock would have to make the store, which a step that changes nothing does not.
+            # A lock requires creating the store, which a step without changes must not do.
             entries = dict(zip(keys, self.read(keys), strict=True))
             if all(new is entries[key] for key, new in step(entries).items()):
                 return
-        with self._locked():
-            held = _Held(keys, self._look)
-            changed = step(held)
-            changes = _changes(held, changed)
-            self._write([self.layout.place(key) for key in changed], changes)
-            if any(data and path.is_relative_to(self.layout.deadlines) for path, data in changes.items()):
-                self._sweep()
+        self._alone(lambda: self._change(keys, step, prefixes))
 
-    def _write(self, places: Sequence[Place], changes: Changes) -> None:
+    def _change(self, keys: Sequence[Key], step: Step, prefixes: Collection[str]) -> None:
+        listing = Listing(self._files, self.reader, self.layout, {})
+        held = _Held([*keys, *(listed.key for prefix in prefixes for listed in listing.keys(prefix))], self._look)
+        changed = step(held)
+        changes = _changes(held, changed)
+        self._write([self.layout.files_of(key) for key in changed], changes)
+        if any(data and path.is_relative_to(self.layout.deadlines) for path, data in changes.items()):
+            self._sweep()
+
+    def _write(self, all_files: Sequence[KeyFiles], changes: Changes) -> None:
         if not changes:
             return
-        for name in (name for place in places if changes.get(place.data) for name in place.long_names):
-            if self._files.signature(name.path) is None:
+        long_names = [(files, name) for files in all_files for name in files.long_names if files.data in changes]
+        for files, name in long_names:
+            if changes[files.data] and self.reader.read(name.path) != name.text:
                 self.journal.write({name.path: name.text})
         self.journal.write(changes)
-        with suppress(OSError):  # the write is made; a record without an owner does no harm
-            for name in (name for place in places if place.data in changes for name in reversed(place.long_names)):
+        with suppress(OSError):  # the write is done; a record without an owner does no harm
+            for _, name in reversed(long_names):
                 if not any(map(self._files.signature, name.owners)):
                     self.journal.write({name.path: None})
 
     def _sweep(self) -> None:
-        """Delete what has expired among the next few keys that have a deadline, round and round; with the lock held."""
+        """Delete expired ones among the next few keys with a deadline, in rotation; call it with the lock held."""
         paths = list(islice(self._timed, SWEPT))
         if len(paths) < SWEPT:
             self._timed = self._find_timed()
         listing = Listing(self._files, self.reader, self.layout, {})
         for path in paths:
-            with suppress(OSError, PersistentCollectionsError):  # the caller's write is made; others meet what is left
+            with suppress(OSError, PersistentCollectionsError):  # the caller's write is done; others clean up
                 data = self.reader.read(path)
                 key = listing.key_of(self._root / path.relative_to(self.layout.deadlines))
                 if data and key and parse_deadline(data, path) <= time.time():
-                    place = self.layout.place(key)
-                    self._write([place], {place.data: None, place.deadline: None})
+                    files = self.layout.files_of(key)
+                    self._write([files], {files.data: None, files.deadline: None})
 
     def _find_timed(self) -> Iterator[Path]:
-        """Yield the files that hold deadlines, listing each directory once it is got to."""
+        """Yield the files that hold deadlines; list each directory only when reached."""
         directories = [self.layout.deadlines]
         while directories:
             directory = directories.pop()
@@ -193,63 +210,74 @@ class Store:
                 else:
                     yield directory / item.name
 
-    def _collect(self, places: Sequence[Place]) -> Collected:
+    def _collect(self, all_files: Sequence[KeyFiles]) -> Collected:
         pending = self.journal.pending()
 
         def look(path: Path) -> bytes | None:
             return pending[path] if path in pending else self.reader.read(path)
 
-        deadlines = [look(place.deadline) for place in places]
-        stored = (Stored(look(place.data), deadline) for place, deadline in zip(places, deadlines, strict=True))
+        deadlines = [look(files.deadline) for files in all_files]
+        stored = (Stored(look(files.data), deadline) for files, deadline in zip(all_files, deadlines, strict=True))
         return Collected(pending, tuple(stored))
 
-    def _entries(self, places: Sequence[Place], collected: Collected) -> list[Entry | None]:
-        return [self._entry(place, stored) for place, stored in zip(places, collected.stored, strict=True)]
+    def _entries(self, all_files: Sequence[KeyFiles], collected: Collected) -> list[Entry | None]:
+        return [self._entry(files, stored) for files, stored in zip(all_files, collected.stored, strict=True)]
 
-    def _entry(self, place: Place, stored: Stored) -> Entry | None:
-        content = None if stored.data is None else self.reader.content(place.data, stored.data)
+    def _entry(self, files: KeyFiles, stored: Stored) -> Entry | None:
+        content = None if stored.data is None else self.reader.content(files.data, stored.data)
         if not content:
             return None
-        return Entry(content, None if stored.deadline is None else parse_deadline(stored.deadline, place.deadline))
+        return Entry(content, None if stored.deadline is None else parse_deadline(stored.deadline, files.deadline))
 
     def _look(self, key: Key) -> _Looked:
-        """Return what the files of ``key`` hold; call it with the lock held."""
-        place = self.layout.place(key)
-        stored = Stored(self.reader.read(place.data), self.reader.read(place.deadline))
-        return _Looked(place, stored, self._entry(place, stored))
+        """Return the content of the files of ``key``; call it with the lock held."""
+        files = self.layout.files_of(key)
+        stored = Stored(self.reader.read(files.data), self.reader.read(files.deadline))
+        return _Looked(files, stored, self._entry(files, stored))
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of the store, which is made if need be, with no write left unfinished."""
-        path = self._root / STORE / "lock"
-        self.journal.make_directory(path.parent)
-        with ExitStack() as held:
-            try:
-                self._take_turn(path, held)
-            except TimeoutError as error:
-                raise BackendUnavailable(
-                    f"{path} was held by other writers for {self._lock_timeout_s} s, and nothing was done; "
-                    "try again, or wait longer with the option lock_timeout_s"
-                ) from error
+    def _alone(self, work: Callable[[], T]) -> T:
+        """Return ``work()``, run with the lock of the store held and all writes finished.
+
+        The lock is made if need be.
+        """
+        this_thread = get_ident()
+        if this_thread in self._writing:
+            raise BackendError(
+                f"{self._root}: nothing was done, since a signal handler or finalizer has interrupted another write of "
+                "this thread to this store; let it set a flag, and write after that or in another thread"
+            )
+
+        def locked(held: Held) -> T:
+            held.append(partial(self._writing.discard, this_thread))
+            self._writing.add(this_thread)
+            self._take_turn(held)
             self.journal.recover()
             self._find_facts()
-            yield
+            return work()
 
-    def _take_turn(self, path: Path, held: ExitStack) -> None:
+        return holding(locked)
+
+    def _take_turn(self, held: Held) -> None:
         """Queue with the threads of this process first: among processes one competes by polling, as luck has it."""
+        path = self._root / STORE / "lock"
+        self.journal.make_directory(path.parent)
         begun_s = time.monotonic()
         give_up = begun_s + self._lock_timeout_s
-        if not self._queue.acquire(timeout=self._lock_timeout_s):
-            raise TimeoutError
-        held.callback(self._queue.release)
-        held.enter_context(self._files.lock(path, max(give_up - time.monotonic(), 0.0)))
+        if not (
+            take(held, partial(self._queue.acquire, timeout=self._lock_timeout_s), self._queue.release)
+            and self._files.lock(path, max(give_up - time.monotonic(), 0.0), held)
+        ):
+            raise BackendUnavailable(
+                f"{path} was held by other writers for {self._lock_timeout_s} s, and nothing was done; "
+                "try again, or wait longer with the option lock_timeout_s"
+            )
         waited_s = time.monotonic() - begun_s
         if waited_s > LONG_WAIT_S:
             _LOG.warning("waited %.1f s for the writers before in %s", waited_s, self._root)
 
     def _find_facts(self) -> None:
         if self._files.signature(self._facts) is None:
-            # Two names that are found but not both listed are one; their inodes tell nothing where FUSE makes them up.
+            # Two names that exist but are not both listed are one; inodes are unreliable where FUSE invents them.
             listed = {item.name for item in self._files.scan(self._root)}
             folds_case = self._files.signature(self._root / STORE.upper()) is not None and STORE.upper() not in listed
             facts = Facts(1, folds_case=folds_case)
@@ -262,19 +290,21 @@ def _changes(held: _Held, changed: Mapping[Key, Entry | None]) -> Changes:
     data: dict[Path, bytes | None] = {}
     deadlines: dict[Path, bytes | None] = {}
     for key, new in changed.items():
-        place, was, old = held.look(key)
+        files, was, old = held.look(key)
         if new is old:
             continue
-        becomes = _stored(place, was, old, new)
+        becomes = _stored(files, was, old, new)
         if becomes.data != was.data:
-            data[place.data] = becomes.data
+            data[files.data] = becomes.data
         if becomes.deadline != was.deadline:
-            deadlines[place.deadline] = becomes.deadline
+            deadlines[files.deadline] = becomes.deadline
     return data | deadlines
 
 
-def _stored(place: Place, was: Stored, old: Entry | None, new: Entry | None) -> Stored:
+def _stored(files: KeyFiles, was: Stored, old: Entry | None, new: Entry | None) -> Stored:
     if new is None:
         return Stored(None, None)
-    data = was.data if old and new.content is old.content else render(new.content, place.data)
+    data = was.data if old and new.content is old.content else render(new.content, files.data)
+    if old and new.deadline == old.deadline:
+        return Stored(data, was.deadline)
     return Stored(data, None if new.deadline is None else render_deadline(new.deadline))

@@ -1,4 +1,4 @@
-"""The text of a file, and the content it stands for.
+"""The text of a file, and its content.
 
 A file holds one JSON object or array, indented by two spaces, in UTF-8, ending in a newline. The data of its fields and
 items are never turned into Python values: they are cut out of the text and put into it. A file edited by hand may be
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
+from math import isfinite
 from pathlib import Path
 from typing import Final, TypeAlias
+from zlib import crc32
 
 import msgspec
 
-from persistent_collections.backends.base import Content
-from persistent_collections.backends.json.errors import corrupt
+from persistent_collections.backends.json.failures import corrupt
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content
+from persistent_collections.backends.shapes import shape_of
 from persistent_collections.errors import CorruptDataError, EncodeError
 
 Parsed: TypeAlias = dict[str, bytes] | list[bytes]
@@ -25,6 +29,7 @@ _Raws: TypeAlias = dict[str, msgspec.Raw] | list[msgspec.Raw]
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _WHOLE: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
+_DEADLINE: Final = re.compile(rb"\d+(\.\d+)?(e[+-]\d+)?\n")
 _TOKEN: Final = re.compile(r'(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>\s*:)?|[{}\[\]]|NaN|-?Infinity')
 
 
@@ -32,22 +37,21 @@ def render(content: Content, path: Path) -> bytes:
     """Return the text of the file that holds ``content``, a set as a sorted array.
 
     Raises:
-        EncodeError: Some of it is no JSON text, or has no UTF-8.
+        EncodeError: Some of it isn't JSON text, or has no UTF-8 form.
     """
-    value: object
+    value = shape_of(content).export(content)
     match content:
         case dict():
-            value = {field: msgspec.Raw(data) for field, data in content.items()}
+            # A record that holds only the marker is the file {}.
+            value = {field: msgspec.Raw(data) for field, data in content.items() if field != MARKER or data}
         case list():
             value = [msgspec.Raw(data) for data in content]
-        case set():
-            value = sorted(content)
     try:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2)
         text.decode()
     except UnicodeError:
         raise EncodeError(
-            f"{path} cannot hold half a surrogate pair or bytes that are no UTF-8; encode them as text first"
+            f"{path} cannot hold half a surrogate pair or bytes that are not UTF-8; encode them as text first"
         ) from None
     except (msgspec.DecodeError, RecursionError):
         raise EncodeError(
@@ -59,37 +63,53 @@ def render(content: Content, path: Path) -> bytes:
 def parse(data: bytes, path: Path) -> Parsed:
     """Return the content of a file.
 
-    Cost: O(n), values not parsed; several times as much where it was edited by hand.
+    Cost: O(n), values not parsed; several times as much if it was edited by hand.
 
     Raises:
-        CorruptDataError: It is not one JSON object or array, has a key twice, a NaN or half a surrogate pair.
+        CorruptDataError: It isn't one JSON object or array, has a duplicate key, a NaN or half a surrogate pair.
     """
+    data = data.removeprefix(BOM_UTF8)  # which some editors put there
     try:
         raws = _parse_ours(data) or _parse_edited(data, path)
     except RecursionError as error:
         raise _wrong(path, "", "nested too deeply") from error
+    if not raws and b"\n  " in data:
+        raise _wrong(path, "", "white space instead of fields or items; write {} or [] for none")
     if isinstance(raws, dict):
-        return {field: bytes(raw) for field, raw in raws.items()}
+        return {field: bytes(raw) for field, raw in raws.items()} or {MARKER: MARKER_DATA}
     return [bytes(raw) for raw in raws]
 
 
 def render_deadline(deadline: float) -> bytes:
     """Return the text of the file that holds a deadline, in seconds since the epoch."""
-    return f"{deadline!r}\n".encode()
+    return seal(f"{deadline!r}\n".encode())
 
 
 def parse_deadline(data: bytes, path: Path) -> float:
-    """Return the deadline a file holds."""
-    try:
-        return float(data)
-    except ValueError:
-        raise corrupt(path, " does not hold a deadline, in seconds since 1970") from None
+    """Return the deadline a file holds, with its checksum or, as version 0.1 wrote it, without."""
+    text = data if data.count(b"\n") < 2 else unsealed(data, path)  # noqa: PLR2004 - the lines of a file with a checksum
+    if not _DEADLINE.fullmatch(text) or not isfinite(float(text)):
+        raise corrupt(path, " does not hold a deadline, in seconds since 1970")
+    return float(text)
+
+
+def seal(text: bytes) -> bytes:
+    """Return lines with one more that shows whether they have been damaged."""
+    return b"%b%08x\n" % (text, crc32(text))
+
+
+def unsealed(data: bytes, path: Path) -> bytes:
+    """Return the lines that :func:`seal` received."""
+    text = data[:-9]
+    if seal(text) != data:
+        raise corrupt(path, " is damaged: its last line is not the CRC-32 of those before")
+    return text
 
 
 def _parse_ours(data: bytes) -> _Raws | None:
-    """Return what a file holds if its strings are spelt as ours and no key is there twice, else None.
+    """Return the content of a file if its strings are in canonical form and keys are unique, else None.
 
-    The parser keeps the last of two keys and any escape, so that only what encodes to the very text again has neither.
+    The parser keeps the last duplicate key and any escape, so only a text that encodes back to itself has neither.
     """
     try:
         data.decode()
@@ -108,7 +128,7 @@ def _cut(compact: bytes) -> _Raws:
 
 
 def _parse_edited(data: bytes, path: Path) -> _Raws:
-    """Return what a file holds, judged by the standard library's parser, or say where it is wrong."""
+    """Return the content of a file, parsed by the standard library's parser, or report the position of the fault."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -123,7 +143,7 @@ def _parse_edited(data: bytes, path: Path) -> _Raws:
 
 
 class _Speller:
-    """Spells the strings of a JSON text as the ``json`` codec does, and refuses what has no such spelling."""
+    """Encodes the strings of a JSON text like the ``json`` codec, and refuses those it can't encode."""
 
     def __init__(self, text: str, path: Path) -> None:
         self._text = text
@@ -142,7 +162,7 @@ class _Speller:
             case "}" | "]":
                 self._names.pop()
             case _:
-                raise self._wrong(token, f"{token[0]} is no JSON number")
+                raise self._wrong(token, f"{token[0]} is not a JSON number")
         return token[0]
 
     def _respell_string(self, token: re.Match[str]) -> str:
@@ -151,7 +171,7 @@ class _Speller:
             raise self._wrong(token, "half a surrogate pair")
         if token["colon"]:
             if string in self._names[-1]:
-                raise self._wrong(token, "this key stands twice in one object")
+                raise self._wrong(token, "this key occurs twice in one object")
             self._names[-1].add(string)
         return json.dumps(string, ensure_ascii=False) + (token["colon"] or "")
 
@@ -168,6 +188,6 @@ def _is_unicode(text: str) -> bool:
 
 
 def _wrong(path: Path, before: str, message: str) -> CorruptDataError:
-    """Return the error for what is wrong right after ``before``."""
+    """Return the error for the fault right after ``before``."""
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     return corrupt(path, f", line {line} column {column}: {message}")

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import redis
 
-from persistent_collections.backends.base import (
-    PAGE_SIZE,
-    Backend,
-    Change,
-    Description,
-    Entry,
-    Key,
-    MemberStore,
-    SequenceStore,
-    Shape,
-)
-from persistent_collections.backends.redis.changes import as_arguments, shape_of
-from persistent_collections.backends.redis.failures import Subject, wrong_shape
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Found, Wanted
+from persistent_collections.backends.changes import Change, Condition
+from persistent_collections.backends.indexes import Indexing, IndexStore, Support
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.redis.claims import Claims
+from persistent_collections.backends.redis.cluster import Cluster
+from persistent_collections.backends.redis.deployments import Deployment
+from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.given import read_client
+from persistent_collections.backends.redis.indexes import INDEXING, Entering, indexing_of
 from persistent_collections.backends.redis.mapping import RedisMapping
-from persistent_collections.backends.redis.members import RedisMembers
-from persistent_collections.backends.redis.node import Command
-from persistent_collections.backends.redis.places import Place, place_of
-from persistent_collections.backends.redis.scripts import APPLY, TIME_LEFT
-from persistent_collections.backends.redis.sequence import RedisSequence
-from persistent_collections.backends.redis.server import Question
-from persistent_collections.backends.redis.snapshots import read_descriptions, read_entries, shape_named
+from persistent_collections.backends.redis.pool import Command
+from persistent_collections.backends.redis.scripts import COMMIT
+from persistent_collections.backends.redis.shapes import HANDLES
+from persistent_collections.backends.redis.snapshots import examine, look_at, read_entries
+from persistent_collections.backends.redis.steps import Steps
+from persistent_collections.backends.redis.tokens import Once, keeps_all
 from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, options_in, read_url
+from persistent_collections.backends.shapes import Shape
 from persistent_collections.backends.urls import Option, StoreURL
+from persistent_collections.errors import BackendError, OutcomeUnknown
 
 
 class RedisBackend(Backend):
-    """Keep mappings as hashes, sequences as lists and members as sets, a Redis key each.
+    """Store mappings as hashes, sequences as lists and members as sets, one Redis key each.
 
     Cost: every method is one round trip, but for iteration (one a page, and on a cluster two more to see that no slot
     has moved meanwhile).
@@ -42,16 +41,17 @@ class RedisBackend(Backend):
     Args:
         client: Its connections are used, and never closed; the retries it is set to are not, since they would execute
             a write twice.
-        prefix: Stands before every name.
-        codec: The name of the codec for values where nothing else chooses one.
-        retry_for_s: Seconds for which what was not executed is tried again.
+        prefix: The start of every name.
+        codec: The name of the codec for values if nothing else chooses one.
+        retry_for_s: Seconds for which unexecuted commands are retried.
 
     Raises:
-        ConfigurationError: The client is none of redis-py's, decodes replies or reads from replicas, or the prefix has
-            braces.
+        ConfigurationError: The client is none of redis-py's, is a pipeline, decodes replies or reads from replicas, or
+            the prefix has braces.
     """
 
     ordered: ClassVar[bool] = False
+    yields: ClassVar[bool] = True
     _owned = False
     options: ClassVar[Mapping[str, Option]] = ALL_OPTIONS
 
@@ -63,17 +63,17 @@ class RedisBackend(Backend):
         codec: str | None = None,
         retry_for_s: float = RETRY_FOR_S,
     ) -> None:
-        place = place_of(client)
-        self._client = client  # lest it be collected, which would close its pool
+        given = read_client(client)
+        self._client = client  # keeps it alive: its collection would close its pool
         shown = {name: text for name, text in (("prefix", prefix), ("codec", codec)) if text}
-        self._open(place, place.url(shown), prefix, codec, retry_for_s)
+        self._open(given.deployment, given.url(shown), prefix, codec, retry_for_s)
 
     @classmethod
     def from_url(cls, url: StoreURL) -> Self:
-        place, own = read_url(url)
+        deployment, own = read_url(url)
         backend = cls.__new__(cls)
         backend._owned = True
-        backend._open(place, url.without_secrets(OPTIONS[url.scheme]), **own)
+        backend._open(deployment, url.without_secrets(OPTIONS[url.scheme]), **own)
         return backend
 
     @classmethod
@@ -81,62 +81,62 @@ class RedisBackend(Backend):
         return options_in(url)
 
     def _open(
-        self, place: Place, url: str, prefix: str = "", codec: str | None = None, retry_for_s: float = RETRY_FOR_S
+        self,
+        deployment: Deployment,
+        url: str,
+        prefix: str = "",
+        codec: str | None = None,
+        retry_for_s: float = RETRY_FOR_S,
     ) -> None:
-        self._place = place
+        self._deployment = deployment
+        self._identity = deployment.identity, prefix
         self._url = url
-        self._prefix = prefix
         self.codec = codec
-        self._server = place.serve(prefix, retry_for_s, self._page_sizes())
+        self._server = deployment.serve(prefix, retry_for_s, self._page_sizes())
+        self.several_roots = self._server.several_roots
+        self._steps = Steps(self._server, url, retry_for_s)
+        self._entering = (
+            Claims(self._server, url, self._steps.run)
+            if isinstance(self._server, Cluster)
+            else Entering(self._server, self._steps.run)
+        )
 
     @property
     def url(self) -> str:
         return self._url
 
     @property
+    def indexing(self) -> Support:
+        return "indexes"
+
+    @property
     def identity(self) -> Hashable:
-        return self._place.identity, self._prefix
+        return self._identity
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> RedisMapping:
-        return RedisMapping(self._server, key, kin)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        return HANDLES[shape](self._server, key, self.url, is_record=is_record)
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return RedisSequence(self._server, key, kin)
-
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        return RedisMembers(self._server, key, kin)
-
-    def exists(self, keys: Sequence[Key]) -> bool:
-        return bool(keys) and bool(
-            self._server.ask(Subject(str(keys[0])), ("EXISTS", *self._spelt(keys)), repeatable=True)
-        )
-
-    def exist(self, families: Sequence[Sequence[Key]]) -> list[bool]:
-        questions: list[Question] = [(Subject(str(keys[0])), ("EXISTS", *self._spelt(keys))) for keys in families]
-        return list(map(bool, self._server.ask_all(questions)))
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        """Return the properties of each of ``keys``. Cost: 1 round trip, 2 with ``sizes``; on a cluster per node."""
+        return look_at(self._server, keys, sizes=sizes)
 
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
-        return self._server.ask_all([self.mapping(key).reading(fields) for key, fields in wanted])
+        return self._server.ask_all(
+            [RedisMapping(self._server, key, self.url).reading(fields) for key, fields in wanted]
+        )
+
+    def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
+        """Return parts of each of some records. Cost: one round trip, on a cluster one a node."""
+        return examine(self._server, wanted)
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        """Return what each of ``keys`` holds, None if nothing, all at one moment. Cost: two round trips."""
+        """Return the entry of each of ``keys``, None if nothing, all at one moment. Cost: two round trips."""
         return read_entries(self._server, keys) if keys else []
 
-    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
-        """Return what each of ``keys`` holds, None if nothing. Cost: two round trips, on a cluster two a node."""
-        return read_descriptions(self._server, keys)
-
-    def shape(self, key: Key) -> Shape | None:
-        """Say what ``key`` holds, None if nothing.
-
-        Raises:
-            ForeignDataError: It holds a type that this package does not write.
-        """
-        return shape_named(self._server.ask(Subject(str(key)), ("TYPE", *self._spelt([key])), repeatable=True), key)
-
-    def keys(self, prefix: str) -> Iterator[Key]:
+    def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
+        options = (*self._matching(prefix), *(("TYPE", HANDLES[shape].type_name) if shape else ()))
         seen: set[bytes] = set()
-        for page in self._server.scan_names(Subject(prefix, is_listing=True), self._matching(prefix)):
+        for page in self._server.scan_names(Subject(prefix, is_listing=True), options):
             new = set(page) - seen  # SCAN repeats
             seen |= new
             keys = map(self._server.names.read, new)
@@ -149,38 +149,60 @@ class RedisBackend(Backend):
             new = {name for name in page if name.startswith(starts)} - seen
             seen |= new
             for name in sorted(new):
-                if self._server.names.read(name) is None:
-                    yield name.decode(errors="backslashreplace"), "a Redis key that is spelt as no object's is"
+                if not self._server.names.is_ours(name):
+                    yield name.decode(errors="backslashreplace"), "a Redis key whose name is not one of an object"
 
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        if not changes:
-            return []
-        keys = list(dict.fromkeys([*kin, *(change.key for change in changes)]))
-        arguments, items = as_arguments(changes, keys)
-        subject, kinship = Subject(str(changes[0].key)), len(set(kin))
-        reply = self._server.run_with(subject, APPLY, self._spelt(keys), (kinship, *arguments), items)
-        if isinstance(reply, int):
-            refused = changes[reply - 1]
-            raise wrong_shape(Subject(str(refused.key), shape_of(refused)))
-        return list(map(bool, reply))
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        """Make changes in one step. On a cluster, all keys must be in one slot, as those of one root are.
 
-    def ttl(self, keys: Sequence[Key]) -> float | None:
-        if not keys:
-            return None
-        left = self._server.run(Subject(str(keys[0])), TIME_LEFT, self._spelt(keys), (), repeatable=True)
-        return None if left < 0 else float(left / 1000)
+        Raises:
+            BackendError: They can't; nothing was done.
+        """
+        parts = (*conditions, *changes)
+        if not INDEXING.isdisjoint(map(type, parts)) and any(map(indexing_of, parts)):
+            return self._entering.commit(conditions, changes)
+        return bool(self._steps.run(COMMIT, conditions, changes))
+
+    def commit_once(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        """Make changes in one step, with a token by which the step is recognized if it has to be sent again.
+
+        Cost: one round trip; if a reply is lost, one more to ask whether the server may have evicted the token.
+
+        Raises:
+            OutcomeUnknown: It may have, or it did not answer for long, or the store is on a cluster.
+        """
+        if not (changes and self.several_roots):
+            return self.commit(conditions, changes)
+        token = self._server.names.beside(self._server.names.spell(changes[0].key))
+        try:
+            return self._commit_by(Once(token, repeatable=False), conditions, changes)
+        except OutcomeUnknown as error:
+            unknown = error
+        with suppress(BackendError):  # ``unknown`` has more detail
+            if keeps_all(self._server):
+                return self._commit_by(Once(token, repeatable=True), conditions, changes)
+        raise unknown
+
+    def _commit_by(self, once: Once, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        is_entering = any(map(indexing_of, (*conditions, *changes)))
+        if is_entering and isinstance(self._entering, Entering):
+            return self._entering.commit(conditions, changes, once)
+        return bool(self._steps.run(COMMIT, conditions, changes, once=once))
+
+    def index(self, indexing: Indexing) -> IndexStore:
+        return self._entering.index(indexing)
+
+    def takes_together(self, keys: Sequence[Key]) -> bool:
+        return self._server.share_a_node(list(map(self._server.names.spell, keys)))
 
     def close(self) -> None:
         if self._owned:
-            self._place.close()
+            self._deployment.close()
 
     def _page_sizes(self) -> Iterator[int]:
         """Return how much each step of an iteration asks for, iteration by iteration."""
         return repeat(PAGE_SIZE)
 
     def _matching(self, prefix: str) -> Command:
-        """Return the options that let ``SCAN`` leave out most of what does not start with ``prefix``."""
+        """Return the options with which ``SCAN`` skips most names that don't start with ``prefix``."""
         return ("MATCH", self._server.names.pattern(prefix))
-
-    def _spelt(self, keys: Sequence[Key]) -> list[bytes]:
-        return [self._server.names.spell(key) for key in keys]

@@ -1,33 +1,36 @@
-"""A Redis Cluster: which node each command goes to, and what covers all of them."""
+"""A Redis Cluster: the node of each command, and commands to all nodes."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Final, NamedTuple
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, ConnectionError, MovedError, ResponseError, TryAgainError  # noqa: A004 - redis-py's
 
-from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_redirect
+from persistent_collections.backends.redis.connection import Exchange, Node, Walk
+from persistent_collections.backends.redis.executor import Patience, Question, Server
+from persistent_collections.backends.redis.failures import REACH, Failure, Subject, explain, is_passing, is_redirect
 from persistent_collections.backends.redis.names import SlotNames
-from persistent_collections.backends.redis.node import Command, Exchange, Node, Pool, Walk
-from persistent_collections.backends.redis.server import Patience, Question, Server
-
-Address: TypeAlias = tuple[str, int]
+from persistent_collections.backends.redis.pool import Address, Command, Pool
 
 _SLOTS: Final[Command] = ("CLUSTER", "SLOTS")
 _VIEW: Final[Command] = ("CLUSTER", "NODES")
+_ANNOUNCED: Final = (
+    "the cluster announces this address: make sure that it can be reached from here, or set the node's options "
+    "cluster-announce-ip and cluster-announce-port to one that can"
+)
 _SCRIPTED: Final = frozenset({"EVAL", "EVALSHA"})
 
 
 class Member(Node):
-    """A node of a cluster, which goes by the address the others know it by."""
+    """A node of a cluster, named by the address that other nodes know."""
 
-    def __init__(self, pool: Pool, place: Address, *, asking: bool = False) -> None:
-        super().__init__(pool, f"{place[0]}:{place[1]}", asking=asking)
+    def __init__(self, pool: Pool, place: Address, *, asking: bool = False, remedy: str = _ANNOUNCED) -> None:
+        super().__init__(pool, f"{place[0]}:{place[1]}", asking=asking, remedy=remedy)
         self.place = place
 
 
@@ -52,14 +55,17 @@ class Cluster(Server):
     command on once.
 
     Args:
-        seeds: Where nodes are that know the others.
-        pool_at: Gives the pool of connections to an address.
+        seeds: Addresses of nodes that know the others.
+        pool_at: Returns the pool of connections to an address.
         names: As of ``Server``.
         retry_for_s: As of ``Server``.
         page_sizes: As of ``Server``.
 
     Source: Redis Cluster specification, "Redirection and resharding".
     """
+
+    several_roots: ClassVar[bool] = False
+    names: SlotNames
 
     def __init__(
         self,
@@ -69,7 +75,7 @@ class Cluster(Server):
         retry_for_s: float,
         page_sizes: Iterator[int],
     ) -> None:
-        self._seeds = [Member(pool_at(seed), seed) for seed in seeds]
+        self._seeds = [Member(pool_at(seed), seed, remedy=REACH) for seed in seeds]
         address = ",".join(seed.address for seed in self._seeds)
         super().__init__(Node(self._seeds[0].pool, address), names, retry_for_s, page_sizes)
         self._pool_at = pool_at
@@ -82,7 +88,7 @@ class Cluster(Server):
     def ask_all(self, questions: Sequence[Question]) -> list[Any]:
         """Return the replies to many commands that read, each a moment of its own, in one round trip a node.
 
-        All nodes are sent theirs before any is waited for. What a node does not answer is asked again by itself.
+        All nodes receive their commands before any reply is awaited. A node that doesn't answer is asked again alone.
 
         Raises:
             PersistentCollectionsError: They were not answered, or one of them was refused.
@@ -104,7 +110,7 @@ class Cluster(Server):
         ]
 
     def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
-        """Yield the names of the keys of all masters in pages, every one at least once that is there throughout.
+        """Yield the names of the keys of all masters in pages; every key that exists throughout at least once.
 
         A master is walked again when it has got slots since, be it by a move or as the replica of one that failed.
         """
@@ -113,8 +119,7 @@ class Cluster(Server):
         patience: Patience | None = None
         while True:
             try:
-                holdings = self._holdings()
-                ahead = [one for one in holdings if (one.owned | one.coming) - walked.get(one.member.place, set())]
+                ahead = self._ahead(walked)
                 if not ahead:
                     return
                 for member, owned, coming in ahead:
@@ -122,7 +127,7 @@ class Cluster(Server):
                     while not walk.ended:
                         yield member.step(walk)
                         patience = None
-                    # What came from a node that was walked later was missed, so the first time does not count for it.
+                    # Keys from a node that was walked later were missed, so the first time does not count for it.
                     walked[member.place] = owned | coming if member.place in walked else owned
             except Failure as failure:
                 patience = patience or Patience(time.monotonic() + self._retry_for_s)
@@ -148,7 +153,7 @@ class Cluster(Server):
                     self._learn(last=node)
             return None
         place = (error.host or node.address.rpartition(":")[0], error.port)
-        # What is said if no node takes it in the end: two that name each other, or keys of which some have moved.
+        # The error if no node accepts it: two nodes name each other, or some of the keys have moved.
         told = f"slot {error.slot_id} is said to be at {place[0]}:{place[1]}"
         failure.error = TryAgainError(told, status_code="TRYAGAIN")
         if isinstance(error, MovedError):
@@ -160,14 +165,14 @@ class Cluster(Server):
         return Member(self._member(place).pool, place, asking=True)
 
     def _learn(self, *, first: Node | None = None, last: Node | None = None) -> None:
-        """Ask who serves what, of any node that answers.
+        """Ask any node that answers for the owners of slots.
 
         Args:
-            first: Asked before all others.
-            last: Asked after all others.
+            first: Nodes to ask before all others.
+            last: Nodes to ask after all others.
 
         Raises:
-            Failure: None answered.
+            Failure: No node answered.
         """
         known = list(dict.fromkeys([*self._members.values(), *self._seeds]))
         random.shuffle(known)
@@ -191,7 +196,7 @@ class Cluster(Server):
             raise failure
 
     def _note(self, slots: Sequence[Sequence[Any]], teller: Member) -> bool:
-        """Take over who serves what according to one node, unless more is known; say whether all slots are served."""
+        """Store the owners of slots by one node's answer, unless it is older; return whether all slots are served."""
         owners: list[Member | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         places = set()
         for start, end, *nodes in slots:
@@ -209,22 +214,21 @@ class Cluster(Server):
         known = self._members.get(place)
         return known or self._members.setdefault(place, Member(self._pool_at(place), place))
 
+    def _ahead(self, walked: Mapping[Address, set[int]]) -> list[_Holding]:
+        """Return the masters with slots that no walk of them has covered."""
+        return [one for one in self._holdings() if (one.owned | one.coming) - walked.get(one.member.place, set())]
+
     def _holdings(self) -> list[_Holding]:
-        """Ask all masters which slots they hold keys of.
+        """Ask all masters for the slots in which they hold keys.
 
         Raises:
-            Failure: One did not answer, or there are slots that no one has.
+            Failure: One did not answer, or some slots have no owner.
         """
         if None in self._owners:
             self._learn()
-        masters = [member for member in set(self._owners) if member is not None]
         holdings: dict[Address, _Holding] = {}
-        for member, replies in zip(masters, _ask_at_once([(member, [_VIEW]) for member in masters]), strict=True):
-            if isinstance(replies, Failure):
-                raise replies
-            if isinstance(replies[0], ResponseError):
-                raise Failure(replies[0], nothing_done=True)
-            owned, leaving = _read_view(replies[0], member.place[0])
+        for member, view in self._views():
+            owned, leaving = _read_view(view, member.place[0])
             holdings.setdefault(member.place, _Holding(member, set(), set())).owned.update(owned)
             for slot, place in leaving.items():
                 holdings.setdefault(place, _Holding(self._member(place), set(), set())).coming.add(slot)
@@ -233,9 +237,23 @@ class Cluster(Server):
             raise Failure(ConnectionError(f"no node serves {missing} of its slots"), nothing_done=True)
         return list(holdings.values())
 
+    def _views(self) -> Iterator[tuple[Member, Any]]:
+        """Yield each master with its reply to a question sent to all of them at once.
+
+        Raises:
+            Failure: One did not answer, or refused to.
+        """
+        masters = [member for member in set(self._owners) if member is not None]
+        for member, replies in zip(masters, _ask_at_once([(member, [_VIEW]) for member in masters]), strict=True):
+            if isinstance(replies, Failure):
+                raise replies
+            if isinstance(replies[0], ResponseError):
+                raise Failure(replies[0], nothing_done=True)
+            yield member, replies[0]
+
 
 def _ask_at_once(asked: Sequence[tuple[Node, Sequence[Command]]]) -> list[list[Any] | Failure]:
-    """Return what each of some nodes replies to its commands, sent to all before any is waited for."""
+    """Return the replies of some nodes to their commands, sent to all before any reply is awaited."""
     with ExitStack() as stack:
         exchanges: list[Exchange | Failure] = []
         for node, commands in asked:
@@ -257,31 +275,31 @@ def _received(exchange: Exchange) -> list[Any] | Failure:
 
 
 def _is_provisional(reply: Any) -> bool:
-    """Say whether the same command may be answered otherwise a moment later or elsewhere."""
+    """Return whether the same command may be answered otherwise a moment later or elsewhere."""
     return isinstance(reply, ResponseError) and (is_redirect(reply) or is_passing(reply))
 
 
 def _first_key(commands: Sequence[Command]) -> bytes:
-    """Return the key whose slot says which node executes ``commands``."""
+    """Return the key whose slot determines the node that executes ``commands``."""
     command = commands[1] if commands[0][0] == "MULTI" else commands[0]
     key: Any = command[3 if command[0] in _SCRIPTED else 1]
     return bytes(key)
 
 
 def _text(host: bytes | str | None) -> str:
-    """Return a host as ``CLUSTER SLOTS`` says it, empty where it is that of the node that was asked."""
+    """Return a host of ``CLUSTER SLOTS``, empty if it is the host of the node that was asked."""
     return host.decode() if isinstance(host, bytes) else host or ""
 
 
 def _read_view(view: bytes, host: str) -> tuple[set[int], dict[int, Address]]:
-    """Return which slots a node serves, and where the keys of which of them are being moved, as it says itself.
+    """Return the slots that a node serves, and those whose keys are being moved, by its own account.
 
     Args:
-        view: What it says.
+        view: Its answer.
         host: What it goes by: where that is the name it announces, the others go by theirs, and else by their IP, since
             they may be certified as the one and not as the other.
 
-    Source: Redis ``CLUSTER NODES``; ``[93->-id]`` stands for a slot that is migrating to a node.
+    Source: Redis ``CLUSTER NODES``; ``[93->-id]`` is a slot that is migrating to a node.
     """
     places: dict[str, tuple[Address, Address]] = {}
     own: list[str] = []

@@ -1,13 +1,13 @@
-"""What a failed command means: redis-py's errors turned into this package's."""
+"""The meaning of a failed command: redis-py's errors as this package's."""
 
 from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
 
-from redis.exceptions import AskError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import AskError, MaxConnectionsError, ReadOnlyError, RedisError, ResponseError
 
-from persistent_collections.backends.base import Shape
+from persistent_collections.backends.shapes import MEMBERS, Shape
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -18,17 +18,22 @@ from persistent_collections.errors import (
 
 
 class Subject(NamedTuple):
-    """What a command is about, for its error message.
+    """The subject of a command, for its error message.
 
     Attributes:
-        name: The key worked on, or what the keys begin with that are listed.
-        shape: What it should hold, None where any shape will do.
+        name: The key, or the prefix of listed keys.
+        shape: The expected shape, None for any shape.
         is_listing: Whether keys are listed.
     """
 
     name: str
     shape: Shape | None = None
     is_listing: bool = False
+
+    @property
+    def type_name(self) -> str:
+        """The type of the object, for the log, which omits ids since they may be personal data."""
+        return self.name.partition(":")[0]
 
     def __str__(self) -> str:
         if not self.is_listing:
@@ -40,7 +45,7 @@ class Failure(Exception):  # noqa: N818 - never leaves this package
     """One attempt at a command that did not succeed.
 
     Attributes:
-        error: What redis-py made of it.
+        error: The error that redis-py made of it.
         nothing_done: Whether it is certain that the server executed nothing.
     """
 
@@ -56,7 +61,12 @@ class _Refusal(NamedTuple):
     passing: bool = False
 
 
-_NO_RIGHT: Final = _Refusal("let ACL SETUSER allow its user this command and key")
+NO_TLS: Final = "it does not speak TLS at this port"
+REACH: Final = "check that it runs and that the URL is right"
+_NO_RIGHT: Final = _Refusal("allow its user this command and key by ACL SETUSER")
+_TOO_LARGE: Final = _Refusal(
+    "a value is larger than its option proto-max-bulk-len allows: raise that, or store the value in parts"
+)
 _REFUSALS: Final = {
     "LOADING": _Refusal("it is still reading its data, so try again later", BackendUnavailable, passing=True),
     "BUSY": _Refusal("a script of another client keeps it; see SCRIPT KILL", BackendUnavailable, passing=True),
@@ -64,79 +74,96 @@ _REFUSALS: Final = {
     "CLUSTERDOWN": _Refusal("its cluster is incomplete; see CLUSTER INFO", BackendUnavailable, passing=True),
     "TRYAGAIN": _Refusal("its slots are moving, so try again later", BackendUnavailable, passing=True),
     "max number of clients": _Refusal("raise its option maxclients", BackendUnavailable, passing=True),
-    "MOVED": _Refusal("it is one node of a cluster: let the URL begin with 'redis+cluster:'"),
-    "cluster support disabled": _Refusal("it is no cluster: let the URL begin with 'redis:'"),
-    "CROSSSLOT": _Refusal("it is one node of a cluster: let the URL begin with 'redis+cluster:'"),
-    "READONLY": _Refusal("it is a replica: let the URL name the master", passing=True),
+    "MOVED": _Refusal("it is one node of a cluster: begin the URL with 'redis+cluster:'"),
+    "cluster support disabled": _Refusal("it is not a cluster: begin the URL with 'redis:'"),
+    "CROSSSLOT": _Refusal("it is one node of a cluster: begin the URL with 'redis+cluster:'"),
+    "READONLY": _Refusal("it is a replica: name the master in the URL", passing=True),
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
     "NOREPLICAS": _Refusal("see its option min-replicas-to-write", BackendUnavailable, passing=True),
     "NOPERM": _NO_RIGHT,
-    "has no permissions": _NO_RIGHT,  # a script's command, from version 7 on
+    "has no permissions": _NO_RIGHT,  # a command in a script, since version 7
     "executing the script can't": _NO_RIGHT,  # and before
     "without any password": _Refusal("it asks for none, so leave the password out"),
     "NOAUTH": _Refusal("give a password in the URL or as option 'password', a sentinel's own as 'sentinel_password'"),
     "WRONGPASS": _Refusal("correct the user or the password"),
-    "unknown command": _Refusal("Redis 6.2 is the oldest that will do, and protocol=2 where HELLO is not known"),
+    "unknown command ['`]EVAL(?:SHA)?": _Refusal(
+        "scripts are switched off: do not rename EVAL and EVALSHA in its configuration"
+    ),
+    "invalid bulk length": _TOO_LARGE,
+    "invalid multibulk length": _TOO_LARGE,
+    "unknown command": _Refusal("it must be Redis 6.2 or newer; if it does not know HELLO, add protocol=2"),
     "DB index": _Refusal("choose another 'db', or raise its option databases"),
 }
 _OTHER: Final = _Refusal("see its log")
-_WRONG_TYPE: Final = "WRONGTYPE"
+_WRONG_TYPE: Final = re.compile(r"\bWRONGTYPE\b")
 _HOPELESS: Final = {
     re.compile("certificate verify failed"): (
-        "let 'ssl_ca_certs' name the authority that certifies it, and the URL the host it is certified as"
+        "set 'ssl_ca_certs' to the authority that certifies it, and write the host of its certificate in the URL"
     ),
-    re.compile(r"PEM lib|\[X509: |Error 2 connecting to [^/]*:\d"): (  # a socket that is missing is named by its path
-        "let the options 'ssl_…' name files that are there and belong together"
+    re.compile(r"PEM lib|\[X509: |Error 2 connecting to [^/]*:\d"): (  # a missing socket is named by its path
+        "set the options 'ssl_…' to files that exist and belong together"
     ),
     re.compile("ALERT_(UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_REQUIRED)"): (
-        "let 'ssl_certfile' and 'ssl_keyfile' name a certificate of an authority that it knows"
+        "set 'ssl_certfile' and 'ssl_keyfile' to a certificate of an authority that it knows"
+    ),
+    re.compile(f"{NO_TLS}|WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"): (
+        "begin the URL with 'redis:' instead of 'rediss:', or name the port at which it speaks TLS"
     ),
 }
-"""What no connection is made for and never will be, and what to do about it."""
-# In the text of an error a script passes on, the code stands anywhere.
-_REASON: Final = re.compile("|".join(rf"\b{reason}\b" for reason in (_WRONG_TYPE, *_REFUSALS)))
+"""Reasons why a connection will never succeed, and their remedies."""
+# In the text of an error that a script forwards, the code can be anywhere.
+_BY_GROUP: Final = {f"r{number}": refusal for number, refusal in enumerate(_REFUSALS.values())}
+_REASON: Final = re.compile("|".join(rf"(?P<r{number}>\b{reason}(?!\w))" for number, reason in enumerate(_REFUSALS)))
 
 
 def is_reply(error: RedisError) -> bool:
-    """Say whether ``error`` is a server's answer, so that the command was received and refused."""
+    """Return whether ``error`` is a server's answer, so that the command was received and refused."""
     return isinstance(error, ResponseError) or error.status_code is not None
 
 
 def is_redirect(error: RedisError) -> bool:
-    """Say whether ``error`` names the node of a cluster to ask instead."""
-    return isinstance(error, AskError)  # of which MOVED is a subclass
+    """Return whether ``error`` redirects to another node of a cluster."""
+    return isinstance(error, AskError)  # MOVED is a subclass
 
 
 def refusal_in(error: RedisError) -> ResponseError | None:
-    """Return the refusal that a connection made by way of Sentinel turned into a lost connection, if any."""
+    """Return the refusal that redis-py's Sentinel connection reported as a lost connection, if any."""
     return error.__context__ if isinstance(error.__context__, ReadOnlyError) else None
 
 
 def is_passing(error: RedisError) -> bool:
-    """Say whether the same command may well succeed a moment later."""
+    """Return whether the same command may well succeed a moment later."""
     if is_reply(error):
-        return _REFUSALS.get(_reason(error), _OTHER).passing
+        return _refusal(error).passing
     return _hopeless(error) is None
 
 
-def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: bool) -> PersistentCollectionsError:
+def explain(
+    error: RedisError, subject: Subject, server: str, *, nothing_done: bool, remedy: str = REACH
+) -> PersistentCollectionsError:
     """Return the error to raise for ``error``, which becomes its cause unless it repeats stored values.
 
     Args:
-        error: What redis-py raised.
-        subject: What the command was about.
-        server: Where it was sent.
+        error: The error that redis-py raised.
+        subject: The subject of the command.
+        server: The server it was sent to.
         nothing_done: Whether it is certain that the server executed nothing.
+        remedy: The advice if the server can't be reached.
     """
     text, repeats_arguments, _ = str(error).partition(", with args beginning with")
     explained: PersistentCollectionsError
     if is_reply(error):
-        explained = _refused(_reason(error), text, subject, server)
-    elif nothing_done:
-        remedy = _hopeless(error) or "see that it runs and that the URL is right"
+        explained = _refused(error, text, subject, server)
+    elif isinstance(error, MaxConnectionsError):
         explained = BackendUnavailable(
-            f"{subject}: the server at {server} cannot be reached ({text}); nothing was done; {remedy}"
+            f"{subject}: no connection to the server at {server} is free ({text}); nothing was done; "
+            "raise the option 'max_connections', or use fewer threads at a time"
+        )
+    elif nothing_done:
+        explained = BackendUnavailable(
+            f"{subject}: the server at {server} cannot be reached ({text}); nothing was done; "
+            f"{_hopeless(error) or remedy}"
         )
     else:
         explained = OutcomeUnknown(
@@ -150,23 +177,28 @@ def explain(error: RedisError, subject: Subject, server: str, *, nothing_done: b
 
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
-    shape = "set" if subject.shape == "members" else subject.shape
+    shape = "set" if subject.shape is MEMBERS else subject.shape and subject.shape.name
     return WrongShapeError(f"{subject} does not hold a {shape}; open it as what it is, or choose another id")
 
 
 def _hopeless(error: RedisError) -> str | None:
-    """Return what to do about an error that does not pass by itself, None of one that may."""
+    """Return the remedy for a permanent error, None for one that may pass."""
     return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
 
 
-def _refused(reason: str, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
-    if reason == _WRONG_TYPE:
+def _refused(error: RedisError, text: str, subject: Subject, server: str) -> PersistentCollectionsError:
+    if _WRONG_TYPE.search(_told(error)):
         return wrong_shape(subject)
-    refusal = _REFUSALS.get(reason, _OTHER)
+    refusal = _refusal(error)
     return refusal.kind(f"{subject}: the server at {server} refused: {text}; {refusal.remedy}")
 
 
-def _reason(error: RedisError) -> str:
-    """Return the code or words that say why a server refused, empty if they are none of those known here."""
-    found = _REASON.search(f"{error.status_code} {error}")  # redis-py cuts the code off the text of errors it knows
-    return found.group() if found else ""
+def _refusal(error: RedisError) -> _Refusal:
+    """Return the meaning of a refusal, by its code or words."""
+    found = _REASON.search(_told(error))
+    return _BY_GROUP[found.lastgroup] if found and found.lastgroup else _OTHER
+
+
+def _told(error: RedisError) -> str:
+    """Return the server's message; redis-py cuts the code off the text of errors it knows."""
+    return f"{error.status_code} {error}"

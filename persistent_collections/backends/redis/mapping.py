@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import ClassVar, Final, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
-from persistent_collections.backends.base import MappingStore, Shape
+from persistent_collections.backends.handles import MappingStore
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content
+from persistent_collections.backends.popped import last_part
+from persistent_collections.backends.redis.executor import MAX_ITEMS
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.handle import Handle
-from persistent_collections.backends.redis.node import Command
+from persistent_collections.backends.redis.names import decode_all, encode, fields_of, first_seen
+from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import (
     MAPPING_ADD,
     MAPPING_COMPARE_AND_SET,
+    MAPPING_DELETE,
     MAPPING_INCREMENT,
     MAPPING_POP,
     MAPPING_POP_ANY,
     MAPPING_REPLACE_IF,
     MAPPING_SET,
 )
-from persistent_collections.backends.redis.server import MAX_ITEMS
-from persistent_collections.backends.redis.texts import decode_all, encode, fields_of, first_seen
+from persistent_collections.backends.shapes import MAPPING, Shape
 from persistent_collections.errors import CorruptDataError
 
 _INT64: Final = range(-(2**63), 2**63)
@@ -30,9 +34,19 @@ _NO_SUM: Final = ("not an integer", "would overflow")
 class RedisMapping(Handle, MappingStore):
     """A hash; its fields are UTF-8. Cost: one round trip a method, O(1) a field."""
 
-    shape: ClassVar[Shape] = "mapping"
+    shape: ClassVar[Shape] = MAPPING
+    type_name: ClassVar[str] = "hash"
     size_command: ClassVar[str] = "HLEN"
     put_command: ClassVar[str] = "HSET"
+    read_command: ClassVar[tuple[str, Command]] = "HGETALL", ()
+
+    @staticmethod
+    def content_of(reply: Any, name: str) -> Content:
+        return fields_of(reply, name)
+
+    @staticmethod
+    def items_of(content: Mapping[str, bytes]) -> Command:
+        return flat(content)
 
     def get(self, field: str) -> bytes | None:
         data: bytes | None = self._read("HGET", encode(field))
@@ -47,7 +61,7 @@ class RedisMapping(Handle, MappingStore):
         return list(chain.from_iterable(self._read_at_once([("HMGET", self._name, *piece) for piece in pieces])))
 
     def reading(self, fields: Sequence[str]) -> tuple[Subject, Command]:
-        """Return what to ask for the bytes of ``fields``, of which there is one at least."""
+        """Return the command that reads the bytes of ``fields``, at least one."""
         return self._subject, ("HMGET", self._name, *map(encode, fields))
 
     def get_all(self) -> dict[str, bytes]:
@@ -55,50 +69,54 @@ class RedisMapping(Handle, MappingStore):
 
     def set_many(self, items: Mapping[str, bytes | None]) -> None:
         if is_whole(items):
-            self._feed("HSET", flat(items), makes_key=True)
+            self._feed("HSET", flat(items))
             return
         gone, kept = sorted_out(items)
-        if kept:
+        if kept or self._role == "record":
             self._run_with(MAPPING_SET, [*gone, *kept], len(gone))
         else:
-            self._feed("HDEL", gone, makes_key=False)
+            self._feed("HDEL", gone)
 
     def add(self, field: str, data: bytes) -> bytes | None:
         there: bytes | None = self._run(MAPPING_ADD, encode(field), data)
         return there
 
     def delete(self, field: str) -> bool:
-        return bool(self._write("HDEL", encode(field)))
+        name = encode(field)
+        return bool(self._run(MAPPING_DELETE, name) if self._role == "record" else self._write("HDEL", name))
 
     def pop(self, field: str) -> bytes | None:
-        data: bytes | None = self._run(MAPPING_POP, encode(field))
+        data: bytes | None = self._popped(self._run(MAPPING_POP, encode(field)))
         return data
 
     def pop_any(self) -> tuple[str, bytes] | None:
         item = self._run(MAPPING_POP_ANY)
         if item is None:
             return None
+        parts, ttl_s = item[:2], item[2] / 1000 if len(item) > len(("field", "data")) else None
         try:
-            return self._pairs(item)[0]
+            pair = self._pairs(parts)[0]
         except CorruptDataError:
-            self._write("HSET", *item)  # what others wrote is not for us to delete
+            self._put_back("HSET", *parts, ttl_s=ttl_s)
             raise
+        return pair if ttl_s is None else last_part(pair, ttl_s)
 
     def contains(self, field: str) -> bool:
         return bool(self._read("HEXISTS", encode(field)))
 
-    def replace(self, items: Mapping[str, bytes]) -> None:
-        self._put_instead(flat(items))
-
-    def replace_if(self, expected: Mapping[str, bytes], items: Mapping[str, bytes]) -> bool:
-        return bool(self._run_with(MAPPING_REPLACE_IF, [*flat(expected), *flat(items)], 2 * len(expected)))
+    def replace(self, items: Mapping[str, bytes], expected: Mapping[str, bytes] | None = None) -> bool:
+        new = flat(items or ({MARKER: MARKER_DATA} if self._role == "record" else {}))
+        if expected is None:
+            self._put_instead(new)
+            return True
+        return bool(self._run_with(MAPPING_REPLACE_IF, [*flat(expected), *new], 2 * len(expected)))
 
     def compare_and_set(self, field: str, expected: bytes | None, data: bytes | None) -> bool:
         arguments = (int(expected is not None), expected or b"", int(data is not None), data or b"")
         return bool(self._run(MAPPING_COMPARE_AND_SET, encode(field), *arguments))
 
     def increment(self, field: str, by: int, initial: int = 0) -> int | None:
-        if initial == 0 and not self._kin:
+        if initial == 0 and self._role == "plain":
             total = self._write("HINCRBY", encode(field), by, none_if=_NO_SUM)
         else:
             absent = b"%d" % (initial + by) if initial in _INT64 and initial + by in _INT64 else b""
@@ -128,11 +146,17 @@ def flat(items: Mapping[str, bytes]) -> list[bytes | str]:
 
 
 def is_whole(items: Mapping[str, bytes | None]) -> TypeGuard[Mapping[str, bytes]]:
-    """Say whether no field goes."""
+    """Return whether no field is deleted."""
     return None not in items.values()
 
 
 def sorted_out(items: Mapping[str, bytes | None]) -> tuple[list[bytes], list[bytes | str]]:
-    """Return the fields that go, and those that stay with their bytes, in turn."""
+    """Return the deleted fields, and the others with their bytes, in turn."""
+    if is_whole(items):
+        return [], flat(items)
     gone = [encode(field) for field, data in items.items() if data is None]
     return gone, flat({field: data for field, data in items.items() if data is not None})
+
+
+HANDLE: Final = RedisMapping
+"""This module's entry in ``shapes``."""

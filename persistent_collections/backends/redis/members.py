@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import reduce
 from operator import and_, or_, sub
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from persistent_collections.backends.base import Key, MemberStore, SetOperation, Shape
+from persistent_collections.backends.handles import MemberStore, SetOperation
+from persistent_collections.backends.keys import Content, Key
+from persistent_collections.backends.popped import last_part, ttl_of
 from persistent_collections.backends.redis.handle import Handle
-from persistent_collections.backends.redis.scripts import MEMBERS_RETAIN, MEMBERS_TOGGLE
-from persistent_collections.backends.redis.texts import decode_all, encode, encode_all, first_seen
+from persistent_collections.backends.redis.names import decode_all, encode, encode_all, first_seen
+from persistent_collections.backends.redis.pool import Command
+from persistent_collections.backends.redis.scripts import MEMBERS_RETAIN, MEMBERS_TOGGLE, POP
+from persistent_collections.backends.shapes import MEMBERS, Shape
 from persistent_collections.errors import CorruptDataError
 
 _COMMANDS: Final[dict[SetOperation, str]] = {"union": "SUNION", "intersection": "SINTER", "difference": "SDIFF"}
@@ -25,9 +29,19 @@ _OPERATORS: Final[dict[SetOperation, Callable[[set[str], set[str]], set[str]]]] 
 class RedisMembers(Handle, MemberStore):
     """A set; its members are UTF-8. Cost: one round trip a method, O(1) a member."""
 
-    shape: ClassVar[Shape] = "members"
+    shape: ClassVar[Shape] = MEMBERS
+    type_name: ClassVar[str] = "set"
     size_command: ClassVar[str] = "SCARD"
     put_command: ClassVar[str] = "SADD"
+    read_command: ClassVar[tuple[str, Command]] = "SMEMBERS", ()
+
+    @staticmethod
+    def content_of(reply: Any, name: str) -> Content:
+        return set(decode_all(reply, name))
+
+    @staticmethod
+    def items_of(content: AbstractSet[str]) -> Command:
+        return encode_all(content)
 
     def contains(self, member: str) -> bool:
         return bool(self._read("SISMEMBER", encode(member)))
@@ -36,10 +50,10 @@ class RedisMembers(Handle, MemberStore):
         return set(self._decoded(self._read("SMEMBERS")))
 
     def add(self, members: AbstractSet[str]) -> int:
-        return self._feed("SADD", encode_all(members), makes_key=True)
+        return self._feed("SADD", encode_all(members))
 
     def remove(self, members: AbstractSet[str]) -> int:
-        return self._feed("SREM", encode_all(members), makes_key=False)
+        return self._feed("SREM", encode_all(members))
 
     def retain(self, members: AbstractSet[str]) -> None:
         self._run_with(MEMBERS_RETAIN, encode_all(members))
@@ -48,14 +62,16 @@ class RedisMembers(Handle, MemberStore):
         self._run_with(MEMBERS_TOGGLE, encode_all(members))
 
     def pop_any(self) -> str | None:
-        member = self._write("SPOP")
+        member = self._popped(self._run(POP, self.size_command, "SPOP"))
         if member is None:
             return None
+        ttl_s = ttl_of(member)
         try:
-            return self._decoded([member])[0]
+            text: str = self._decoded([member])[0]
         except CorruptDataError:
-            self._write("SADD", member)  # what others wrote is not for us to delete
+            self._put_back("SADD", bytes(member), ttl_s=ttl_s)
             raise
+        return text if ttl_s is None else last_part(text, ttl_s)
 
     def replace(self, members: AbstractSet[str]) -> None:
         self._put_instead(encode_all(members))
@@ -76,3 +92,7 @@ class RedisMembers(Handle, MemberStore):
 
     def _decoded(self, members: Sequence[bytes]) -> list[str]:
         return decode_all(members, self._subject.name)
+
+
+HANDLE: Final = RedisMembers
+"""This module's entry in ``shapes``."""

@@ -1,52 +1,104 @@
-"""The Lua scripts, which make one atomic step of what no single command does."""
+"""The Lua scripts, for atomic steps that no single command can do."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from hashlib import sha1
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+Role: TypeAlias = Literal["plain", "child", "record"]
+"""The role of a key: without an owner, a child, or an owner itself."""
 
 _FOLDER: Final = files("persistent_collections.backends.redis") / "lua"
+_PLACE: Final = "--[[SCRIPT]]"
+_PLACE_OF_STEP: Final = "--[[ONCE]]"
+_PLACE_OF_ENTRIES: Final = "--[[ENTRIES]]"
 
 
 class Script:
     """One script, known to the server by its digest.
 
     Args:
-        name: Its file among the package's Lua files.
-        preludes: The files it builds on.
+        source: Its text.
 
     Source: Redis ``EVALSHA``, whose digest is the SHA-1 of the source.
     """
 
-    def __init__(self, name: str, *preludes: str) -> None:
-        self.source = "".join((_FOLDER / f"{part}.lua").read_text("utf-8") for part in ("common", *preludes, name))
-        self.digest = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    @cached_property
+    def once(self) -> Script:
+        """The script as one whose last key is a token; it does nothing if it was executed before."""
+        return Script(_text("once").replace(_PLACE_OF_STEP, self.source))
 
 
-APPLY: Final = Script("apply")
-FEED: Final = Script("feed")
-REPLACE: Final = Script("replace")
-TIME_LEFT: Final = Script("time_left")
+class Write(dict[Role, Script]):
+    """A script that writes one key, for each role of the key, created on first use.
 
-MAPPING_ADD: Final = Script("mapping_add")
-MAPPING_COMPARE_AND_SET: Final = Script("mapping_compare_and_set")
-MAPPING_INCREMENT: Final = Script("mapping_increment")
-MAPPING_POP: Final = Script("mapping_pop")
-MAPPING_POP_ANY: Final = Script("mapping_pop_any")
-MAPPING_REPLACE_IF: Final = Script("mapping_replace_if")
-MAPPING_SET: Final = Script("mapping_set")
+    Args:
+        names: The files that it is built from, dependencies first.
+    """
 
-SEQUENCE_COMPARE_AND_SET: Final = Script("sequence_compare_and_set")
-SEQUENCE_DELETE_STRIDE: Final = Script("sequence_delete_stride", "list")
-SEQUENCE_FIND: Final = Script("sequence_find", "list")
-SEQUENCE_INSERT: Final = Script("sequence_insert", "list")
-SEQUENCE_REPEAT: Final = Script("sequence_repeat")
-SEQUENCE_REPLACE_IF: Final = Script("sequence_replace_if")
-SEQUENCE_REVERSE: Final = Script("sequence_reverse", "list")
-SEQUENCE_SET_STRIDE: Final = Script("sequence_set_stride", "list")
-SEQUENCE_SPLICE: Final = Script("sequence_splice", "list")
-SEQUENCE_TAKE: Final = Script("sequence_take", "list")
+    def __init__(self, *names: str) -> None:
+        self._names = names
 
-MEMBERS_RETAIN: Final = Script("members_retain")
-MEMBERS_TOGGLE: Final = Script("members_toggle")
+    def __missing__(self, role: Role) -> Script:
+        around = _text("deadlines", "child") if role == "child" else _text(role)
+        self[role] = Script(around.replace(_PLACE, _text(*self._names)))
+        return self[role]
+
+
+def _text(*names: str) -> str:
+    return "".join((_FOLDER / f"{name}.lua").read_text("utf-8") for name in names)
+
+
+COMMIT: Final = Script(_text("common", "deadlines", "commit"))
+COMMIT_ENTRIES: Final = Script(
+    _text("common", "deadlines", "whole", "entries", "entering", "commit").replace(
+        _PLACE_OF_ENTRIES, _text("commit_entries")
+    )
+)
+COMMIT_CLAIMED: Final = Script(
+    _text("common", "deadlines", "stamps", "commit").replace(_PLACE_OF_ENTRIES, _text("claimed"))
+)
+SAVE: Final = Script(_text("whole", "entries", "entering", "save"))
+INDEX_FIND: Final = Script(_text("whole", "entries", "paging", "index_find"))
+CLAIM: Final = Script(_text("whole", "stamps", "claim"))
+FORBID: Final = Script(_text("stamps", "forbid"))
+INDEX_PAGE: Final = Script(_text("whole", "paging", "index_page"))
+INDEX_DISCARD: Final = Script(_text("entries", "index_discard"))
+INDEX_STATE: Final = Script(_text("whole", "index_state"))
+EXAMINE: Final = Script(_text("examine"))
+SEQUENCE_FIND: Final = Script(_text("common", "list", "sequence_find"))
+
+COMMAND: Final = Write("command")
+POP: Final = Write("pop")
+FEED: Final = Write("common", "feed")
+REPLACE: Final = Write("common", "replace")
+
+MAPPING_ADD: Final = Write("mapping_add")
+MAPPING_COMPARE_AND_SET: Final = Write("common", "mapping_compare_and_set")
+MAPPING_DELETE: Final = Write("common", "mapping_delete")
+MAPPING_INCREMENT: Final = Write("mapping_increment")
+MAPPING_POP: Final = Write("common", "mapping_pop")
+MAPPING_POP_ANY: Final = Write("common", "mapping_pop_any")
+MAPPING_REPLACE_IF: Final = Write("common", "mapping_replace_if")
+MAPPING_SET: Final = Write("common", "mapping_set")
+
+SEQUENCE_COMPARE_AND_SET: Final = Write("sequence_compare_and_set")
+SEQUENCE_DELETE_STRIDE: Final = Write("common", "list", "sequence_delete_stride")
+SEQUENCE_INSERT: Final = Write("common", "list", "sequence_insert")
+SEQUENCE_REPEAT: Final = Write("common", "sequence_repeat")
+SEQUENCE_REPLACE_IF: Final = Write("common", "sequence_replace_if")
+SEQUENCE_REVERSE: Final = Write("common", "list", "sequence_reverse")
+SEQUENCE_SET_STRIDE: Final = Write("common", "list", "sequence_set_stride")
+SEQUENCE_SPLICE: Final = Write("common", "list", "sequence_splice")
+SEQUENCE_STAGE: Final = Script(_text("common", "sequence_stage"))
+SEQUENCE_SWAP: Final = Write("deadlines", "sequence_swap")
+SEQUENCE_TAKE: Final = Write("common", "list", "sequence_take")
+
+MEMBERS_RETAIN: Final = Write("common", "members_retain")
+MEMBERS_TOGGLE: Final = Write("common", "members_toggle")

@@ -3,115 +3,128 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
-from persistent_collections.backends.base import Content, Description, Entry, ForeignDataError, Key, Shape
+from persistent_collections.backends.base import Examined, ForeignDataError, Found, Wanted
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.redis.executor import Server
 from persistent_collections.backends.redis.failures import Subject
-from persistent_collections.backends.redis.mapping import RedisMapping
-from persistent_collections.backends.redis.members import RedisMembers
-from persistent_collections.backends.redis.node import Command
-from persistent_collections.backends.redis.sequence import RedisSequence
-from persistent_collections.backends.redis.server import Server
-from persistent_collections.backends.redis.texts import decode_all, fields_of
-from persistent_collections.errors import WrongShapeError
+from persistent_collections.backends.redis.names import encode
+from persistent_collections.backends.redis.pool import Command
+from persistent_collections.backends.redis.scripts import EXAMINE
+from persistent_collections.backends.redis.shapes import HANDLES, SHAPES
+from persistent_collections.backends.shapes import MAPPING, Shape
+from persistent_collections.errors import CorruptDataError, WrongShapeError
 
-_SHAPES: Final[dict[bytes, Shape | None]] = {
-    b"hash": "mapping",
-    b"list": "sequence",
-    b"set": "members",
-    b"none": None,
-}
-_COUNT: Final = {
-    b"hash": RedisMapping.size_command,
-    b"list": RedisSequence.size_command,
-    b"set": RedisMembers.size_command,
-}
-
-
-def shape_named(type_name: bytes, key: Key) -> Shape | None:
-    """Return the shape that ``TYPE`` tells of ``key``, None if it is not there.
-
-    Raises:
-        ForeignDataError: It holds a type that this package does not write.
-    """
-    if type_name not in _SHAPES:
-        raise ForeignDataError(key, type_name.decode())
-    return _SHAPES[type_name]
+_NOTHING: Final = b"none"
 
 
 def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
-    """Return what each of ``keys`` holds, None if nothing, all at one moment.
+    """Return the entry of each of ``keys``, None if nothing, all at one moment.
 
     A transaction has to name the command for each shape, so one asks for the shapes, and the next for the contents too,
     again if a shape has changed in between. (A script would know, but hold all of it once more in the server.)
+
+    Raises:
+        ForeignDataError: One holds a type that this package does not write.
     """
     names = [server.names.spell(key) for key in keys]
-    subject = Subject(str(keys[0]))
     expected: list[Shape | None] = [None] * len(keys)
     while True:
-        about = [command for name in names for command in (("TYPE", name), ("PTTL", name))]
-        reading = [_read_all(name, shape) for name, shape in zip(names, expected, strict=True) if shape]
+        reading = list(map(_reading, names, expected))
         try:
-            replies = iter(server.transact(subject, [*about, *reading], repeatable=True))
+            replies = server.transact(Subject(str(keys[0])), list(chain.from_iterable(reading)), repeatable=True)
         except WrongShapeError:
             expected = [None] * len(keys)
             continue
-        told: list[tuple[Shape | None, int]] = [(shape_named(next(replies), key), next(replies)) for key in keys]
-        shapes: list[Shape | None] = [shape for shape, _ in told]
+        rest = iter(replies)
+        parts = [list(islice(rest, len(commands))) for commands in reading]
+        shapes = [_shape_named(type_name, key) for key, (type_name, *_) in zip(keys, parts, strict=True)]
         if shapes == expected:
-            return [_entry(key, shape, left_ms, replies) for key, (shape, left_ms) in zip(keys, told, strict=True)]
+            now = time.time()
+            return [_entry(key, shape, part, now) for key, shape, part in zip(keys, shapes, parts, strict=True)]
         expected = shapes
 
 
-def read_descriptions(server: Server, keys: Sequence[Key]) -> list[Description | None]:
-    """Return what each of ``keys`` holds, without its content, None if nothing.
+def look_at(server: Server, keys: Sequence[Key], *, sizes: bool) -> list[Found | None]:
+    """Return the properties of each of ``keys``, without content, None if nothing.
 
     The commands that count differ by shape, so the first round trip asks for the shapes; both are made again if one has
     changed in between.
     """
     named = [(Subject(str(key)), server.names.spell(key)) for key in keys]
     while True:
-        told = server.ask_all([(subject, (command, name)) for subject, name in named for command in ("TYPE", "PTTL")])
-        counted = zip(named, told[::2], strict=True)
-        counting = [
-            (subject, (_COUNT[type_name], name)) for (subject, name), type_name in counted if type_name in _COUNT
-        ]
+        asking = [(subject, (command, name)) for subject, name in named for command in ("TYPE", "PTTL")]
+        replies = server.ask_all(asking)
+        found = list(map(_found, replies[::2], replies[1::2]))
+        if not sizes:
+            return found
         try:
-            sizes = iter(server.ask_all(counting))
+            return _counted(server, named, found)
         except WrongShapeError:
             continue
-        return [_description(type_name, left, sizes) for type_name, left in zip(told[::2], told[1::2], strict=True)]
 
 
-def _description(type_name: bytes, left_ms: int, sizes: Iterator[int]) -> Description | None:
-    ttl_s = None if left_ms < 0 else left_ms / 1000
-    if type_name not in _SHAPES:
-        return Description(None, ttl_s=ttl_s)
-    size = next(sizes) if type_name in _COUNT else 0
-    return Description(_SHAPES[type_name], size, ttl_s) if size else None
+def examine(server: Server, wanted: Sequence[Wanted]) -> list[Examined | None]:
+    """Return parts of each of some records, None for one that does not exist; each record at one moment.
+
+    The source of the script is sent for each, since it is short and a missing script would cost a second trip.
+    """
+    questions = [
+        (Subject(str(each.key), MAPPING), _examining(server, [each.key, *each.children], each.fields))
+        for each in wanted
+    ]
+    replies = server.ask_all(questions)
+    return [reply and Examined(reply[0], list(map(bool, reply[1]))) for reply in replies]
 
 
-def _read_all(name: bytes, shape: Shape) -> Command:
-    match shape:
-        case "mapping":
-            return "HGETALL", name
-        case "sequence":
-            return "LRANGE", name, 0, -1
-        case "members":
-            return "SMEMBERS", name
+def _examining(server: Server, keys: Sequence[Key], fields: Sequence[str]) -> Command:
+    return ("EVAL", EXAMINE.source, len(keys), *map(server.names.spell, keys), *map(encode, fields))
 
 
-def _entry(key: Key, shape: Shape | None, left_ms: int, replies: Any) -> Entry | None:
-    content: Content
-    match shape:
-        case None:
-            return None
-        case "mapping":
-            content = fields_of(next(replies), str(key))
-        case "sequence":
-            content = next(replies)
-        case "members":
-            content = set(decode_all(next(replies), str(key)))
+def _found(type_name: bytes, left_ms: int) -> Found | None:
+    """Return the properties of a key by its type and remaining time: -2 if it does not exist, or no longer."""
+    if type_name == _NOTHING or left_ms == -2:  # noqa: PLR2004 - Redis PTTL
+        return None
+    return Found(SHAPES.get(type_name), None if left_ms < 0 else left_ms / 1000)
+
+
+def _counted(
+    server: Server, named: Sequence[tuple[Subject, bytes]], found: Sequence[Found | None]
+) -> list[Found | None]:
+    """Return ``found`` with sizes, and None for keys that have vanished since."""
+    counted = list(found)
+    ours = [(at, each, each.shape) for at, each in enumerate(found) if each and each.shape]
+    questions = [(named[at][0], (HANDLES[shape].size_command, named[at][1])) for at, _, shape in ours]
+    for (at, each, _), size in zip(ours, server.ask_all(questions), strict=True):
+        counted[at] = each._replace(size=size) if size else None
+    return counted
+
+
+def _shape_named(type_name: bytes, key: Key) -> Shape | None:
+    if type_name != _NOTHING and type_name not in SHAPES:
+        raise ForeignDataError(key, type_name.decode())
+    return SHAPES.get(type_name)
+
+
+def _reading(name: bytes, shape: Shape | None) -> list[Command]:
+    """Return the command to send for a key that is expected to hold ``shape``."""
+    about: list[Command] = [("TYPE", name), ("PTTL", name)]
+    if shape is None:
+        return about
+    command, after = HANDLES[shape].read_command
+    return [*about, (command, name, *after)]
+
+
+def _entry(key: Key, shape: Shape | None, replies: Sequence[Any], now: float) -> Entry | None:
+    if shape is None:
+        return None
+    _, left_ms, reply = replies
+    try:
+        content = HANDLES[shape].content_of(reply, str(key))
+    except CorruptDataError as error:
+        raise ForeignDataError(key, "field or member that is not UTF-8") from error
     # Before version 7 a server may let a key vanish in the midst of a transaction.
-    return Entry(content, None if left_ms < 0 else time.time() + left_ms / 1000) if content else None
+    return Entry(content, None if left_ms < 0 else now + left_ms / 1000) if content else None

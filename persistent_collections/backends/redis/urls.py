@@ -1,28 +1,42 @@
-"""From a URL to the place of a store and back."""
+"""From a URL to the deployment it names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from redis import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
+from redis import Connection, DriverInfo, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004 - redis-py's
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis-py's
+)
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
-from persistent_collections.backends.redis.cluster import Address
-from persistent_collections.backends.redis.failures import is_passing
-from persistent_collections.backends.redis.places import ClusterPlace, Place, SentinelPlace, ServerPlace
+from persistent_collections.backends.redis.connection import Node
+from persistent_collections.backends.redis.deployments import (
+    ClusterDeployment,
+    Deployment,
+    SentinelDeployment,
+    ServerDeployment,
+    check_host,
+)
+from persistent_collections.backends.redis.failures import NO_TLS
+from persistent_collections.backends.redis.pool import Address, OwnPool
+from persistent_collections.backends.redis.sentinels import Sentinels
 from persistent_collections.backends.urls import Option, StoreURL
 from persistent_collections.errors import ConfigurationError
 
 RETRY_FOR_S: Final = 3.0
-"""Seconds for which what was not executed is tried again, unless the URL says otherwise."""
+"""Seconds for which unexecuted commands are retried, unless the URL sets another time."""
 
 OWN_OPTIONS: Final = {"prefix": Option(), "codec": Option(), "retry_for_s": Option(float)}
 
@@ -75,19 +89,51 @@ OPTIONS: Final = {
 """The declared options of each scheme; all but our own are redis-py's, by its names."""
 
 ALL_OPTIONS: Final = OPTIONS["rediss+sentinel"]
-"""What one scheme or another takes."""
+"""The options of one scheme or another."""
+
+
+class _Range(NamedTuple):
+    """Which numbers an option takes."""
+
+    least: int
+    excluded: bool = False
+
+    def check(self, name: str, number: float) -> None:
+        """Refuse ``number`` if it is out of range, which for a time is also what no clock can count."""
+        if not self.least <= number <= _GREATEST or (self.excluded and number == self.least):
+            raise ConfigurationError(
+                f"option {name!r} takes a number {'above' if self.excluded else 'from'} {self.least}, not {number}"
+            )
+
+
+_GREATEST: Final = 10**9
+_RANGES: Final = {
+    "retry_for_s": _Range(0),
+    "db": _Range(0),
+    "socket_timeout": _Range(0, excluded=True),
+    "socket_connect_timeout": _Range(0, excluded=True),
+    "health_check_interval": _Range(0),
+    "max_connections": _Range(1),
+    "min_other_sentinels": _Range(0),
+}
+
+_PROMPT_S: Final = 1.0
+"""Within so many seconds a server begins to speak TLS; later, it may be one that does not."""
 
 _MAX_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:@,]*))(?::(?P<port>\d+))?")
 
 
-def read_url(url: StoreURL) -> tuple[Place, dict[str, Any]]:
-    """Return the place a URL names, without connecting, and the values of our own options.
+def read_url(url: StoreURL) -> tuple[Deployment, dict[str, Any]]:
+    """Return the deployment a URL names, without connecting, and the values of our own options.
 
     Raises:
         ConfigurationError: The URL or one of its options is wrong.
     """
     options = url.read_options(OPTIONS[url.scheme])
+    for name, range_ in _RANGES.items():
+        if name in options:
+            range_.check(name, options[name])
     own = {name: options.pop(name) for name in OWN_OPTIONS if name in options}
     kind = url.scheme.partition("+")[2] or url.scheme
     read = {"cluster": _cluster, "sentinel": _sentinel, "unix": _socket}.get(kind, _server)
@@ -95,100 +141,138 @@ def read_url(url: StoreURL) -> tuple[Place, dict[str, Any]]:
 
 
 def options_in(url: StoreURL) -> dict[str, object]:
-    """Return what a URL says of the options, where a user, a password and a database stand too."""
+    """Return the options in a URL, including a user, a password and a database in other parts."""
     path, kind = url.path.strip("/"), url.scheme.partition("+")[2] or url.scheme
     db = {"cluster": "", "sentinel": path.partition("/")[2], "unix": ""}.get(kind, path)
     return {**_credentials(url), **({"db": int(db)} if db.isdecimal() else {}), **url.options}
 
 
-def _server(url: StoreURL, options: Mapping[str, Any]) -> Place:
+def _server(url: StoreURL, options: dict[str, Any]) -> Deployment:
     addresses = _addresses(url, 6379)
     path = url.path.strip("/")
     if addresses is None or len(addresses) > 1 or not (path.isdecimal() or not path):
         raise _misspelt(url, "server", "host:port/db")
     host, port = addresses[0]
-    placed = {"connection_class": _connection_class(url), "host": host or "localhost", "port": port}
-    placed |= _credentials(url) | ({"db": int(path)} if path else {})
-    return ServerPlace(ConnectionPool(**_settings(placed, options)))
+    placed = {"host": host or "localhost", "port": port, **_credentials(url), **({"db": int(path)} if path else {})}
+    settings = _settings(placed, options)
+    pool = _pool(_connection_class(url), settings)
+    address = settings["host"], port
+    return ServerDeployment(pool, f"{address[0]}:{port}", address, settings.get("db", 0))
 
 
-def _socket(url: StoreURL, options: Mapping[str, Any]) -> Place:
+def _socket(url: StoreURL, options: dict[str, Any]) -> Deployment:
     if url.netloc.rpartition("@")[2] or not url.path:
-        raise ConfigurationError("a socket's URL is spelt 'unix:///path/to/redis.sock', with three slashes")
-    placed = {"connection_class": UnixDomainSocketConnection, "path": str(Path(unquote(url.path)).absolute())}
-    return ServerPlace(ConnectionPool(**_settings(_credentials(url) | placed, options)))
+        raise ConfigurationError("a socket's URL is written 'unix:///path/to/redis.sock', with three slashes")
+    path = str(Path(unquote(url.path)).absolute())
+    settings = _settings({**_credentials(url), "path": path}, options)
+    return ServerDeployment(_pool(UnixDomainSocketConnection, settings), path, path, settings.get("db", 0))
 
 
-def _cluster(url: StoreURL, options: Mapping[str, Any]) -> Place:
+def _cluster(url: StoreURL, options: dict[str, Any]) -> Deployment:
     addresses = _addresses(url, 6379)
     if addresses is None or not all(host for host, _ in addresses) or url.path.strip("/"):
         raise _misspelt(url, "cluster", "host:port,host:port")
-    settings = _settings(_credentials(url), options)
-    return ClusterPlace(addresses, settings | {"connection_class": _connection_class(url)})
+    settings, made_by = _settings(_credentials(url), options), _connection_class(url)
+    return ClusterDeployment(addresses, lambda at: _pool(made_by, {**settings, "host": at[0], "port": at[1]}))
 
 
-def _sentinel(url: StoreURL, options: dict[str, Any]) -> Place:
-    addresses = _addresses(url, 26379)
-    service, _, db = url.path.strip("/").partition("/")
-    if addresses is None or not all(host for host, _ in addresses) or not service or not (db.isdecimal() or not db):
-        raise _misspelt(url, "Sentinel service", "host:port,host:port/service/db")
+def _sentinel(url: StoreURL, options: dict[str, Any]) -> Deployment:
+    addresses, service, db = _service(url)
     credentials = {name: f"sentinel_{name}" for name in ("username", "password")}
     theirs = {name: options.pop(option) for name, option in credentials.items() if option in options}
     least = options.pop("min_other_sentinels", 0)
-    tls = {"ssl": _connection_class(url) is SSLConnection}
-    settings = _settings(_credentials(url) | ({"db": int(db)} if db else {}), options) | tls
-    shared = {name: value for name, value in settings.items() if name.partition("_")[0] in _SHARED}
-    manager = _Sentinels(addresses, least, shared | theirs)  # type: ignore[no-untyped-call]  # redis-py has no types here
-    return SentinelPlace(SentinelConnectionPool(unquote(service), manager, **settings))  # type: ignore[no-untyped-call]
+    settings = _settings(_credentials(url) | ({"db": db} if db is not None else {}), options)
+    made_by = _connection_class(url)
+    shared = {name: value for name, value in settings.items() if name.partition("_")[0] in _SHARED} | theirs
+    nodes = [Node(_pool(made_by, {**shared, "host": host, "port": port}), f"{host}:{port}") for host, port in addresses]
+    sentinels = Sentinels(nodes, service, least)
+    limit = settings.pop("max_connections", None)
+
+    def make() -> Any:
+        host, port = sentinels.master()
+        return made_by(host=host, port=port, **settings)
+
+    def is_master(connection: Any) -> bool:
+        return (connection.host, connection.port) == sentinels.last
+
+    pool = OwnPool(make, limit, is_master)
+    return SentinelDeployment(pool, addresses, service, settings.get("db", 0), sentinels)
 
 
-_SHARED: Final = {"ssl", "socket", "protocol", "retry", "maint"}
+def _service(url: StoreURL) -> tuple[list[Address], str, int | None]:
+    """Return where the sentinels are that a URL names, the service and the database."""
+    addresses = _addresses(url, 26379)
+    service, _, db = url.path.strip("/").partition("/")
+    if addresses and service and all(host for host, _ in addresses) and (db.isdecimal() or not db):
+        return addresses, unquote(service), int(db) if db else None
+    raise _misspelt(url, "Sentinel service", "host:port,host:port/service/db")
+
+
+_SHARED: Final = {"ssl", "socket", "protocol", "retry", "maint", "driver"}
 """How the names of settings begin that hold for the connections to sentinels too."""
 
 
-class _Sentinels(Sentinel):
-    def discover_master(self, service_name: str) -> Address:
-        """Return the master's address; the sentinel that knows it is asked first the next time.
+class _TLSConnection(SSLConnection):
+    """A connection that notices a server without TLS, which waits for the end of a line instead of answering."""
 
-        Theirs moves that sentinel within the list in place, by which two threads at once may lose another, and does not
-        say why none was of use.
+    def connect(self) -> None:
+        if self.is_connected:
+            return
+        wait_s = self.socket_timeout
+        self.socket_timeout = _PROMPT_S if wait_s is None else min(_PROMPT_S, wait_s)
+        try:
+            super().connect()  # type: ignore[no-untyped-call]  # redis-py's own has no types
+        except TimeoutError:
+            self._check_tls()
+            self.socket_timeout = wait_s
+            super().connect()  # type: ignore[no-untyped-call]  # redis-py's own has no types
+        self.socket_timeout = wait_s
+        self.update_current_socket_timeout()
+
+    def _check_tls(self) -> None:
+        """Refuse a server that answers without TLS.
 
         Raises:
-            RedisError: None names one, and what keeps each of them from being asked will not pass by itself.
-            MasterNotFoundError: None names one at this moment.
+            ConnectionError: This one does.
         """
-        sentinels, failures = self.sentinels, list[RedisError]()
-        for sentinel in sentinels:
-            try:
-                masters: Any = sentinel.sentinel_masters()
-                state = masters.get(service_name)
-            except RedisError as error:
-                failures.append(error)
-                continue
-            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
-                self.sentinels = [sentinel, *(other for other in sentinels if other is not sentinel)]
-                return state["ip"], state["port"]
-        failures.sort(key=is_passing)
-        if len(failures) == len(sentinels) and not is_passing(failures[0]):
-            raise failures[0]
-        why = f": {failures[0]}" if failures else ""
-        raise MasterNotFoundError(f"none of the sentinels names a master for {service_name!r}{why}")
+        timeouts = {"socket_timeout": self.socket_timeout, "socket_connect_timeout": self.socket_timeout}
+        made_by: Any = Connection  # redis-py's own has no types
+        plain = made_by(host=self.host, port=self.port, retry=Retry(NoBackoff(), 0), protocol=2, **timeouts)
+        try:
+            plain.connect()
+        except RedisError as error:
+            if not isinstance(error, ResponseError | AuthenticationError):
+                return
+        finally:
+            plain.disconnect()
+        raise ConnectionError(NO_TLS)
+
+
+def _pool(made_by: Callable[..., Any], settings: Mapping[str, Any]) -> OwnPool:
+    limit = settings.get("max_connections")
+    return OwnPool(partial(made_by, **{n: v for n, v in settings.items() if n != "max_connections"}), limit)
 
 
 def _settings(placed: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to make connections with: each command is sent once.
+    """Return the way to create connections: each command is sent once.
 
     Raises:
         ConfigurationError: Something is said twice.
     """
     for name in placed.keys() & options.keys():
-        raise ConfigurationError(f"option {name!r} is given twice; say it before the '?' or after it, once")
+        raise ConfigurationError(f"option {name!r} is given twice; write it once, before or after the '?'")
     once = {"retry": Retry(NoBackoff(), 0), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
-    return {**once, **placed, **options}
+    return {"driver_info": _driver_info(), **once, **placed, **options}
 
 
-def _connection_class(url: StoreURL) -> type[Connection]:
-    return SSLConnection if url.scheme.startswith(("rediss", "valkeys")) else Connection
+@cache
+def _driver_info() -> DriverInfo:
+    """Return redis-py's description of itself for a server, which it would read from its files for each connection."""
+    return DriverInfo()
+
+
+def _connection_class(url: StoreURL) -> Callable[..., Any]:
+    return _TLSConnection if url.scheme.startswith(("rediss", "valkeys")) else Connection
 
 
 def _credentials(url: StoreURL) -> dict[str, Any]:
@@ -198,14 +282,22 @@ def _credentials(url: StoreURL) -> dict[str, Any]:
 
 
 def _addresses(url: StoreURL, default_port: int) -> list[Address] | None:
-    """Return the hosts and ports a URL names, None if one is misspelt."""
+    """Return the hosts and ports a URL names, None if one is misspelt.
+
+    Raises:
+        ConfigurationError: One cannot be the name of a host.
+    """
     found = [_ADDRESS.fullmatch(text) for text in url.netloc.rpartition("@")[2].split(",")]
     read = [(one["v6"] or unquote(one["host"]), int(one["port"] or default_port)) for one in found if one]
-    return read if len(read) == len(found) and all(port <= _MAX_PORT for _, port in read) else None
+    if len(read) != len(found) or not all(0 < port <= _MAX_PORT for _, port in read):
+        return None
+    for host, _ in read:
+        check_host(host)
+    return read
 
 
 def _misspelt(url: StoreURL, what: str, right: str) -> ConfigurationError:
     return ConfigurationError(
-        f"a {what}'s URL is spelt '{url.scheme}://user:password@{right}'; in user and password percent-encode "
+        f"a {what}'s URL is written '{url.scheme}://user:password@{right}'; in user and password percent-encode "
         "'/', '@', ':', '?', '#' and '%', or give them as options"
     )

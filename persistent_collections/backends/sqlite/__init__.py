@@ -5,6 +5,6 @@ from persistent_collections.errors import ConfigurationError
 try:
     from persistent_collections.backends.sqlite.backend import SQLiteBackend
 except ImportError as error:
-    raise ConfigurationError("this store needs the sqlite3 module, which this Python was built without") from error
+    raise ConfigurationError("this store needs the module sqlite3, and this Python was built without it") from error
 
 __all__ = ["SQLiteBackend"]

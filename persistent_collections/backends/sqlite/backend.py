@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-from persistent_collections.backends.base import (
-    PAGE_SIZE,
-    Backend,
-    Change,
-    Description,
-    Entry,
-    Key,
-    MappingStore,
-    MemberStore,
-    SequenceStore,
-    Shape,
-)
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Found, Wanted
+from persistent_collections.backends.changes import Change, Condition
 from persistent_collections.backends.forks import late
+from persistent_collections.backends.indexes import Indexing, IndexStore, Support
+from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.paths import absolute, path_of, url_of
+from persistent_collections.backends.shapes import MAPPING, SHAPES, Shape
 from persistent_collections.backends.sqlite import objects
-from persistent_collections.backends.sqlite.changes import make_changes
+from persistent_collections.backends.sqlite.commit import commit, read_entry
 from persistent_collections.backends.sqlite.database import Database
-from persistent_collections.backends.sqlite.entries import read_entry
-from persistent_collections.backends.sqlite.mapping import SQLiteMapping
-from persistent_collections.backends.sqlite.members import SQLiteMembers
-from persistent_collections.backends.sqlite.sequence import SQLiteSequence
-from persistent_collections.backends.sqlite.texts import encode
+from persistent_collections.backends.sqlite.indexes import SQLiteIndexes
+from persistent_collections.backends.sqlite.mapping import get_field
+from persistent_collections.backends.sqlite.names import encode, read_key
+from persistent_collections.backends.sqlite.shapes import HANDLES
 from persistent_collections.backends.urls import Option, StoreURL
-from persistent_collections.errors import ConfigurationError
+from persistent_collections.errors import ConfigurationError, CorruptDataError
 
 SYNCHRONOUS: Final = "FULL"
 BUSY_TIMEOUT_S: Final = 30.0
@@ -56,6 +49,7 @@ class SQLiteBackend(Backend):
         ConfigurationError: An argument is out of its range.
     """
 
+    steps_at_once: ClassVar[int] = 200
     options: ClassVar[Mapping[str, Option]] = {
         "codec": Option(),
         "synchronous": Option(choices=("OFF", "NORMAL", "FULL", "EXTRA")),
@@ -71,9 +65,8 @@ class SQLiteBackend(Backend):
             )
         if Path(path).name == ":memory:":
             raise ConfigurationError("a SQLite store is a file; for one that ends with the process, write 'memory:'")
-        self.options["synchronous"].read("synchronous", synchronous)
         self._path = absolute(path)
-        self._synchronous = synchronous
+        self._synchronous: str = self.options["synchronous"].read("synchronous", synchronous)
         self._busy_timeout_s = busy_timeout_s
 
     @classmethod
@@ -95,67 +88,109 @@ class SQLiteBackend(Backend):
         return "sqlite", self._real_path
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | None:
         return self._path
 
-    def mapping(self, key: Key, kin: Sequence[Key] = ()) -> MappingStore:
-        return SQLiteMapping(self._database, key, kin)
+    def open(self, shape: Shape, key: Key, *, is_record: bool = False) -> Any:
+        return HANDLES[shape](self, self._database, key, is_record=is_record)
 
-    def sequence(self, key: Key, kin: Sequence[Key] = ()) -> SequenceStore:
-        return SQLiteSequence(self._database, key, kin)
+    @property
+    def indexing(self) -> Support:
+        return "indexes"
 
-    def members(self, key: Key, kin: Sequence[Key] = ()) -> MemberStore:
-        return SQLiteMembers(self._database, key, kin)
+    def index(self, indexing: Indexing) -> IndexStore:
+        return SQLiteIndexes(self._database, indexing)
 
-    def exists(self, keys: Sequence[Key]) -> bool:
-        with self._database.reading() as db:
-            return objects.find_first(db, keys).id != 0
+    def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
+        """Return the properties of each of ``keys``. Cost: one transaction, O(log n) per key."""
+        del sizes  # which cost nothing here
+        now = time.time()
+        return self._database.read(lambda db: [_found(db, key, now) for key in keys])
+
+    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
+        now = time.time()
+
+        def step(db: sqlite3.Connection) -> list[list[bytes | None]]:
+            return [list(_fields(objects.find(db, key, now), fields)) for key, fields in wanted]
+
+        return self._database.read(step)
+
+    def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
+        now = time.time()
+        return self._database.read(lambda db: [_examined(db, each, now) for each in wanted])
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
-        with self._database.reading() as db:
-            return [read_entry(db, key) for key in keys]
+        now = time.time()
+        return self._database.read(lambda db: [read_entry(db, key, now) for key in keys])
 
-    def describe(self, keys: Sequence[Key]) -> list[Description | None]:
-        """Return what each of ``keys`` holds, None if nothing. Cost: one transaction, O(log n) a key."""
-        with self._database.reading() as db:
-            rows = [objects.find(db, key) for key in keys]
-        return [Description(row.shape, row.size, _left_s(row)) if row.shape else None for row in rows]
+    def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
+        """Yield every key whose root starts with ``prefix``, without those of other shapes than ``shape``.
 
-    def shape(self, key: Key) -> Shape | None:
-        with self._database.reading() as db:
-            return objects.find(db, key).shape
+        Raises:
+            CorruptDataError: At the end, if there are objects whose names cannot be read; also, if all keys are
+                listed, if there is content whose object is missing.
+        """
+        unreadable = 0
+        left_out = SHAPES.keys() - {shape.name} if shape else ()
+        for root, child, found in self._names(prefix):
+            key = read_key(root, child)
+            if key is not None and found not in left_out:
+                yield key
+            unreadable += key is None
+        if unreadable or self._database.read(objects.has_unlisted):
+            raise self._incomplete("objects whose names are damaged")
+        if not prefix and self._database.read(objects.has_orphans):
+            raise self._incomplete("fields, items or members of objects that are missing")
 
-    def keys(self, prefix: str) -> Iterator[Key]:
-        return (key for name in self._names(prefix) if (key := objects.read_name(*name)))
+    def back_up(self, file: Path) -> None:
+        """Write a store to ``file`` that is complete, in one file, and as it was at one moment. Writers go on."""
+        self._database.back_up(file)
 
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:
         del type_names
-        for root, child in self._names(""):
-            if objects.read_name(root, child) is None:
-                name = b":".join([root, child] if child else [root])
-                yield name.decode(errors="backslashreplace"), "a row of objects that is named as no object is"
+        for root, child, _ in self._names(""):
+            if read_key(root, child) is None:
+                yield (
+                    ":".join(map(_shown, [root, child] if child else [root])),
+                    "a row of objects whose name is not one of an object",
+                )
 
-    def apply(self, changes: Sequence[Change], kin: Sequence[Key] = ()) -> list[bool]:
-        with self._database.writing() as db:
-            return make_changes(db, changes, kin)
+    def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        return self._database.write(lambda db: commit(db, conditions, changes))
 
-    def ttl(self, keys: Sequence[Key]) -> float | None:
-        with self._database.reading() as db:
-            return _left_s(objects.find_first(db, keys))
+    def commit_each(self, steps: Sequence[tuple[Sequence[Condition], Sequence[Change]]]) -> list[bool]:
+        """Make several steps. Cost: one transaction."""
+
+        def make(db: sqlite3.Connection) -> list[bool]:
+            tried: list[bool] = []
+            for conditions, changes in steps:
+                tried.append(commit(db, conditions, changes))
+                if not tried[-1]:
+                    break
+            return tried
+
+        return self._database.write(make)
 
     def close(self) -> None:
         self._database.close()
 
-    def _names(self, prefix: str) -> Iterator[tuple[bytes, bytes]]:
-        start, newest = (encode(prefix), b""), None
+    def _incomplete(self, what: str) -> CorruptDataError:
+        return CorruptDataError(
+            f"{self._path} holds {what}, so a listing lacks some; see what 'sqlite3 FILE .recover' gets out of it, or "
+            "go back to a backup"
+        )
+
+    def _names(self, prefix: str) -> Iterator[tuple[bytes, bytes, str]]:
+        """Yield the names and the shape of every object whose root starts with ``prefix``."""
+        start: tuple[bytes, bytes] = (encode(prefix), b"")
+        newest: int | None = None
+        page: list[tuple[bytes, bytes, str]]
         while True:
-            with self._database.reading() as db:
-                newest = objects.newest(db) if newest is None else newest
-                page = objects.list_page(db, encode(prefix), start, newest)
+            newest, page = self._database.read(objects.Listing(encode(prefix), start, newest).page)
             yield from page
             if len(page) < PAGE_SIZE:
                 return
-            root, child = page[-1]
+            root, child, _ = page[-1]
             start = root, child + b"\0"  # the next key there can be
 
     @late
@@ -167,5 +202,28 @@ class SQLiteBackend(Backend):
         return Database(self._real_path, self._synchronous, self._busy_timeout_s)
 
 
-def _left_s(row: objects.Row) -> float | None:
-    return None if row.deadline is None else max(row.deadline - time.time(), 0.0)
+def _shown(name: object) -> str:
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else repr(name)
+
+
+def _found(db: sqlite3.Connection, key: Key, now: float) -> Found | None:
+    try:
+        cell = objects.find(db, key, now)
+    except CorruptDataError:
+        return Found(None)
+    if cell.shape is None:
+        return None
+    return Found(SHAPES[cell.shape], None if cell.deadline is None else max(cell.deadline - now, 0.0), cell.size)
+
+
+def _fields(cell: objects.Cell, fields: Sequence[str]) -> Iterator[bytes | None]:
+    cell.require(MAPPING)
+    return (get_field(cell, field) for field in fields)
+
+
+def _examined(db: sqlite3.Connection, wanted: Wanted, now: float) -> Examined | None:
+    cell = objects.find(db, wanted.key, now)
+    if not cell.id:
+        return None
+    children = [objects.find(db, child, now).id != 0 for child in wanted.children]
+    return Examined(list(_fields(cell, wanted.fields)), children)

@@ -1,4 +1,4 @@
-"""Open connections to one file, kept from one operation to the next, and none of them open while the process forks.
+"""Open connections to one file, kept between operations, but never open while the process forks.
 
 SQLite keeps track, within a process, of the locks it holds on a file. A fork takes the account along but not the locks,
 so that even a new connection of the child's would believe itself protected: once the parent has closed its own, another
@@ -10,110 +10,83 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from threading import Condition, get_ident
-from typing import Final, TypeAlias
-from weakref import WeakSet, finalize
+from typing import TypeAlias
+from weakref import finalize
 
+from persistent_collections.backends.forks import Seat, seats
 from persistent_collections.errors import BackendError
 
 Identity: TypeAlias = tuple[int, int]
-"""What tells a file from another one that has come to bear its name: device and inode."""
-
-gate: Final = Condition()
-"""Held while files are made and connections go in and out, for all stores, so that a fork has but one to hold."""
-
-_everywhere: Final[WeakSet[Connections]] = WeakSet()
+"""Distinguishes a file from another one that takes its name: device and inode."""
 
 
-class Connections:
-    """Lends each operation a connection of its own.
+class Connection(Seat):
+    """A connection, open or not, for one operation at a time.
 
-    Args:
-        path: The file, for messages.
-        open_one: Opens a connection.
+    Attributes:
+        db: SQLite's connection, None while it is closed.
+        identity: The file it was opened to.
+        log: The inode of the write-ahead log then, 0 without one.
+        opened: The resource to close, with its process. The garbage collector closes it and leaves ``db``
+            as it is, and a finalizer of something else may use the store after that.
+        fresh_until: Until when reads skip the check of the file and its log, in seconds of the monotonic clock; 0 for a
+            connection that is closed or frozen.
+        frozen: What distinguished the file when all of it was taken to be read without locks; else None.
+        process: The one that opened it.
+        writes: Whether the operation at work is a write.
     """
 
-    def __init__(self, path: Path, open_one: Callable[[], sqlite3.Connection]) -> None:
-        self._path = path
-        self._open_one = open_one
-        self._idle: list[sqlite3.Connection] = []
-        self._lent: list[int] = []  # by the ids of threads
-        self._identity: Identity | None = None
-        self._process: int | None = None  # the one whose SQLite knows the file
-        finalize(self, _close_all, self._idle)
-        with gate:
-            _everywhere.add(self)
+    __slots__ = ("db", "fresh_until", "frozen", "identity", "log", "opened", "process", "writes")
 
-    @contextmanager
-    def lend(self, identity: Identity) -> Iterator[sqlite3.Connection]:
-        """Give a connection to the file that is ``identity``; kept ones to another file are closed."""
-        connection = self._take(identity)
-        try:
-            if connection is None:
-                connection = self._open_one()
-            yield connection
-        finally:
-            self._give_back(connection, identity)
+    def __init__(self) -> None:
+        self.db: sqlite3.Connection | None = None
+        self.opened: list[tuple[sqlite3.Connection, int]] = []
+        self.identity: Identity | None = None
+        self.log = 0
+        self.fresh_until = 0.0
+        self.frozen: tuple[int, ...] | None = None
+        self.process = 0
+        self.writes = False
+        super().__init__()
+        finalize(self, _close, self.opened)  # the cache of statements keeps a connection alive, until it is closed
 
-    def close(self) -> None:
-        """Close what is idle now, and what is lent when it comes back."""
-        with gate:
-            self._identity = None
-            _close_all(self._idle)
+    def hold(self, db: sqlite3.Connection) -> None:
+        """Wrap a newly opened connection."""
+        self.process = os.getpid()
+        self.opened.append((db, self.process))
+        self.db = db
 
-    def release_file(self) -> None:
-        """Close what is idle; call it with the gate held."""
-        _close_all(self._idle)
-        if not self._lent:
-            self._process = None
-
-    def is_at_work(self) -> bool:
-        """Say whether another thread has a connection; call it with the gate held."""
-        return any(thread != get_ident() for thread in self._lent)
-
-    def _take(self, identity: Identity) -> sqlite3.Connection | None:
-        with gate:
-            if self._process not in (None, os.getpid()):
-                raise BackendError(
-                    f"{self._path} was open when this process was forked, which SQLite cannot bear; "
-                    "close the backend before forking, or fork with os.fork or multiprocessing"
-                )
-            if identity != self._identity:
-                _close_all(self._idle)
-                self._identity = identity
-            self._process = os.getpid()
-            self._lent.append(get_ident())
-            return self._idle.pop() if self._idle else None
-
-    def _give_back(self, connection: sqlite3.Connection | None, identity: Identity) -> None:
-        with gate:
-            self._lent.remove(get_ident())
-            if connection is not None and identity == self._identity and not connection.in_transaction:
-                self._idle.append(connection)
-            elif connection is not None:
-                connection.close()
-            gate.notify_all()
+    def release(self) -> None:
+        self.fresh_until = 0.0
+        self.db = None
+        _close(self.opened)
 
 
-def _close_all(connections: list[sqlite3.Connection]) -> None:
+def _close(connections: list[tuple[sqlite3.Connection, int]]) -> None:
+    """Close connections that this process opened."""
     while connections:
-        connections.pop().close()
+        db, process = connections.pop()
+        if process == os.getpid():
+            db.close()
 
 
-def _before_fork() -> None:
-    gate.acquire()
-    gate.wait_for(lambda: not any(connections.is_at_work() for connections in _everywhere))
-    for connections in _everywhere:
-        connections.release_file()
+def refuse_inherited(path: str, identity: Identity) -> None:
+    """Raise if a connection to the file was open when this process was forked.
+
+    Raises:
+        BackendError: One was.
+    """
+    for seat in seats():
+        if isinstance(seat, Connection) and seat.db and seat.identity == identity and seat.process != os.getpid():
+            raise BackendError(
+                f"{path} was open when this process was forked, which SQLite does not allow; "
+                "close the backend before forking, or fork with os.fork or multiprocessing"
+            )
 
 
-def _after_fork() -> None:
-    with suppress(RuntimeError):  # uWSGI tells Python of a fork only afterwards
-        gate.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+def is_writing(identity: Identity, thread: int) -> bool:
+    """Return whether a thread is in the middle of a write to the file."""
+    return any(
+        isinstance(seat, Connection) and seat.thread == thread and seat.writes and seat.identity == identity
+        for seat in seats()
+    )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,51 +41,47 @@ _FAILURES: Final = {
     sqlite3.SQLITE_CANTOPEN: _DENIED,
     sqlite3.SQLITE_READONLY: _DENIED,
     sqlite3.SQLITE_PERM: _DENIED,
-    sqlite3.SQLITE_FULL: _Failure(BackendError, "nothing was written; free some space"),
+    sqlite3.SQLITE_FULL: _Failure(
+        BackendError, "nothing was written; free some space on the disk: a deletion needs some too, for the log"
+    ),
     sqlite3.SQLITE_IOERR: _Failure(BackendError, "nothing was written; check the disk and the space on it"),
     sqlite3.SQLITE_TOOBIG: _Failure(BackendError, "nothing was written; keep what is as large as this in a file"),
 }
 _OTHER: Final = _Failure(BackendError, "nothing was done")
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with the database at ``path`` into this package's errors."""
-    try:
-        yield
-    except PersistentCollectionsError:  # BackendUnavailable and OutcomeUnknown are OSErrors as well
-        raise
-    except sqlite3.Error as error:
+FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, UnicodeDecodeError, struct.error)
+"""Errors of others that an operation on a database may end in."""
+
+
+def translated(error: Exception, path: Path) -> PersistentCollectionsError:
+    """Return this package's error for one of ``FOREIGN`` that the database at ``path`` ended in."""
+    if isinstance(error, sqlite3.Error):
         failure = _FAILURES.get(_code(error), _OTHER)
-        raise failure.kind(f"{path}: {error}; {failure.remedy}") from error
-    except OSError as error:
-        raise BackendError(f"{error.filename or path}: {error.strerror or error}; {_DENIED.remedy}") from error
-    except OverflowError as error:  # of the sqlite3 module, before SQLite itself is asked
-        raise BackendError(f"{path}: {error}; nothing was written; keep what is as large as this in a file") from error
-    except (UnicodeDecodeError, struct.error) as error:
-        raise CorruptDataError(
-            f"{path} holds names or an order of items that this package did not write; {_DAMAGED.remedy}"
-        ) from error
+        return failure.kind(f"{path}: {error}; {failure.remedy}")
+    if isinstance(error, OSError):
+        return BackendError(f"{error.filename or path}: {error.strerror or error}; {_DENIED.remedy}")
+    if isinstance(error, OverflowError):  # raised by the sqlite3 module, before SQLite is called
+        return BackendError(f"{path}: {error}; nothing was written; keep what is as large as this in a file")
+    return CorruptDataError(
+        f"{path} holds names or an order of items that this package did not write; {_DAMAGED.remedy}"
+    )
 
 
-@contextmanager
-def past_return(path: Path) -> Iterator[None]:
-    """Turn a failure of the disk, where what was written may be found after a crash, into ``OutcomeUnknown``."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if _code(error) != sqlite3.SQLITE_IOERR:
-            raise
-        raise OutcomeUnknown(
-            f"{path}: {error}; the write may or may not have been made: read it again, and check the disk"
-        ) from error
+def outcome_of(error: Exception, path: Path) -> Exception:
+    """Return the error for a failed commit; after a failure of the disk, the write may still be found after a crash."""
+    if _code(error) != sqlite3.SQLITE_IOERR:
+        return error
+    return OutcomeUnknown(
+        f"{path}: {error}; the write may or may not have been made: read it again, and check the disk"
+    )
 
 
-def is_busy(error: sqlite3.Error) -> bool:
-    """Say whether someone else had the database locked."""
-    return _code(error) == sqlite3.SQLITE_BUSY
+def is_busy(error: Exception) -> bool:
+    """Return whether another process or thread had the database locked."""
+    return isinstance(error, sqlite3.Error) and _FAILURES.get(_code(error)) is _BUSY
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """Return the primary result code, 0 where the ``sqlite3`` module itself raised ``error``."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -6,52 +6,74 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from persistent_collections.errors import CorruptDataError
+from persistent_collections.errors import ConfigurationError, CorruptDataError
+
+if sqlite3.sqlite_version_info < (3, 37):  # older ones have no STRICT tables
+    raise ConfigurationError(
+        f"a SQLite store needs SQLite 3.37 or newer, and this Python has {sqlite3.sqlite_version}; use another Python"
+    )
 
 APPLICATION_ID: Final = 0x50434F4C  # "PCOL"
-VERSION: Final = 1
+BACKUP_ID: Final = 0x50434F42
+"""``PCOB``: a backup that was never opened as a store. A log beside it belongs to another file."""
+
+VERSION: Final = 2
+OLDEST: Final = 1
+"""The oldest format that ``migration`` knows."""
+
+PLACES: Final = 2**32
+"""How many places an object has for its fields, items or nodes. The row of each is ``id * PLACES + place``."""
+
+MIDDLE: Final = PLACES // 2
+"""The place of the first item of a new sequence, which grows at both ends."""
 
 # Names are UTF-8 in blobs, since what SQLite does with a NUL in a text is undefined. The object itself is the child of
-# no name.
+# no name. Scores are for what is to come; nothing here writes them.
 _TABLES: Final = (
     """CREATE TABLE objects (
-        id INTEGER PRIMARY KEY,
-        root BLOB NOT NULL CHECK (typeof(root) = 'blob'),
-        child BLOB NOT NULL CHECK (typeof(child) = 'blob'),
-        shape TEXT NOT NULL CHECK (shape IN ('mapping', 'sequence', 'members')),
-        size INTEGER NOT NULL,
-        deadline REAL,
+        root BLOB NOT NULL,
+        child BLOB NOT NULL,
+        id INTEGER NOT NULL UNIQUE CHECK (id > 0 AND id < 2147483648),
+        shape TEXT NOT NULL,
+        size INTEGER NOT NULL CHECK (size > 0),
+        first INTEGER NOT NULL,
+        next INTEGER NOT NULL,
         tree INTEGER,
-        UNIQUE (root, child)
-    )""",
+        deadline REAL,
+        indexed BLOB,
+        PRIMARY KEY (root, child)
+    ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX objects_by_deadline ON objects (deadline) WHERE deadline IS NOT NULL",
     """CREATE TABLE fields (
-        id INTEGER PRIMARY KEY,
-        object INTEGER NOT NULL,
-        place INTEGER NOT NULL,
-        name BLOB NOT NULL CHECK (typeof(name) = 'blob'),
-        data BLOB NOT NULL CHECK (typeof(data) = 'blob'),
-        UNIQUE (object, name),
-        UNIQUE (object, place)
-    )""",
-    """CREATE TABLE members (
-        object INTEGER NOT NULL,
-        name BLOB NOT NULL CHECK (typeof(name) = 'blob'),
-        PRIMARY KEY (object, name)
-    ) WITHOUT ROWID""",
+        place INTEGER PRIMARY KEY,
+        object INTEGER NOT NULL CHECK (object = place >> 32),
+        name BLOB NOT NULL,
+        data BLOB NOT NULL,
+        born INTEGER,
+        UNIQUE (object, name)
+    ) STRICT""",
     """CREATE TABLE items (
-        id INTEGER PRIMARY KEY,
-        object INTEGER NOT NULL,
-        data BLOB NOT NULL CHECK (typeof(data) = 'blob')
-    )""",
-    "CREATE INDEX items_by_object ON items (object)",
+        place INTEGER PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT""",
     """CREATE TABLE nodes (
-        id INTEGER PRIMARY KEY,
-        object INTEGER NOT NULL,
+        place INTEGER PRIMARY KEY,
         level INTEGER NOT NULL,
         entries BLOB NOT NULL
-    )""",
-    "CREATE INDEX nodes_by_object ON nodes (object)",
+    ) STRICT""",
+    """CREATE TABLE members (
+        object INTEGER NOT NULL,
+        name BLOB NOT NULL,
+        score REAL,
+        PRIMARY KEY (object, name)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX members_by_score ON members (object, score, name) WHERE score IS NOT NULL",
+    """CREATE TABLE entries (
+        name BLOB NOT NULL,
+        value BLOB NOT NULL,
+        root BLOB NOT NULL,
+        PRIMARY KEY (name, value, root)
+    ) STRICT, WITHOUT ROWID""",
 )
 
 
@@ -63,20 +85,27 @@ def create_tables(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def check(db: sqlite3.Connection, path: Path) -> None:
-    """Raise unless the database is a store of this format.
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the format of a store."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def check(db: sqlite3.Connection, path: Path) -> bool:
+    """Raise unless the database is a store of a format known here, and return whether it is an unopened backup.
 
     Raises:
-        CorruptDataError: It is another application's, or of a format that a newer version made.
+        CorruptDataError: It belongs to another application, or has a format of a newer version.
     """
     (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    if application_id != APPLICATION_ID:
+    if application_id not in (APPLICATION_ID, BACKUP_ID):
         raise CorruptDataError(
             f"{path} is a database of another application and was left as it is; choose another path for the store"
         )
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version != VERSION:
+    version = version_of(db)
+    if not OLDEST <= version <= VERSION:
         raise CorruptDataError(
             f"{path} has format {version}, and this version of persistent-collections knows {VERSION}; "
             "it was left as it is: use the version that made it"
         )
+    return bool(application_id == BACKUP_ID)

@@ -2,15 +2,19 @@
 
 from persistent_collections.testing.backends.changes import ChangeTests
 from persistent_collections.testing.backends.deadlines import DeadlineTests
-from persistent_collections.testing.backends.descriptions import DescriptionTests
+from persistent_collections.testing.backends.indexes import IndexTests
 from persistent_collections.testing.backends.lifecycle import LifecycleTests
+from persistent_collections.testing.backends.looks import LookTests
 from persistent_collections.testing.backends.mappings import MappingTests
 from persistent_collections.testing.backends.members import MemberTests
 from persistent_collections.testing.backends.names import NameTests
+from persistent_collections.testing.backends.ownership import OwnershipTests
 from persistent_collections.testing.backends.sequences import SequenceTests
 from persistent_collections.testing.backends.shapes import ShapeTests
 from persistent_collections.testing.backends.snapshots import SnapshotTests
 from persistent_collections.testing.backends.walks import WalkTests
+
+__all__ = ["BackendSuite"]
 
 
 class BackendSuite(
@@ -22,7 +26,9 @@ class BackendSuite(
     ChangeTests,
     DeadlineTests,
     SnapshotTests,
-    DescriptionTests,
+    LookTests,
+    OwnershipTests,
+    IndexTests,
     LifecycleTests,
     WalkTests,
 ):

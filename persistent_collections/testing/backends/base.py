@@ -1,4 +1,4 @@
-"""What the parts of the backend suite share."""
+"""The common base of the parts of the backend suite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Final
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Content, Key, Replace
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, Replace
+from persistent_collections.backends.keys import Content, Key
+from persistent_collections.backends.shapes import MAPPING, Shape
 
 KEY: Final = Key("Thing:x")
 OTHER: Final = Key("Thing:y")
@@ -19,12 +22,12 @@ class StoreTests:
 
     @pytest.fixture(params=[10_000, pytest.param(40_000, marks=pytest.mark.slow)])
     def many(self, request: pytest.FixtureRequest) -> int:
-        """Return more than one statement or one script of the usual stores takes at once."""
+        """Return more items than one statement or script of the usual stores accepts."""
         number: int = request.param
         return number
 
     def stored(self, backend: Backend, key: Key) -> Content | None:
-        """Return what the medium holds under ``key``, read behind the backend's back.
+        """Return the content of ``key`` in the medium, read without the backend.
 
         Give a dict of bytes, a list of bytes or a set of texts, where the medium does not tell a set from a list the
         list. This default asks the backend itself, from which an error that writing and reading share can hide.
@@ -35,20 +38,20 @@ class StoreTests:
     def store(self, backend: Backend, key: Key, content: Content) -> None:
         """Put ``content`` into the medium under ``key``, written behind the backend's back."""
         with self.reopen(backend) as other:
-            other.apply([Replace(key, content)])
+            other.commit([], [Replace(key, content)])
 
     def reopen(self, backend: Backend) -> Backend:
         """Return another backend on the same store; of a store that lives in one backend, that backend."""
         return backend
 
     def assert_stored(self, backend: Backend, key: Key, expected: Content | None) -> None:
-        """Check that the medium holds ``expected``, in its order where the store keeps one; empty is absent."""
+        """Check that the medium holds ``expected``, in its order if the store keeps one; empty means absent."""
         told = "the medium holds what was written; an emptied collection does not exist"
         assert_same(backend, self.stored(backend, key), expected, told)
 
 
 def assert_same(backend: Backend, found: Content | None, expected: Content | None, told: str) -> None:
-    """Check that ``found`` is ``expected``, in its order where the store keeps one; empty is absent."""
+    """Check that ``found`` is ``expected``, in its order if the store keeps one; empty means absent."""
     if isinstance(expected, set) and isinstance(found, list):
         assert len(set(found)) == len(found), "a set holds no member twice"
         found = {json.loads(member) for member in found}
@@ -58,18 +61,33 @@ def assert_same(backend: Backend, found: Content | None, expected: Content | Non
 
 
 def read_content(backend: Backend, key: Key) -> Content | None:
-    """Return all that ``key`` holds as the shape the backend says it has."""
-    match backend.shape(key):
-        case "mapping":
-            return backend.mapping(key).get_all()
-        case "sequence":
-            return backend.sequence(key).get_slice(slice(None))
-        case "members":
-            return backend.members(key).get_all()
-        case None:
-            return None
+    """Return the content of ``key`` in the shape that the backend reports."""
+    shape = shape_at(backend, key)
+    return None if shape is None else shape.read(backend.open(shape, key, is_record=shape is MAPPING))
+
+
+def put(backend: Backend, key: Key, content: Content) -> None:
+    """Make ``key`` hold ``content``, whatever it held, and whether or not it has an owner; without a deadline."""
+    assert backend.commit([], [Delete(key), Replace(key, content)])
+
+
+def shape_at(backend: Backend, key: Key) -> Shape | None:
+    """Return the shape of the content of ``key``."""
+    [found] = backend.look([key])
+    return found and found.shape
+
+
+def exists(backend: Backend, key: Key) -> bool:
+    """Return whether ``key`` holds anything."""
+    return backend.look([key]) != [None]
+
+
+def ttl(backend: Backend, key: Key) -> float | None:
+    """Return the remaining seconds of ``key``, None without a deadline."""
+    [found] = backend.look([key])
+    return found and found.ttl_s
 
 
 def in_order(backend: Backend, fields: Mapping[str, bytes]) -> object:
-    """Return ``fields`` so that comparing compares their order too, if the store keeps one."""
+    """Return ``fields`` in a form that compares their order too, if the store keeps one."""
     return list(fields.items()) if backend.ordered else dict(fields)

@@ -1,4 +1,4 @@
-"""Data and texts that stores tend to mistake for something else."""
+"""Data and texts that stores tend to misinterpret."""
 
 from __future__ import annotations
 

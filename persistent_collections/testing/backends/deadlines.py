@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Delete, Key, Replace, SetDeadline, SetFields
-from persistent_collections.testing.backends.base import KEY, OTHER, StoreTests
-from persistent_collections.testing.backends.calls import EMPTYINGS, NAME, ON_ABSENT, SINGLES, STARTS, WRITES, Call, put
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, Exists, Make, Replace, SetDeadline, SetFields
+from persistent_collections.backends.keys import Content, Key
+from persistent_collections.backends.popped import ttl_of
+from persistent_collections.testing.backends.base import KEY, OTHER, StoreTests, exists, put, shape_at, ttl
+from persistent_collections.testing.backends.calls import EMPTYINGS, NAME, ON_ABSENT, SINGLES, STARTS, WRITES, Call
 from persistent_collections.testing.backends.data import A, B
 
 LONG_S = 10_000.0
@@ -16,174 +21,189 @@ CHILD, SIBLING = Key(KEY.root, "child"), Key(KEY.root, "sibling")
 MAKING = [call for call in ON_ABSENT if call.leaves]
 
 
+def _second(item: tuple[str, bytes] | None) -> bytes | None:
+    return item and item[1]
+
+
 def about(ttl_s: float) -> object:
-    """Return what equals the time that is left of ``ttl_s`` a minute later at most."""
+    """Return an object equal to the remaining time of ``ttl_s`` up to a minute later."""
     return pytest.approx(ttl_s - 30, abs=31)
 
 
+POPS: Mapping[type, Sequence[Callable[[Backend], Any]]] = {
+    list: [lambda backend: backend.sequence(KEY).pop(0), lambda backend: backend.sequence(KEY).pop(-1)],
+    dict: [lambda backend: backend.mapping(KEY).pop("f"), lambda backend: _second(backend.mapping(KEY).pop_any())],
+    set: [lambda backend: backend.members(KEY).pop_any()],
+}
+
+
 class DeadlineTests(StoreTests):
-    """``ttl``, ``SetDeadline``, and what takes, keeps and loses a deadline."""
+    """``ttl``, ``SetDeadline``, and the operations that inherit, keep and lose a deadline."""
 
     def test_a_deadline_is_set_moved_and_taken_away(self, backend: Backend) -> None:
         backend.mapping(KEY).set_many({"f": A})
-        assert backend.ttl([KEY]) is None
+        assert ttl(backend, KEY) is None
         for ttl_s in (LONG_S, 3 * LONG_S, LONG_S / 2, 1e11):
-            assert backend.apply([SetDeadline(KEY, ttl_s)]) == [True]
-            assert backend.ttl([KEY]) == about(ttl_s)
-        assert backend.apply([SetDeadline(KEY, None)]) == [True]
-        assert backend.ttl([KEY]) is None
-        assert backend.apply([SetDeadline(KEY, None)]) == [True]
+            assert backend.commit([], [SetDeadline(KEY, ttl_s)])
+            assert ttl(backend, KEY) == about(ttl_s)
+        assert backend.commit([], [SetDeadline(KEY, None)])
+        assert ttl(backend, KEY) is None
+        assert backend.commit([], [SetDeadline(KEY, None)])
         self.assert_stored(backend, KEY, {"f": A})
 
     def test_a_deadline_belongs_to_its_key_alone(self, backend: Backend) -> None:
         for key in (KEY, CHILD, OTHER):
-            backend.mapping(key).set_many({"f": A})
-        backend.apply([SetDeadline(CHILD, LONG_S)])
-        assert [backend.ttl([key]) for key in (KEY, CHILD, OTHER)] == [None, about(LONG_S), None]
+            put(backend, key, {"f": A})
+        backend.commit([], [SetDeadline(CHILD, LONG_S)])
+        assert [ttl(backend, key) for key in (KEY, CHILD, OTHER)] == [None, about(LONG_S), None]
 
     def test_what_does_not_exist_takes_no_deadline(self, backend: Backend) -> None:
-        assert backend.apply([SetDeadline(KEY, LONG_S), SetDeadline(CHILD, None)]) == [False, False]
-        assert backend.ttl([KEY]) is None
+        assert backend.commit([], [SetDeadline(KEY, LONG_S), SetDeadline(CHILD, None)])
+        assert ttl(backend, KEY) is None
         backend.mapping(KEY).set_many({"f": A})
-        assert backend.ttl([KEY]) is None
+        assert ttl(backend, KEY) is None
 
-    def test_ttl_is_that_of_the_first_key_that_is_there(self, backend: Backend) -> None:
-        assert backend.ttl([KEY, CHILD]) is None
-        backend.sequence(SIBLING).push_right([A])
-        backend.sequence(CHILD).push_right([A])
-        backend.apply([SetDeadline(CHILD, LONG_S)])
-        assert backend.ttl([KEY, CHILD, SIBLING]) == about(LONG_S)
-        assert backend.ttl([KEY, SIBLING, CHILD]) is None, "the first that is there has none"
+    @pytest.mark.parametrize("content", [[A], {"f": A}, {"m"}], ids=["sequence", "mapping", "members"])
+    def test_the_last_part_that_is_popped_knows_how_long_its_object_had_left(
+        self, backend: Backend, content: Content
+    ) -> None:
+        for pop in POPS[type(content)]:
+            for ttl_s in (None, LONG_S):
+                put(backend, KEY, content)
+                backend.commit([], [SetDeadline(KEY, ttl_s)])
+                part = pop(backend)
+                assert not exists(backend, KEY)
+                assert part == next(iter(content.values() if isinstance(content, dict) else content))
+                assert ttl_of(part) == (None if ttl_s is None else about(ttl_s))
 
     @pytest.mark.parametrize("call", WRITES, ids=NAME)
     def test_every_later_write_keeps_the_deadline(self, backend: Backend, call: Call) -> None:
         put(backend, KEY, STARTS[call.shape])
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        call.run(backend, KEY, ())
-        assert backend.exists([KEY])
-        assert backend.ttl([KEY]) == about(LONG_S)
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        call.run(backend, KEY)
+        assert exists(backend, KEY)
+        assert ttl(backend, KEY) == about(LONG_S)
 
     @pytest.mark.parametrize("call", WRITES, ids=NAME)
-    def test_a_write_gives_no_deadline_to_what_is_there_without_one(self, backend: Backend, call: Call) -> None:
-        put(backend, KEY, STARTS[call.shape])
-        backend.sequence(CHILD).push_right([A])
-        backend.apply([SetDeadline(CHILD, LONG_S)])
-        call.run(backend, KEY, [CHILD])
-        assert backend.ttl([KEY]) is None, "only a key that is made takes the deadline of its kin"
+    def test_a_write_gives_no_deadline_to_a_child_that_has_none(self, backend: Backend, call: Call) -> None:
+        put(backend, KEY, {"f": A})
+        put(backend, CHILD, STARTS[call.shape])
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        call.run(backend, CHILD)
+        assert ttl(backend, CHILD) is None, "only a child that is made takes the deadline of its owner"
 
     @pytest.mark.parametrize("shape", STARTS)
     def test_changes_keep_the_deadline(self, backend: Backend, shape: str) -> None:
         put(backend, KEY, STARTS[shape])
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        backend.apply([Replace(KEY, SINGLES[shape])])
-        assert backend.ttl([KEY]) == about(LONG_S)
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        backend.commit([], [Replace(KEY, SINGLES[shape])])
+        assert ttl(backend, KEY) == about(LONG_S)
 
     def test_setting_fields_in_a_change_keeps_the_deadline(self, backend: Backend) -> None:
         backend.mapping(KEY).set_many({"f": A})
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        backend.apply([SetFields(KEY, {"f": None, "g": B})])
-        assert backend.ttl([KEY]) == about(LONG_S)
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        backend.commit([], [SetFields(KEY, {"f": None, "g": B})])
+        assert ttl(backend, KEY) == about(LONG_S)
 
     @pytest.mark.parametrize("call", EMPTYINGS, ids=NAME)
     def test_what_was_emptied_comes_back_without_its_deadline(self, backend: Backend, call: Call) -> None:
         put(backend, KEY, SINGLES[call.shape])
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        call.run(backend, KEY, ())
-        assert backend.ttl([KEY]) is None
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        call.run(backend, KEY)
+        assert ttl(backend, KEY) is None
         put(backend, KEY, SINGLES[call.shape])
-        assert backend.ttl([KEY]) is None
+        assert ttl(backend, KEY) is None
 
     def test_deleted_and_made_again_in_one_step_it_has_no_deadline(self, backend: Backend) -> None:
         backend.mapping(KEY).set_many({"f": A})
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        backend.apply([Delete(KEY), SetFields(KEY, {"f": B})])
-        assert backend.ttl([KEY]) is None, "Delete deletes the deadline too"
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        backend.commit([], [Delete(KEY), SetFields(KEY, {"f": B})])
+        assert ttl(backend, KEY) is None, "Delete deletes the deadline too"
 
     def test_a_deadline_is_set_on_what_the_same_step_makes(self, backend: Backend) -> None:
-        backend.apply(
-            [SetFields(KEY, {"f": A}), Replace(CHILD, [A]), SetDeadline(KEY, LONG_S), SetDeadline(CHILD, LONG_S)]
+        backend.commit(
+            [], [SetFields(KEY, {"f": A}), Replace(CHILD, [A]), SetDeadline(KEY, LONG_S), SetDeadline(CHILD, LONG_S)]
         )
-        assert backend.ttl([KEY]) == about(LONG_S)
-        assert backend.ttl([CHILD]) == about(LONG_S)
+        assert ttl(backend, KEY) == about(LONG_S)
+        assert ttl(backend, CHILD) == about(LONG_S)
 
     def test_a_deadline_that_is_not_in_the_future_deletes_at_once(self, backend: Backend) -> None:
         for ttl_s in (0, 0.0, -1, -1e11):
             for content in STARTS.values():
                 put(backend, KEY, content)
-                assert backend.apply([SetDeadline(KEY, ttl_s)]) == [True]
-                assert backend.shape(KEY) is None
-                assert not backend.exists([KEY])
+                assert backend.commit([], [SetDeadline(KEY, ttl_s)])
+                assert shape_at(backend, KEY) is None
+                assert not exists(backend, KEY)
                 put(backend, KEY, content)
-                assert backend.ttl([KEY]) is None
-                backend.apply([Delete(KEY)])
+                assert ttl(backend, KEY) is None
+                backend.commit([], [Delete(KEY)])
 
     @pytest.mark.parametrize("call", MAKING, ids=NAME)
-    def test_a_key_that_is_made_takes_the_deadline_of_its_kin(self, backend: Backend, call: Call) -> None:
-        backend.mapping(KEY).set_many({"f": A})
-        backend.apply([SetDeadline(KEY, LONG_S)])
-        call.run(backend, CHILD, [KEY, SIBLING])
-        assert backend.ttl([CHILD]) == about(LONG_S)
-        assert backend.ttl([KEY]) == about(LONG_S)
-
-    @pytest.mark.parametrize("call", MAKING, ids=NAME)
-    def test_a_key_that_is_refilled_takes_the_deadline_of_its_kin(self, backend: Backend, call: Call) -> None:
-        backend.sequence(SIBLING).push_right([A])
-        backend.apply([SetDeadline(SIBLING, LONG_S)])
+    def test_a_child_that_is_made_takes_the_deadline_of_its_owner(self, backend: Backend, call: Call) -> None:
         put(backend, KEY, {"f": A})
-        backend.mapping(KEY).pop("f")
-        call.run(backend, KEY, [CHILD, SIBLING])
-        assert backend.ttl([KEY]) == about(LONG_S)
+        put(backend, SIBLING, [A])
+        backend.commit([], [SetDeadline(KEY, LONG_S), SetDeadline(SIBLING, LONG_S / 10)])
+        call.run(backend, CHILD)
+        assert ttl(backend, CHILD) == about(LONG_S)
+        assert ttl(backend, KEY) == about(LONG_S)
 
     @pytest.mark.parametrize("call", MAKING, ids=NAME)
-    def test_the_first_kin_that_is_there_gives_its_deadline_or_its_having_none(
-        self, backend: Backend, call: Call
-    ) -> None:
-        backend.mapping(KEY).set_many({"f": A})
-        backend.sequence(SIBLING).push_right([A])
-        backend.apply([SetDeadline(SIBLING, LONG_S)])
-        call.run(backend, CHILD, [KEY, SIBLING])
-        assert backend.ttl([CHILD]) is None, "the first kin that is there has no deadline"
+    def test_a_child_that_is_refilled_takes_the_deadline_of_its_owner(self, backend: Backend, call: Call) -> None:
+        put(backend, KEY, {"f": A})
+        backend.commit([], [SetDeadline(KEY, LONG_S)])
+        put(backend, CHILD, {"f": A})
+        backend.mapping(CHILD).pop("f")
+        call.run(backend, CHILD)
+        assert ttl(backend, CHILD) == about(LONG_S)
 
     @pytest.mark.parametrize("call", MAKING, ids=NAME)
-    def test_an_expired_kin_gives_nothing(self, backend: Backend, call: Call) -> None:
-        backend.mapping(KEY).set_many({"f": A})
-        backend.apply([SetDeadline(KEY, 0.005)])
-        time.sleep(0.02)
-        call.run(backend, CHILD, [KEY])
-        assert backend.ttl([CHILD]) is None
-        assert not backend.exists([KEY])
+    def test_a_child_of_an_owner_without_a_deadline_has_none(self, backend: Backend, call: Call) -> None:
+        put(backend, KEY, {"f": A})
+        put(backend, SIBLING, [A])
+        backend.commit([], [SetDeadline(SIBLING, LONG_S)])
+        call.run(backend, CHILD)
+        assert ttl(backend, CHILD) is None
 
-    def test_every_key_an_apply_makes_takes_the_deadline_of_its_kin(self, backend: Backend) -> None:
-        backend.sequence(CHILD).push_right([A])
-        backend.apply([SetDeadline(CHILD, LONG_S)])
-        family, third = [KEY, CHILD, SIBLING], Key(KEY.root, "third")
-        backend.apply([SetFields(KEY, {"f": A}), Replace(SIBLING, [A]), Replace(third, {"a"})], [*family, third])
-        assert [backend.ttl([key]) for key in (*family, third)] == [about(LONG_S)] * 4
+    def test_every_child_a_step_makes_takes_the_deadline_its_owner_has_then(self, backend: Backend) -> None:
+        third = Key(KEY.root, "third")
+        backend.commit([], [SetFields(KEY, {"f": A}), SetDeadline(KEY, LONG_S)])
+        backend.commit([], [Replace(CHILD, [A]), SetFields(SIBLING, {"f": A}), Replace(third, {"a"})])
+        assert [ttl(backend, key) for key in (CHILD, SIBLING, third)] == [about(LONG_S)] * 3
+        backend.commit([], [Delete(CHILD), SetDeadline(KEY, LONG_S / 2), Replace(CHILD, [A])])
+        assert ttl(backend, CHILD) == about(LONG_S / 2), "the deadline that the same step has set"
+        backend.commit([], [Delete(KEY, [CHILD, SIBLING, third]), Make(KEY, {"f": A}), Replace(CHILD, [A])])
+        assert ttl(backend, CHILD) is None, "a record made again has no deadline"
+
+    def test_the_deadlines_of_one_step_are_one_moment(self, backend: Backend) -> None:
+        keys = [KEY, *(Key(KEY.root, f"child {number}") for number in range(300))]
+        for ttl_s in (LONG_S, LONG_S / 3):
+            backend.commit([], [*(Replace(key, {"f": A}) for key in keys), *(SetDeadline(key, ttl_s) for key in keys)])
+            entries = backend.snapshot(keys)
+            assert len({entry and entry.deadline for entry in entries}) == 1
 
     def test_a_deadline_that_passes_takes_its_key_and_no_other(self, backend: Backend) -> None:
         for key in (KEY, CHILD, OTHER):
             put(backend, key, [A, B])
-        backend.apply([SetDeadline(KEY, 0.01)])
-        backend.apply([SetDeadline(OTHER, LONG_S)])
+        backend.commit([], [SetDeadline(KEY, 0.01)])
+        backend.commit([], [SetDeadline(OTHER, LONG_S)])
         time.sleep(0.05)
         assert set(backend.keys("")) == {CHILD, OTHER}
-        assert backend.exists([KEY, CHILD])
-        assert not backend.exists([KEY])
-        assert backend.apply([Delete(KEY), Delete(CHILD)]) == [False, True], "an expired key is not there"
+        assert not exists(backend, KEY)
+        assert not backend.commit([Exists(KEY)], [Delete(KEY)]), "an expired key does not exist"
         self.assert_stored(backend, OTHER, [A, B])
 
-    def test_an_expired_key_is_absent_to_what_must_be_absent(self, backend: Backend) -> None:
+    def test_an_expired_key_does_not_exist_to_a_condition(self, backend: Backend) -> None:
         put(backend, KEY, [A, B])
-        backend.apply([SetDeadline(KEY, 0.01)])
+        backend.commit([], [SetDeadline(KEY, 0.01)])
         time.sleep(0.05)
-        assert backend.apply([SetFields(KEY, {"f": A}, must_be_absent=True)]) == [False]
+        assert backend.commit([Exists(KEY, expected=False)], [SetFields(KEY, {"f": A})])
         self.assert_stored(backend, KEY, {"f": A})
-        assert backend.ttl([KEY]) is None
+        assert ttl(backend, KEY) is None
 
     def test_an_expired_set_combines_as_an_empty_one(self, backend: Backend) -> None:
         backend.members(KEY).add({"a"})
         backend.members(OTHER).add({"b"})
-        backend.apply([SetDeadline(OTHER, 0.01)])
+        backend.commit([], [SetDeadline(OTHER, 0.01)])
         time.sleep(0.05)
         assert backend.members(KEY).combine("union", [OTHER]) == {"a"}
         assert backend.members(OTHER).combine("union", [KEY]) == {"a"}
@@ -192,6 +212,6 @@ class DeadlineTests(StoreTests):
         backend.mapping(KEY).set_many({f"field {number}": A for number in range(2500)})
         pages = backend.mapping(KEY).pages()
         assert next(pages)
-        backend.apply([SetDeadline(KEY, 0.01)])
+        backend.commit([], [SetDeadline(KEY, 0.01)])
         time.sleep(0.05)
         assert [item for page in pages for item in page] == []

@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Delete, Key, SetDeadline
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, SetDeadline
+from persistent_collections.backends.keys import Key
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ConfigurationError
-from persistent_collections.testing.backends.base import KEY, StoreTests
-from persistent_collections.testing.backends.calls import ON_ABSENT, STARTS, WRITES, put
+from persistent_collections.testing.backends.base import KEY, StoreTests, exists, put, shape_at
+from persistent_collections.testing.backends.calls import ON_ABSENT, STARTS, WRITES
 from persistent_collections.testing.backends.data import A, B
 
 
 class LifecycleTests(StoreTests):
-    """What concerns the backend as a whole."""
+    """Tests of the backend as a whole."""
 
     def test_a_backend_says_its_medium_and_whether_it_keeps_order(self, backend: Backend) -> None:
         assert backend.medium in ("bytes", "json")
@@ -45,8 +47,9 @@ class LifecycleTests(StoreTests):
     def test_making_a_handle_stores_nothing(self, backend: Backend) -> None:
         for make in (backend.mapping, backend.sequence, backend.members):
             make(KEY)
-            make(KEY, [Key(KEY.root, "child")])
-        assert not backend.exists([KEY])
+            make(Key(KEY.root, "child"))
+        backend.mapping(KEY, is_record=True)
+        assert not exists(backend, KEY)
         assert list(backend.keys("")) == []
 
     def test_after_close_the_next_operation_opens_again(self, backend: Backend) -> None:
@@ -86,15 +89,15 @@ class LifecycleTests(StoreTests):
     def test_another_backend_does_what_this_one_does(self, backend: Backend) -> None:
         with self.reopen(backend) as other:
             for call in ON_ABSENT:
-                assert call.run(other, KEY, ()) == call.result, call.name
+                assert call.run(other, KEY) == call.result, call.name
                 self.assert_stored(backend, KEY, call.leaves)
-                backend.apply([Delete(KEY)])
+                backend.commit([], [Delete(KEY)])
             for call in WRITES:
                 put(other, KEY, STARTS[call.shape])
-                call.run(backend, KEY, ())
-                assert other.exists([KEY]), call.name
-                other.apply([SetDeadline(KEY, 0)])
-                assert backend.shape(KEY) is None
+                call.run(backend, KEY)
+                assert exists(other, KEY), call.name
+                other.commit([], [SetDeadline(KEY, 0)])
+                assert shape_at(backend, KEY) is None
 
     def test_one_backend_and_its_handles_serve_several_threads(self, backend: Backend) -> None:
         mapping, sequence, members = (

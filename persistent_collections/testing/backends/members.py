@@ -1,16 +1,18 @@
-"""What a set promises."""
+"""The promises of a set."""
 
 from __future__ import annotations
 
 from itertools import chain, combinations
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend, Key, SetOperation
-from persistent_collections.testing.backends.base import KEY, OTHER, StoreTests
+from persistent_collections.backends.base import PAGE_SIZE, Backend
+from persistent_collections.backends.handles import SetOperation
+from persistent_collections.backends.keys import Key
+from persistent_collections.testing.backends.base import KEY, OTHER, StoreTests, exists
 from persistent_collections.testing.backends.data import FIELDS
 
 
 class MemberTests(StoreTests):
-    """Texts that are there or not, as a ``set`` of them."""
+    """Texts that are present or absent, like in a ``set`` of them."""
 
     def test_members_lie_in_the_medium_as_they_were_added(self, backend: Backend) -> None:
         backend.members(KEY).add({"b", "a"})
@@ -46,7 +48,7 @@ class MemberTests(StoreTests):
     def test_no_members_change_nothing_but_retain_and_replace(self, backend: Backend) -> None:
         members = backend.members(KEY)
         assert members.add(set()) == 0
-        assert not backend.exists([KEY]), "an empty collection does not exist"
+        assert not exists(backend, KEY), "an empty collection does not exist"
         members.add({"a"})
         assert members.add(set()) == 0
         assert members.remove(set()) == 0
@@ -81,7 +83,7 @@ class MemberTests(StoreTests):
         popped = [members.pop_any() for _ in range(4)]
         assert popped.pop() is None, "an empty set has no member to pop"
         assert sorted(map(str, popped)) == ["a", "b", "c"]
-        assert not backend.exists([KEY])
+        assert not exists(backend, KEY)
 
     def test_replace_puts_members_in_place_of_all(self, backend: Backend) -> None:
         members = backend.members(KEY)

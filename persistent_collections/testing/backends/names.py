@@ -1,4 +1,4 @@
-"""Any name goes, no two collide, and keys are listed by their exact beginning."""
+"""Any name is valid, no two collide, and keys are listed by their exact start."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from itertools import chain
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Delete, Key
-from persistent_collections.testing.backends.base import KEY, StoreTests, in_order
-from persistent_collections.testing.backends.calls import put
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Delete, Exists
+from persistent_collections.backends.keys import Key
+from persistent_collections.backends.shapes import SHAPES
+from persistent_collections.testing.backends.base import KEY, StoreTests, exists, in_order, put
+from persistent_collections.testing.backends.calls import STARTS
 from persistent_collections.testing.backends.data import CHILDREN, FIELDS, IDS, A, B
 
 # Each could be the spelling of another.
@@ -35,14 +38,14 @@ class NameTests(StoreTests):
     def test_any_name_goes_and_no_two_collide(self, backend: Backend, family: str) -> None:
         keys = FAMILIES[family]
         for number, key in enumerate(keys):
-            backend.mapping(key).set_many({"f": b"%d" % number})
+            put(backend, key, {"f": b"%d" % number})
         assert sorted(backend.keys(""), key=str) == sorted(keys, key=str), "every key is listed exactly once, as made"
         for number, key in enumerate(keys):
             assert backend.mapping(key).get_all() == {"f": b"%d" % number}, f"{str(key)[:40]!r} holds its own"
         for key in keys[::2]:
-            assert backend.apply([Delete(key)]) == [True], f"{str(key)[:40]!r} is there to be deleted"
+            assert backend.commit([Exists(key)], [Delete(key)]), f"{str(key)[:40]!r} exists and is deleted"
         for number, key in enumerate(keys):
-            assert backend.exists([key]) is bool(number % 2), f"{str(key)[:40]!r} lives and dies alone"
+            assert exists(backend, key) is bool(number % 2), f"{str(key)[:40]!r} lives and dies by itself"
 
     def test_any_name_goes_for_every_shape(self, backend: Backend) -> None:
         for shape, content in (("sequence", [A, B]), ("members", {"a", "b"})):
@@ -60,12 +63,10 @@ class NameTests(StoreTests):
         assert dict(chain.from_iterable(mapping.pages())) == fields
         assert mapping.get_many(list(fields)) == list(fields.values())
         for left, (field, datum) in enumerate(fields.items(), start=1):
-            assert mapping.get(field) == datum, f"{field[:20]!r} holds its own"
-            assert mapping.contains(field)
-            assert mapping.add(field, A) == datum
+            found = [mapping.get(field), mapping.contains(field), mapping.add(field, A)]
+            assert found == [datum, True, datum], f"{field[:20]!r} holds its own"
             assert mapping.compare_and_set(field, datum, B)
-            assert mapping.increment(field, 1) == 3
-            assert mapping.pop(field) == b"3"
+            assert [mapping.increment(field, 1), mapping.pop(field)] == [3, b"3"]
             assert mapping.size() == len(fields) - left, f"only {field[:20]!r} was popped"
 
     def test_keys_lists_the_keys_that_start_with_the_very_prefix(self, backend: Backend) -> None:
@@ -91,11 +92,18 @@ class NameTests(StoreTests):
         keys = [Key(f"{type_name}:{name}") for type_name in ("T", "TT", "t", "T_", "T*") for name in names]
         keys += [Key("T:a", "child"), Key("T:b", "child")]
         for key in keys:
-            backend.mapping(key).set_many({"f": A})
+            put(backend, key, {"f": A})
         prefixes = ["", "T", "T:", "t:", "T_:", "T*:", "T?:", "[T]:", "%", "X", "T:zz"]
         for prefix in [*prefixes, *(f"T:{name}" for name in names)]:
             expected = [key for key in keys if key.root.startswith(prefix)]
             assert sorted(backend.keys(prefix), key=str) == sorted(expected, key=str), f"keys({prefix!r})"
+
+    def test_keys_of_a_shape_are_all_among_those_listed(self, backend: Backend) -> None:
+        keys = {shape: Key(f"Thing:{name}") for name, shape in SHAPES.items()}
+        for shape, key in keys.items():
+            put(backend, key, STARTS[shape.name])
+        for shape, key in keys.items():
+            assert key in set(backend.keys("Thing:", shape)) <= set(keys.values())
 
     def test_keys_are_listed_exactly_once_while_others_come_and_go(self, backend: Backend) -> None:
         stay = {Key(f"Thing:stay {number}") for number in range(150)}
@@ -105,17 +113,8 @@ class NameTests(StoreTests):
         listing = backend.keys("Thing:")
         found = [next(listing)]
         for number, key in enumerate(go):
-            backend.apply([Delete(key)])
+            backend.commit([], [Delete(key)])
             backend.mapping(Key(f"Thing:new {number}")).set_many({"f": A})
         found += listing
         assert len(set(found)) == len(found), "no key twice"
         assert stay <= set(found), "every key that was there from start to end"
-
-    def test_exists_is_true_if_any_of_the_keys_is_there(self, backend: Backend) -> None:
-        child, other = Key(KEY.root, "child"), Key(KEY.root, "other")
-        assert not backend.exists([KEY, child])
-        backend.sequence(child).push_right([A])
-        assert backend.exists([KEY, child])
-        assert backend.exists([child])
-        assert not backend.exists([KEY])
-        assert not backend.exists([KEY, other])

@@ -1,4 +1,4 @@
-"""What a sequence promises."""
+"""The promises of a sequence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import product
 
 import pytest
 
-from persistent_collections.backends.base import Backend, SequenceStore
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.handles import SequenceStore
 from persistent_collections.testing.backends.base import KEY, StoreTests
 from persistent_collections.testing.backends.data import A, B, C, D, samples
 
@@ -77,7 +78,8 @@ class SequenceTests(StoreTests):
             model.insert(0, datum)
             assert sequence.remove(datum)
             model.remove(datum)
-            assert sequence.delete(-1 - step % 3, model.pop(-1 - step % 3))
+            expected = model.pop(-1 - step % 3)
+            assert sequence.pop(-1 - step % 3, expected) == expected
             assert items_of(sequence) == model
 
     def test_an_item_of_ten_mebibytes_comes_back(self, backend: Backend) -> None:
@@ -103,7 +105,7 @@ class SequenceTests(StoreTests):
             assert items_of(sequence) == model, f"set({index})"
 
     @pytest.mark.parametrize("size", [0, 1, 4])
-    def test_pop_delete_and_insert_go_by_the_index_of_a_list(self, backend: Backend, size: int) -> None:
+    def test_pop_and_insert_go_by_the_index_of_a_list(self, backend: Backend, size: int) -> None:
         sequence = backend.sequence(KEY)
         for index in range(-size - 3, size + 3):
             there = -size <= index < size
@@ -111,9 +113,6 @@ class SequenceTests(StoreTests):
             sequence.replace(model)
             assert sequence.pop(index) == (model.pop(index) if there else None), f"pop({index})"
             assert items_of(sequence) == model, f"pop({index})"
-            sequence.replace(numbers(size))
-            assert sequence.delete(index) is there, f"delete({index})"
-            assert items_of(sequence) == model, f"delete({index})"
             sequence.insert(index, A)
             model.insert(index, A)
             assert items_of(sequence) == model, f"insert({index}) clamps as list.insert does"
@@ -126,8 +125,7 @@ class SequenceTests(StoreTests):
         assert not sequence.set(far, D)
         assert not sequence.compare_and_set(far, A, D)
         assert sequence.pop(far) is None
-        assert not sequence.delete(far)
-        assert not sequence.delete(far, A)
+        assert sequence.pop(far, A) is None
         self.assert_stored(backend, KEY, [A, B, C])
 
     @pytest.mark.parametrize("far", [index * sign for index in FAR for sign in (1, -1)])
@@ -243,22 +241,22 @@ class SequenceTests(StoreTests):
     def test_delete_deletes_only_what_is_as_expected(self, backend: Backend) -> None:
         sequence = backend.sequence(KEY)
         sequence.push_right([A, B, A, C, A])
-        assert not sequence.delete(1, A)
-        assert not sequence.delete(5, A)
-        assert not sequence.delete(-6, A)
+        assert sequence.pop(1, A) is None
+        assert sequence.pop(5, A) is None
+        assert sequence.pop(-6, A) is None
         self.assert_stored(backend, KEY, [A, B, A, C, A])
-        assert sequence.delete(2, A)
-        assert sequence.delete(-1, A)
-        assert sequence.delete(0, A)
+        assert sequence.pop(2, A) == A
+        assert sequence.pop(-1, A) == A
+        assert sequence.pop(0, A) == A
         self.assert_stored(backend, KEY, [B, C])
 
     def test_empty_data_are_expected_as_any_other(self, backend: Backend) -> None:
         sequence, empty = backend.sequence(KEY), b"" if backend.medium == "bytes" else b'""'
         sequence.push_right([A, empty])
-        assert not sequence.delete(0, empty), "expected data are compared, empty ones too"
+        assert sequence.pop(0, empty) is None, "expected data are compared, empty ones too"
         assert not sequence.compare_and_set(0, empty, B)
         assert sequence.compare_and_set(1, empty, empty)
-        assert sequence.delete(1, empty)
+        assert sequence.pop(1, empty) == empty
         self.assert_stored(backend, KEY, [A])
 
     def test_remove_deletes_the_first_of_equal_items(self, backend: Backend) -> None:
@@ -290,14 +288,14 @@ class SequenceTests(StoreTests):
         sequence.replace([C, C])
         self.assert_stored(backend, KEY, [C, C])
 
-    def test_replace_if_replaces_only_items_that_are_as_expected(self, backend: Backend) -> None:
+    def test_replace_replaces_only_items_that_are_as_expected(self, backend: Backend) -> None:
         sequence = backend.sequence(KEY)
         sequence.push_right([A, B])
         others: list[Sequence[bytes]] = [[], [A], [B, A], [A, B, B], [A, C], [A, A, B]]
         for other in others:
-            assert not sequence.replace_if(other, [D]), "what is there is not what was expected"
+            assert not sequence.replace([D], other), "what is there is not what was expected"
         self.assert_stored(backend, KEY, [A, B])
-        assert sequence.replace_if([A, B], [C])
+        assert sequence.replace([C], [A, B])
         self.assert_stored(backend, KEY, [C])
 
     def test_items_may_be_given_as_any_sequence(self, backend: Backend) -> None:
@@ -306,7 +304,7 @@ class SequenceTests(StoreTests):
         sequence.push_left((B, C))
         sequence.splice(1, 1, (D,))
         assert sequence.set_stride(slice(None, None, 2), (A, A)) == 2
-        assert sequence.replace_if((A, D, A, A), (B, C))
+        assert sequence.replace((B, C), (A, D, A, A))
         self.assert_stored(backend, KEY, [B, C])
 
     def test_many_items_go_in_one_call(self, backend: Backend, many: int) -> None:
@@ -320,7 +318,7 @@ class SequenceTests(StoreTests):
         model[::-2] = model[::2]
         assert items_of(sequence) == model
         sequence.delete_stride(slice(1, None, 2))
-        assert sequence.replace_if(model[::2], items)
+        assert sequence.replace(items, model[::2])
         assert items_of(sequence) == items
 
     def test_positions_far_inside_many_items_are_reached(self, backend: Backend, many: int) -> None:
@@ -342,6 +340,6 @@ class SequenceTests(StoreTests):
         items_of(sequence).clear()
         assert items_of(sequence) == [A, B], "later changes to arguments and results do not reach the store"
         items = [C]
-        assert sequence.replace_if([A, B], items)
+        assert sequence.replace(items, [A, B])
         items.clear()
         assert items_of(sequence) == [C]

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-from persistent_collections.backends.base import Backend, Change, Content, Delete, Entry, Key, Replace, SetDeadline
-from persistent_collections.testing.backends.base import KEY, StoreTests, assert_same
-from persistent_collections.testing.backends.calls import put
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Change, Delete, Replace, SetDeadline
+from persistent_collections.backends.keys import Content, Entry, Key
+from persistent_collections.testing.backends.base import KEY, StoreTests, assert_same, put
 from persistent_collections.testing.backends.data import A, B
 
 FAMILY: dict[Key, Content] = {
@@ -36,7 +37,7 @@ class SnapshotTests(StoreTests):
         for key, content in FAMILY.items():
             put(backend, key, content)
         last = list(FAMILY)[-1]
-        backend.apply([SetDeadline(KEY, 1000), SetDeadline(last, 0.01)])
+        backend.commit([], [SetDeadline(KEY, 1000), SetDeadline(last, 0.01)])
         before = time.time()
         time.sleep(0.05)
         entries = dict(zip(FAMILY, backend.snapshot(list(FAMILY)), strict=True))
@@ -53,13 +54,13 @@ class SnapshotTests(StoreTests):
             {f"member {number}" for number in range(many)},
         ]
         family = dict(zip(FAMILY, contents, strict=True))
-        backend.apply([Replace(key, content) for key, content in family.items()])
+        backend.commit([], [Replace(key, content) for key, content in family.items()])
         for key, entry in zip(family, backend.snapshot(list(family)), strict=True):
             assert_same(backend, entry and entry.content, family[key], f"{key} is whole")
 
     def test_a_key_that_changes_its_shape_is_seen_as_either(self, backend: Backend) -> None:
         for key, content in zip([*FAMILY, KEY], [*FAMILY.values(), [A]], strict=True):
             changes: list[Change] = [Delete(KEY), Replace(KEY, content)]
-            backend.apply(changes)
+            backend.commit([], changes)
             [entry] = backend.snapshot([KEY])
             assert_same(backend, entry and entry.content, content, f"{key} is what it last was")

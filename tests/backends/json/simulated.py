@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import Random
 
+from persistent_collections.backends.holding import Held
 from persistent_collections.backends.json.files import Files, Item, Signature
 
 
@@ -136,8 +136,8 @@ class SimulatedFiles(Files):
             if other.parent == path != other
         ]
 
-    def lock(self, path: Path, timeout_s: float) -> AbstractContextManager[None]:
-        return nothing()
+    def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
+        return True  # there is one process
 
     def _take_step(self, cost: int = 1) -> None:
         if self.interrupt:
@@ -169,9 +169,3 @@ def _move(names: dict[Path, Node], path: Path, node: Node | None) -> None:
         names.pop(path, None)
     else:
         names[path] = node
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """Hold no lock: there is one process."""
-    yield

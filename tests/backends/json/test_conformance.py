@@ -12,6 +12,8 @@ from persistent_collections.testing.backends import BackendSuite
 from persistent_collections.testing.contention import ContentionSuite
 from persistent_collections.testing.crashes import CrashSuite
 
+pytestmark = pytest.mark.store("json")
+
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Iterator[JSONBackend]:

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
-from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.changes import Change, Delete, Replace, SetDeadline, SetFields
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.errors import PersistentCollectionsError
 from tests.backends.json.simulated import SimulatedFiles, Stopped
+
+pytestmark = [pytest.mark.store("json"), pytest.mark.slow]
 
 ROOT = Path("/simulated")
 KEY = Key("User:luke")
@@ -58,7 +61,7 @@ def state(files: SimulatedFiles) -> State:
 
 def apply(files: SimulatedFiles, changes: list[Change]) -> None:
     if changes:
-        JSONBackend(ROOT, files=files).apply(changes)
+        JSONBackend(ROOT, files=files).commit([], changes)
 
 
 def prepared(before: list[Change], *, orderly: bool, kind: type[SimulatedFiles] = SimulatedFiles) -> SimulatedFiles:

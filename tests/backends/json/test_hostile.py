@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.changes import Change, Delete, Replace, SetDeadline, SetFields
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files, Item, Signature
 from persistent_collections.backends.json.layout import STORE
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.errors import BackendError, CorruptDataError
 from tests.backends.users import another_user
+
+pytestmark = pytest.mark.store("json")
 
 KEY, CHILD = Key("User:luke"), Key("User:luke", "friends")
 FAMILY: list[Change] = [Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"1"]), SetDeadline(KEY, 1000)]
@@ -49,7 +52,9 @@ class Modes(Files):
 def test_whatever_the_umask_files_are_their_owners_alone(tmp_path: Path, mask: int) -> None:
     files = Modes()
     with umask(mask):
-        JSONBackend(tmp_path / "a/store", files=files).apply([*FAMILY, Replace(Key("User:luke", "n" * 900), [b"1"])])
+        JSONBackend(tmp_path / "a/store", files=files).commit(
+            [], [*FAMILY, Replace(Key("User:luke", "n" * 900), [b"1"])]
+        )
     assert "commit.json" in files.modes
     assert set(files.modes.values()) == {0o600}
     for path in [tmp_path / "a", *(tmp_path / "a").rglob("*")]:
@@ -59,10 +64,10 @@ def test_whatever_the_umask_files_are_their_owners_alone(tmp_path: Path, mask: i
 def test_a_umask_that_leaves_the_owner_nothing_is_a_permission_denied(folder: Path) -> None:
     with another_user():
         with umask(0o777), pytest.raises(BackendError, match="Permission denied; let this user read and write there"):
-            JSONBackend(folder / "store").apply(FAMILY)
+            JSONBackend(folder / "store").commit([], FAMILY)
         for path in folder.rglob("*"):
             path.chmod(0o700)
-        JSONBackend(folder / "store").apply(FAMILY)
+        JSONBackend(folder / "store").commit([], FAMILY)
         assert JSONBackend(folder / "store").mapping(KEY).get("f") == b"1"
 
 
@@ -72,7 +77,7 @@ def test_a_umask_that_leaves_the_owner_nothing_is_a_permission_denied(folder: Pa
 def test_a_directory_that_may_only_be_read_fails_a_write_and_leaves_what_was_there(folder: Path, place: str) -> None:
     root = folder / "store"
     with another_user():
-        JSONBackend(root).apply(FAMILY)
+        JSONBackend(root).commit([], FAMILY)
         os.chmod(root / place, 0o500)  # noqa: PTH101 - "." keeps its name
         backend = JSONBackend(root)
         changes: list[Change] = [
@@ -84,7 +89,7 @@ def test_a_directory_that_may_only_be_read_fails_a_write_and_leaves_what_was_the
         if place == ".":  # no directory of a type can be made
             changes = [Replace(Key("Other:x"), [b"1"])]
         try:
-            backend.apply(changes)
+            backend.commit([], changes)
         except BackendError as error:
             assert "Permission denied" in str(error)  # noqa: PT017 - which of two errors it is tells what was done
             made = type(error) is not BackendError
@@ -94,7 +99,7 @@ def test_a_directory_that_may_only_be_read_fails_a_write_and_leaves_what_was_the
         assert (backend.mapping(KEY).get("f"), backend.sequence(CHILD).get(0)) == (
             (b"2", b"2") if made and place != "." else (b"1", b"1")
         )
-        backend.apply([SetFields(KEY, {"f": b"3"}), Replace(CHILD, [b"3"])])
+        backend.commit([], [SetFields(KEY, {"f": b"3"}), Replace(CHILD, [b"3"])])
         assert JSONBackend(root).mapping(KEY).get("f") == b"3"
         assert {path.name for path in (root / STORE).iterdir()} <= {"lock", "facts.json", "deadlines"}
 
@@ -103,10 +108,13 @@ def test_a_directory_that_may_only_be_read_fails_a_write_and_leaves_what_was_the
 def test_what_may_not_be_read_is_named_and_can_be_read_once_it_may(folder: Path, place: str) -> None:
     root = folder / "store"
     with another_user():
-        JSONBackend(root).apply(FAMILY)
+        JSONBackend(root).commit([], FAMILY)
         mode = (root / place).stat().st_mode
         (root / place).chmod(0)
-        for call in (lambda: JSONBackend(root).mapping(KEY).get_all(), lambda: JSONBackend(root).apply([Delete(KEY)])):
+        for call in (
+            lambda: JSONBackend(root).mapping(KEY).get_all(),
+            lambda: JSONBackend(root).commit([], [Delete(KEY)]),
+        ):
             with pytest.raises(BackendError, match="Permission denied; let this user read and write there") as caught:
                 call()
             assert isinstance(caught.value.__cause__, PermissionError)
@@ -116,19 +124,20 @@ def test_what_may_not_be_read_is_named_and_can_be_read_once_it_may(folder: Path,
 
 WRITE_TOO_MUCH = """
 import resource, signal, sys
-from persistent_collections.backends.base import Key, Replace, SetFields
+from persistent_collections.backends.keys import Key
+from persistent_collections.backends.changes import Replace, SetFields
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.errors import BackendError
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 key, child = Key("User:luke"), Key("User:luke", "friends")
 with JSONBackend(sys.argv[1]) as backend:
-    backend.apply([SetFields(key, {"f": b"1"}), Replace(child, [b"1"])])
+    backend.commit([], [SetFields(key, {"f": b"1"}), Replace(child, [b"1"])])
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
     large = b'"%b"' % (b"x" * 1_000_000)
     for changes in ([SetFields(key, {"f": large})], [SetFields(key, {"f": b"2"}), Replace(child, [large])]):
         try:
-            backend.apply(changes)
+            backend.commit([], changes)
         except BackendError as error:
             print(type(error).__name__, error)
     backend.mapping(key).set_many({"g": b"3"})
@@ -156,14 +165,14 @@ def test_no_link_that_was_planted_leads_a_write_out_of_the_store(tmp_path: Path,
     target = outside / "kept" if where.endswith(("lock", ".json")) else outside
     (root / where).symlink_to(target)
     with pytest.raises((BackendError, CorruptDataError), match=r"symbolic link"):
-        JSONBackend(root).apply(FAMILY)
+        JSONBackend(root).commit([], FAMILY)
     assert [path.name for path in outside.iterdir()] == ["kept"]
     assert (outside / "kept").read_text() == "theirs"
 
 
 def test_a_file_that_has_another_name_outside_is_replaced_and_not_written_to(tmp_path: Path) -> None:
     root = tmp_path / "store"
-    JSONBackend(root).apply(FAMILY)
+    JSONBackend(root).commit([], FAMILY)
     (tmp_path / "other name").hardlink_to(root / "User/luke.json")
     JSONBackend(root).mapping(KEY).set_many({"f": b"2"})
     assert '"f": 1' in (tmp_path / "other name").read_text()
@@ -174,9 +183,9 @@ def test_a_file_that_has_another_name_outside_is_replaced_and_not_written_to(tmp
 def test_no_name_leads_out_of_the_store(tmp_path: Path, name: str) -> None:
     root = tmp_path / "deep/er/store"
     for key in (Key(f"User:{name}"), Key(f"User:{name}", name), Key(f"{name}:x")):
-        JSONBackend(root, fsync=False).apply([Replace(key, [b"1"]), SetDeadline(key, 1000)])
+        JSONBackend(root, fsync=False).commit([], [Replace(key, [b"1"]), SetDeadline(key, 1000)])
         assert set(JSONBackend(root).keys("")) == {key}
-        JSONBackend(root, fsync=False).apply([Delete(key)])
+        JSONBackend(root, fsync=False).commit([], [Delete(key)])
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
     assert [path.name for path in root.parent.iterdir()] == ["store"]
     assert [path.name for path in root.iterdir()] == [STORE]
@@ -201,7 +210,7 @@ def test_a_file_that_someone_keeps_open_for_ever_is_an_error_within_a_bound(tmp_
 
     files = HeldOpen()
     backend = JSONBackend(tmp_path, files=files)
-    backend.apply(FAMILY)
+    backend.commit([], FAMILY)
     files.held, files.attempts = True, 0
     for call in (lambda: backend.mapping(KEY).get_all(), lambda: backend.mapping(KEY).set_many({"f": b"2"})):
         with pytest.raises(BackendError, match="The process cannot access the file"):
@@ -224,7 +233,7 @@ class Unopened(Files):
 def test_objects_are_listed_and_counted_without_being_opened_however_small(tmp_path: Path) -> None:
     contents: tuple[Content, ...] = ({"": b"1"}, [b"1"], {"n": b"1"}, {"name": b'"x"'}, {""})
     for number, content in enumerate(contents):
-        JSONBackend(tmp_path, fsync=False).apply([Replace(Key(f"User:{number}"), content)])
+        JSONBackend(tmp_path, fsync=False).commit([], [Replace(Key(f"User:{number}"), content)])
     files = Unopened()
     backend = JSONBackend(tmp_path, files=files)
     assert len(list(backend.keys("User:"))) == len(contents)
@@ -239,6 +248,7 @@ class Crowded(Unopened):
         return [*super().scan(path), *(Item(f"{number}.json", is_directory=False, size=40) for number in more)]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_objects_are_listed_and_counted_without_being_opened(tmp_path: Path) -> None:
     JSONBackend(tmp_path, fsync=False).mapping(KEY).set_many({"f": b"1"})
     files = Crowded()

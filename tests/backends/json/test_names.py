@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from persistent_collections.backends.json.names import LONGEST_BYTES, from_file_name, is_shortened, to_file_name
 from persistent_collections.testing.backends.data import CHILDREN, IDS
 
+pytestmark = pytest.mark.store("json")
+
 SPELT = {
     "luke@example.com": "luke@example.com",
     "Zoë": "Zoë",

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
+import signal
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from persistent_collections.backends.base import Delete, Key, Replace
+from persistent_collections.backends.changes import Delete, Replace
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files
+from persistent_collections.backends.keys import Key
+
+pytestmark = pytest.mark.store("json")
 
 KEY = Key("Count:er")
 TIMES = 40
@@ -96,7 +104,98 @@ class NeverSyncing(Files):
 def test_without_fsync_nothing_waits_for_the_disk(tmp_path: Path) -> None:
     backend = JSONBackend(tmp_path, fsync=False, files=NeverSyncing())
     child = Key(KEY.root, "child")
-    backend.apply([Replace(KEY, {"f": b"1"}), Replace(child, [b"1"])])
-    backend.apply([Delete(KEY), Delete(child)])
+    backend.commit([], [Replace(KEY, {"f": b"1"}), Replace(child, [b"1"])])
+    backend.commit([], [Delete(KEY), Delete(child)])
     with pytest.raises(AssertionError):
         JSONBackend(tmp_path, files=NeverSyncing()).mapping(KEY).set_many({"f": b"1"})
+
+
+def hold_the_lock_and_fork(root: Path, forked: Any, done: Any) -> None:
+    """Be killed while a child, forked by another thread, lives on."""
+
+    def step(entries: Any) -> Any:
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+        return entries
+
+    def fork() -> None:
+        if os.fork() == 0:
+            forked.set()
+            done.wait(60)
+            os._exit(0)
+        forked.wait(60)
+
+    JSONBackend(root).transform([KEY], step)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_between_opening_the_lock_and_taking_it_does_not_keep_it(tmp_path: Path) -> None:
+    children: list[int] = []
+
+    def fork() -> None:
+        child = os.fork()
+        if not child:
+            signal.pause()
+        children.append(child)
+
+    class Forking(Files):
+        """Forks in another thread, which knows nothing of what this one does, once the lock's file is open."""
+
+        def _patiently(self, operation: Callable[[], Any]) -> Any:
+            file = super()._patiently(operation)
+            if not children and isinstance(file, io.FileIO) and file.writable():
+                forking = threading.Thread(target=fork)
+                forking.start()
+                forking.join()
+            return file
+
+    try:
+        JSONBackend(tmp_path, files=Forking()).mapping(KEY).increment("n", 1)
+        assert JSONBackend(tmp_path, lock_timeout_s=5).mapping(KEY).increment("n", 1) == 2
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert children
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a copy of a descriptor has a lock of its own")
+def test_a_copy_of_the_open_lock_that_nobody_knows_does_not_keep_it(tmp_path: Path) -> None:
+    copies: list[int] = []
+
+    class Copying(Files):
+        """Copies the lock's descriptor, as a fork does while another thread closes it."""
+
+        def _patiently(self, operation: Callable[[], Any]) -> Any:
+            file = super()._patiently(operation)
+            if isinstance(file, io.FileIO) and file.writable():
+                copies.append(os.dup(file.fileno()))
+            return file
+
+    JSONBackend(tmp_path, files=Copying()).mapping(KEY).increment("n", 1)
+    try:
+        assert JSONBackend(tmp_path, lock_timeout_s=5).mapping(KEY).increment("n", 1) == 2
+    finally:
+        for copy in copies:
+            os.close(copy)
+    assert copies
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_fork_does_not_keep_the_lock_of_a_process_that_was_killed(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    forked, done = spawn.Event(), spawn.Event()
+    JSONBackend(tmp_path).mapping(KEY).increment("n", 1)
+    holder = spawn.Process(target=hold_the_lock_and_fork, args=(tmp_path, forked, done))
+    holder.start()
+    assert forked.wait(60)
+    give_up = time.monotonic() + 60
+    while holder.exitcode is None and time.monotonic() < give_up:  # join() would wait for the child too
+        time.sleep(0.01)
+    try:
+        assert JSONBackend(tmp_path, lock_timeout_s=5).mapping(KEY).increment("n", 1) == 2
+    finally:
+        done.set()

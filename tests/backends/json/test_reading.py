@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from functools import partial
 from itertools import count
@@ -13,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import Change, Content, Delete, Key, Replace, SetDeadline, SetFields
+from persistent_collections.backends.changes import Change, Delete, Exists, Replace, SetDeadline, SetFields
+from persistent_collections.backends.holding import Held
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files, Signature
+from persistent_collections.backends.keys import Content, Key
 from persistent_collections.errors import BackendError
+from persistent_collections.testing.backends.base import ttl
 from tests.backends.json.simulated import Node, SimulatedFiles, Stopped
+
+pytestmark = pytest.mark.store("json")
 
 ROOT = Path("/simulated")
 KEY, CHILD = Key("User:luke"), Key("User:luke", "friends")
@@ -55,7 +59,7 @@ def prepared(name: str) -> SimulatedFiles:
     files = SimulatedFiles(ROOT.parent, orderly=True)
     changes, deadlines = BEFORE[name]
     JSONBackend(ROOT, files=files).mapping(Key("Other:x")).set_many({"f": b"1"})
-    JSONBackend(ROOT, files=files).apply([*changes, *(SetDeadline(key, 1000) for key in deadlines)])
+    JSONBackend(ROOT, files=files).commit([], [*changes, *(SetDeadline(key, 1000) for key in deadlines)])
     for path in list(files.names):
         if "deadlines" in path.parts and path.suffix:
             files.names[path] = Node(next(iter(deadlines.values())), synced=True)
@@ -76,13 +80,14 @@ def write(files: SimulatedFiles, changes: list[Change], steps: int | None) -> No
     """Make ``changes``, or die after so many steps."""
     files.stop_after(steps)
     try:
-        JSONBackend(ROOT, files=files).apply(changes)
+        JSONBackend(ROOT, files=files).commit([], changes)
     except Stopped:
         pass
     finally:
         files.stop_after(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", WRITES)
 @pytest.mark.parametrize("before", BEFORE)
 def test_whatever_a_writer_does_meanwhile_a_reader_sees_before_or_after(before: str, changes: str) -> None:
@@ -134,12 +139,31 @@ def test_a_deadline_put_off_in_time_keeps_what_is_being_read(tmp_path: Path) -> 
             found = super().read(path)
             if "deadlines" in path.parts and not self.is_done:
                 self.is_done = True
-                JSONBackend(tmp_path).apply([SetDeadline(KEY, 1000)])
+                JSONBackend(tmp_path).commit([], [SetDeadline(KEY, 1000)])
                 time.sleep(0.3)
             return found
 
-    JSONBackend(tmp_path).apply([Replace(KEY, {"f": b"1"}), SetDeadline(KEY, 0.25)])
+    JSONBackend(tmp_path).commit([], [Replace(KEY, {"f": b"1"}), SetDeadline(KEY, 0.25)])
     assert JSONBackend(tmp_path, files=PutOff()).mapping(KEY).get_all() == {"f": b"1"}
+
+
+def test_a_look_at_what_is_made_meanwhile_gives_its_deadline(tmp_path: Path) -> None:
+    class MadeMeanwhile(Files):
+        """Someone makes the record, with a deadline, right after a reader saw that there is no deadline."""
+
+        is_done = False
+
+        def signature(self, path: Path) -> Signature | None:
+            found = super().signature(path)
+            if "deadlines" in path.parts and not self.is_done:
+                self.is_done = True
+                JSONBackend(tmp_path).commit([], [Replace(KEY, {"f": b"1"}), SetDeadline(KEY, 1000)])
+            return found
+
+    JSONBackend(tmp_path).commit([], [Replace(CHILD, [b"1"])])
+    files = MadeMeanwhile()
+    assert ttl(JSONBackend(tmp_path, files=files), KEY) == pytest.approx(1000, abs=10)
+    assert files.is_done
 
 
 class CountingFiles(Files):
@@ -164,17 +188,20 @@ def test_a_write_opens_no_file_but_its_own_unless_it_makes_it(tmp_path: Path) ->
             self.opened.append(path.name)
             return super().read(path)
 
-    JSONBackend(tmp_path).apply([Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"1"] * 10_000), SetDeadline(CHILD, 1000)])
+    JSONBackend(tmp_path).commit(
+        [], [Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"1"] * 10_000), SetDeadline(CHILD, 1000)]
+    )
     files = Listing()
     backend = JSONBackend(tmp_path, files=files)
-    backend.mapping(KEY, [KEY, CHILD]).set_many({"f": b"2"})
-    backend.mapping(KEY, [KEY, CHILD]).increment("f", 1)
-    backend.apply([SetFields(KEY, {"f": b"4"})], [KEY, CHILD])
-    backend.apply([Delete(KEY)], [KEY, CHILD])
+    record = backend.mapping(KEY, is_record=True)
+    record.set_many({"f": b"2"})
+    record.increment("f", 1)
+    backend.commit([Exists(KEY)], [SetFields(KEY, {"f": b"4"})])
     assert "friends.json" not in files.opened
-    backend.mapping(KEY, [KEY, CHILD]).set_many({"f": b"5"})
+    backend.sequence(Key(KEY.root, "others")).push_right([b"1"])
+    assert "friends.json" not in files.opened
+    backend.sequence(CHILD).push_right([b"2"])
     assert "friends.json" in files.opened
-    assert backend.ttl([KEY]) is not None, "of what is made, the kin that is there tells the deadline"
 
 
 @pytest.mark.slow
@@ -244,16 +271,15 @@ class ReadOnlyFiles(Files):
     def create(self, path: Path, data: bytes, *, sync: bool) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    def lock(self, path: Path, timeout_s: float) -> AbstractContextManager[None]:
+    def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def test_a_store_that_can_only_be_read_is_read(tmp_path: Path) -> None:
-    JSONBackend(tmp_path).apply([SetFields(KEY, {"f": b"1"}), Replace(CHILD, [b"2"]), SetDeadline(KEY, 1000)])
+    JSONBackend(tmp_path).commit([], [SetFields(KEY, {"f": b"1"}), Replace(CHILD, [b"2"]), SetDeadline(KEY, 1000)])
     backend = JSONBackend(tmp_path, files=ReadOnlyFiles())
     assert backend.mapping(KEY).get_all() == {"f": b"1"}
-    assert backend.exists([KEY, CHILD])
-    assert backend.ttl([KEY, CHILD]) is not None
+    assert ttl(backend, KEY) is not None
     assert set(backend.keys("")) == {KEY, CHILD}
     with pytest.raises(BackendError, match="Read-only file system; the store can be read only"):
         backend.mapping(KEY).set_many({"f": b"2"})
@@ -273,12 +299,12 @@ def test_a_reader_that_never_finds_two_moments_alike_waits_for_the_writers(tmp_p
                 path.write_text(f'{{"f": {self.edits}}}')
             return super().signature(path)
 
-        def lock(self, path: Path, timeout_s: float) -> AbstractContextManager[None]:
+        def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
             self.is_locked = True
-            return super().lock(path, timeout_s)
+            return super().lock(path, timeout_s, held)
 
     files = Restless()
-    JSONBackend(tmp_path).apply([SetFields(KEY, {"f": b"0"}), Replace(CHILD, [b"2"])])
+    JSONBackend(tmp_path).commit([], [SetFields(KEY, {"f": b"0"}), Replace(CHILD, [b"2"])])
     entries = JSONBackend(tmp_path, files=files).read_many([KEY, CHILD])
     assert [entry and entry.content for entry in entries] == [{"f": b"%d" % files.edits}, [b"2"]]
     assert files.is_locked

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.base import Key
 from persistent_collections.backends.json import JSONBackend
-from persistent_collections.backends.urls import StoreURL, find_backend
+from persistent_collections.backends.keys import Key
+from persistent_collections.backends.registry import find_backend
+from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ConfigurationError
+
+pytestmark = pytest.mark.store("json")
 
 
 def connect(text: str, options: dict[str, object] | None = None) -> JSONBackend:

@@ -6,7 +6,7 @@ from typing import Any
 
 import cbor2
 
-from persistent_collections import Codec, DecodeError, lift, lower
+from persistent_collections import Codec, DecodeError, EncodeError, lift, lower
 
 
 class CborCodec(Codec):
@@ -26,7 +26,8 @@ class CborCodec(Codec):
 
     def decode(self, data: bytes) -> Any:
         try:
-            plain = cbor2.loads(data)
-        except (cbor2.CBORDecodeError, RecursionError) as error:
-            raise DecodeError(f"not CBOR ({type(error).__name__})") from None
-        return lift(plain, self._references)
+            value = lift(cbor2.loads(data), self._references)
+            self.encode(value)  # CBOR has values that no codec here writes, such as "undefined"
+        except (cbor2.CBORDecodeError, EncodeError, RecursionError) as error:
+            raise DecodeError(f"not CBOR of this codec ({type(error).__name__})") from None
+        return value

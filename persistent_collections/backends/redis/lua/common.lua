@@ -1,25 +1,6 @@
--- Stands before every script. KEYS[1] is the key worked on, its kin follow.
+-- Stands before scripts that take any number of items. KEYS[1] is the key worked on; of a child, its owner follows.
 
 local PIECE = 4000 -- unpack fails beyond some 8,000 results; even, so that no field is parted from its bytes
-
--- Return the milliseconds that the first of `names` that is there has left, a negative number if it has no deadline.
-local function time_left(names)
-  for _, name in ipairs(names) do
-    local left = redis.call('PTTL', name)
-    if left ~= -2 then return left end
-  end
-  return -1
-end
-
--- Return the same of KEYS[1] and its kin, where KEYS[1] itself stays there if it is: alone it takes nothing over.
-local function inherited()
-  return #KEYS > 1 and time_left(KEYS) or -1
-end
-
--- Let the key vanish in `left` milliseconds, unless it has a deadline already.
-local function settle(name, left)
-  if left >= 0 and redis.call('PTTL', name) == -1 then redis.call('PEXPIRE', name, left) end
-end
 
 -- Run a variadic command with list[first..last], in pieces that unpack can take; return the sum of the replies.
 local function feed(command, name, list, first, last)
@@ -49,25 +30,40 @@ local function items(first)
   return list, 1, #list
 end
 
--- Delete those fields of a hash that are among list[first..last].
-local function drop(name, list, first, last)
+-- Delete those fields of a hash that are among list[first..last]. A record that has no other keeps the marker instead,
+-- the empty field, which is set first: nothing comes back to a key that may be gone, see put().
+local function drop(name, list, first, last, is_record)
   local rest = redis.call('HLEN', name)
+  if is_record and rest <= last - first + 1 then
+    local others = rest
+    for i = first, last do others = others - redis.call('HEXISTS', name, list[i]) end
+    if others == 0 then
+      redis.call('HSET', name, '', '')
+      for i = first, last do
+        if list[i] ~= '' then redis.call('HDEL', name, list[i]) end
+      end
+      return
+    end
+  end
   for from = first, last, PIECE do
-    if rest == 0 then return end -- the key is gone, see put()
+    if rest == 0 then return end
     rest = rest - feed('HDEL', name, list, from, math.min(from + PIECE - 1, last))
   end
 end
 
 -- Put list[first..last] in place of all that `name` holds, by the command that adds them. What is new comes first, what
 -- was there goes after it: a script that runs while its slot moves to another node of a cluster is refused a key that it
--- has deleted itself, and would end halfway. So no script comes back to a key that it may have emptied.
-local function put(command, name, list, first, last)
+-- has deleted itself, and would end halfway. So no script comes back to a key that it may have emptied, and a deadline
+-- of the key stays.
+local function put(command, name, list, first, last, is_new)
   if first > last then
     redis.call('UNLINK', name)
+  elseif is_new then
+    feed(command, name, list, first, last)
   elseif command == 'RPUSH' then
     local n = redis.call('LLEN', name)
     feed(command, name, list, first, last)
-    redis.call('LTRIM', name, n, -1)
+    if n > 0 then redis.call('LTRIM', name, n, -1) end
   else
     local step, all, remove = 1, 'SMEMBERS', 'SREM'
     if command == 'HSET' then step, all, remove = 2, 'HKEYS', 'HDEL' end
@@ -79,11 +75,4 @@ local function put(command, name, list, first, last)
     feed(command, name, list, first, last)
     feed(remove, name, gone, 1, #gone)
   end
-end
-
--- Put list[first..last] in place of all that KEYS[1] holds.
-local function rewrite(command, list, first, last)
-  local left = inherited()
-  put(command, KEYS[1], list, first, last)
-  if first <= last then settle(KEYS[1], left) end
 end

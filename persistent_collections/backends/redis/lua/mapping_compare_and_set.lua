@@ -2,10 +2,8 @@
 local expected = ARGV[2] == '1' and ARGV[3]
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= expected then return 0 end
 if ARGV[4] == '1' then
-  local left = inherited()
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
-  settle(KEYS[1], left)
-else
-  redis.call('HDEL', KEYS[1], ARGV[1])
+elseif expected then
+  drop(KEYS[1], ARGV, 1, 1, IS_RECORD)
 end
 return 1

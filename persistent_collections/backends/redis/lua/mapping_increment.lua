@@ -5,8 +5,6 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
 elseif ARGV[3] == '' then
   return false
 else
-  local left = inherited()
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-  settle(KEYS[1], left)
 end
 return redis.call('HGET', KEYS[1], ARGV[1])

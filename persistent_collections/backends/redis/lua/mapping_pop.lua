@@ -1,4 +1,8 @@
--- Delete a field and return what it held. ARGV: field.
+-- Delete a field and return what it held; with the milliseconds that the key had left, if it was the last and there is a
+-- deadline. ARGV: field.
 local data = redis.call('HGET', KEYS[1], ARGV[1])
-if data then redis.call('HDEL', KEYS[1], ARGV[1]) end
+if not data then return false end
+local left = redis.call('HLEN', KEYS[1]) == 1 and redis.call('PTTL', KEYS[1]) or -1
+drop(KEYS[1], ARGV, 1, 1, IS_RECORD)
+if left > 0 then return {data, left} end
 return data

@@ -8,5 +8,5 @@ for i = first, new - 1, 2 do fields[#fields + 1] = list[i] end
 for i, data in ipairs(ask('HMGET', KEYS[1], fields, 1, #fields)) do
   if data ~= list[first + 2 * i - 1] then return 0 end
 end
-rewrite('HSET', list, new, last)
+put('HSET', KEYS[1], list, new, last)
 return 1

@@ -5,7 +5,5 @@ for i, found in ipairs(ask('SMISMEMBER', KEYS[1], list, first, last)) do
   local side = found == 1 and there or absent
   side[#side + 1] = list[first + i - 1]
 end
-local left = time_left(KEYS)
 feed('SADD', KEYS[1], absent, 1, #absent)
-settle(KEYS[1], left)
 feed('SREM', KEYS[1], there, 1, #there)

@@ -2,4 +2,4 @@
 -- items, items.
 local list, first, last = items(4)
 redis.call(ARGV[2], KEYS[1])
-rewrite(ARGV[3], list, first, last)
+put(ARGV[3], KEYS[1], list, first, last)

@@ -6,5 +6,5 @@ if redis.call('LLEN', KEYS[1]) ~= new - first then return 0 end
 for i, item in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   if item ~= list[first + i - 1] then return 0 end
 end
-rewrite('RPUSH', list, new, last)
+put('RPUSH', KEYS[1], list, new, last)
 return 1

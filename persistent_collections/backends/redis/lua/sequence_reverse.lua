@@ -1,2 +1,2 @@
 local list = redis.call('LRANGE', KEYS[1], 0, -1)
-rewrite('RPUSH', reversed(list, 1, #list), 1, #list)
+put('RPUSH', KEYS[1], reversed(list, 1, #list), 1, #list)

@@ -1,0 +1,75 @@
+"""Commits that need indexes which may not be whole yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Change, Condition, HeldBy, SetEntries
+from persistent_collections.backends.indexes import EntryKey, Indexing, IndexUnbuiltError
+
+
+class Made(NamedTuple):
+    """The result of a commit.
+
+    Attributes:
+        is_done: Whether its conditions held.
+        is_whole: Whether all indexes are whole that it set entries of.
+    """
+
+    is_done: bool
+    is_whole: bool
+
+
+def commit_with_indexes(
+    store: Backend,
+    commit: Callable[[Sequence[Condition], Sequence[Change]], bool],
+    conditions: Sequence[Condition],
+    changes: Sequence[Change],
+) -> Made:
+    """Commit; a new index of a class without records is whole from now on.
+
+    Args:
+        store: The store, which lists the records of a class.
+        commit: Commits in it.
+        conditions: As of ``Backend.commit``.
+        changes: As of ``Backend.commit``.
+
+    Raises:
+        IndexUnbuiltError: An index that has to be unique, or that a condition is about, is not whole.
+    """
+    try:
+        return Made(commit(conditions, changes), is_whole=True)
+    except IndexUnbuiltError as error:
+        parts = (*conditions, *changes)
+        for indexing in {part.indexing for part in parts if isinstance(part, HeldBy | SetEntries)}:
+            mark_new(store, indexing, error.names)
+    try:
+        return Made(commit(conditions, changes), is_whole=True)
+    except IndexUnbuiltError:
+        if any(map(claims_of, changes)):
+            raise
+    return Made(commit(conditions, list(map(anyway, changes))), is_whole=False)
+
+
+def mark_new(store: Backend, indexing: Indexing, names: Collection[str]) -> bool:
+    """Mark indexes of a class as whole if it has no records; return whether any of ``names`` became whole."""
+    unbuilt = [index.name for index in indexing.indexes if index.name in names]
+    if not unbuilt or any(key.child is None for key in store.keys(indexing.prefix)):
+        return False
+    store.index(indexing).mark(unbuilt, whole=True, only_new=True)
+    return True
+
+
+def claims_of(change: Change) -> dict[str, EntryKey]:
+    """Return the claims of a change in unique indexes, by the names of these."""
+    if not isinstance(change, SetEntries):
+        return {}
+    return {name: entry for name, entry in {**change.entries, **change.when_made}.items() if entry.claims}
+
+
+def anyway(change: Change) -> Change:
+    """Return a change that sets its entries even if an index is not whole."""
+    return replace(change, anyway=True) if isinstance(change, SetEntries) else change

@@ -1,0 +1,228 @@
+"""The parts of an atomic step over several keys: conditions, and changes made if all conditions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from persistent_collections.backends.indexes import EntryKey, Indexing
+from persistent_collections.backends.keys import Content, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The key exists, or, if ``expected`` is False, it does not."""
+
+    key: Key
+    expected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsAre:
+    """The mapping holds these bytes; None means an absent field. A key that does not exist holds nothing."""
+
+    key: Key
+    fields: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """No record of a class except ``holder`` has certain values in an index, and ``holder`` has them if present.
+
+    Only for stores whose ``indexing`` is not ``"none"`` and that take several roots. One that keeps entries raises
+    ``IndexUnbuiltError`` if the index is not whole.
+
+    Attributes:
+        key: The key of ``holder``; ``Key("User:")`` without one.
+        indexing: The indexes of the class.
+        index: The name of the index.
+        entry: The entry key of the values.
+        data: Their bytes, for a store that compares those: of each field of the index, or the first of them.
+    """
+
+    key: Key
+    indexing: Indexing
+    index: str
+    entry: bytes
+    data: tuple[bytes, ...]
+
+    @property
+    def holder(self) -> Key | None:
+        """The key of the record that has the values, or None."""
+        return None if self.key.root == self.indexing.prefix else self.key
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsAre:
+    """The sequence holds these bytes at these indexes, negative ones from the end; None means an index out of range."""
+
+    key: Key
+    items: Mapping[int, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MembersAre:
+    """Each text is a member of the set, or, if its value is False, is not."""
+
+    key: Key
+    members: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeIs:
+    """The key holds so many fields, items or members, whatever its shape; 0 if it does not exist."""
+
+    key: Key
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContentIs:
+    """The key holds this content and nothing else; empty content means that it does not exist."""
+
+    key: Key
+    content: Content
+
+
+Condition: TypeAlias = Exists | FieldsAre | ItemsAre | MembersAre | SizeIs | ContentIs | HeldBy
+"""The conditions of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
+
+    key: Key
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class SetFields:
+    """Set fields of a mapping; delete fields whose value is None.
+
+    Attributes:
+        is_record: Whether a mapping that becomes empty keeps the marker field, so that the record exists.
+    """
+
+    key: Key
+    items: Mapping[str, bytes | None]
+    is_record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Append ``items`` to a sequence in their order, or put them before its first item if ``left``."""
+
+    key: Key
+    items: Sequence[bytes]
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Delete the first ``left`` and the last ``right`` items of a sequence; all, if it holds no more."""
+
+    key: Key
+    left: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMembers:
+    """Add members to a set and remove others."""
+
+    key: Key
+    add: AbstractSet[str]
+    remove: AbstractSet[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Make a record if it does not exist: delete the children left under its key, then set ``fields``.
+
+    An existing key is unchanged. A store that can list an object's keys deletes every child.
+
+    Attributes:
+        key: The record's own.
+        fields: Its initial fields; if empty, the marker field.
+        children: The children that its class knows.
+    """
+
+    key: Key
+    fields: Mapping[str, bytes]
+    children: Sequence[Key] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the key, whatever its shape, and its deadline.
+
+    Attributes:
+        key: The key to delete.
+        children: The children of a record that go with it. A store that can list an object's keys deletes all others
+            too, unless this is None.
+        indexing: The indexes of the record's class, from which all entries of the record go too.
+    """
+
+    key: Key
+    children: Sequence[Key] | None = None
+    indexing: Indexing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetDeadline:
+    """Make the key vanish ``ttl_s`` seconds from now (at once if not positive), or never if None.
+
+    All deadlines that one step sets are counted from the same moment.
+    """
+
+    key: Key
+    ttl_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetEntries:
+    """Let a record have other entries in the indexes of its class, if it exists at the end of the step.
+
+    It stands beside the changes that set the fields. Only for stores whose ``indexing`` is not ``"none"``: one that
+    maintains entries deletes the old ones, and one that compares bytes does so with the bytes of the record at the
+    end of the step.
+
+    If an entry claims its key, ``commit`` raises ``NotUnique``, with nothing done, if another existing record has the
+    same key at the end of the step. Stale entries of deleted records claim nothing.
+
+    Attributes:
+        key: The record's own.
+        indexing: The indexes of its class.
+        entries: Its new entries in indexes, by name; entries in other indexes stay.
+        when_made: What it has in all indexes, instead, if a :class:`Make` of this step makes it. Entries that are left
+            of an earlier record of this key go first.
+        anyway: Whether it is done even if one of these indexes is not whole. Otherwise that is an
+            ``IndexUnbuiltError``, with nothing done.
+    """
+
+    key: Key
+    indexing: Indexing
+    entries: Mapping[str, EntryKey]
+    when_made: Mapping[str, EntryKey]
+    anyway: bool = False
+
+
+Change: TypeAlias = Replace | SetFields | Push | Trim | ChangeMembers | Make | Delete | SetDeadline | SetEntries
+"""The effect of a step on one key."""
+
+
+def keys_of(conditions: Sequence[Condition], changes: Sequence[Change]) -> list[Key]:
+    """Return every key of a step once, in the order of first use."""
+    keys: dict[Key, None] = {}
+    others: list[Key] = []
+    for step in (*conditions, *changes):  # runs per saved record: each comprehension would be a call
+        keys[step.key] = None
+        if step.key.child is not None:
+            others.append(step.key.owner)
+        if isinstance(step, Make | Delete):
+            others += step.children or ()
+    keys.update(dict.fromkeys(others))
+    return list(keys)

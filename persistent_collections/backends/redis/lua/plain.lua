@@ -1,0 +1,3 @@
+-- Stands around a script whose key has no owner.
+local IS_RECORD = false
+--[[SCRIPT]]

@@ -1,0 +1,273 @@
+"""The entries of indexes, which change in the transaction of their record and go with it.
+
+An entry is a row: the class and the name of the index, the entry key, and the root of the record. The row of the record
+notes all its entries. One more row, at the end of an index, says whether it is whole or being written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from persistent_collections.backends.base import PAGE_SIZE
+from persistent_collections.backends.changes import HeldBy, SetEntries
+from persistent_collections.backends.indexes import (
+    FIRST,
+    LAST,
+    EntryKey,
+    Hit,
+    Indexing,
+    IndexStore,
+    IndexUnbuiltError,
+    Page,
+    Place,
+    not_unique,
+)
+from persistent_collections.backends.keys import Key
+from persistent_collections.backends.sqlite.database import Database, Parameters
+from persistent_collections.backends.sqlite.names import decode, encode
+from persistent_collections.backends.sqlite.objects import ALIVE, change_all, entries_of
+from persistent_collections.errors import CorruptDataError
+
+_WHOLE: Final = b"whole"
+_WRITTEN: Final = b"being written"
+"""The value in place of a root; both differ from roots since they have no colon."""
+
+_END: Final = LAST
+"""The value in place of an entry key, greater than all entry keys."""
+
+_LIVE: Final = f"CROSS JOIN objects ON objects.root = entries.root AND child = x'' AND {ALIVE}"
+_RANGE: Final = "name = ? AND value >= ? AND value < ?"
+_FIND: Final = f"SELECT value, entries.root, id FROM entries {_LIVE} WHERE name = ?"
+_PAGES: Final = (
+    f"{_FIND} AND (value, entries.root) > (?, ?) AND value < ? ORDER BY value, entries.root LIMIT ?",
+    f"{_FIND} AND (value, entries.root) < (?, ?) AND value >= ? ORDER BY value DESC, entries.root DESC LIMIT ?",
+)
+"""Forwards and backwards. No root is empty, so that a bound without one is below all entries of its key."""
+
+_COUNT: Final = f"SELECT count(*) FROM entries {_LIVE} WHERE {_RANGE}"
+_HOLDERS: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE {_RANGE} LIMIT 2"
+_CLAIMED: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE name = ? AND value = ? AND entries.root <> ? LIMIT 1"
+_IS_WHOLE: Final = f"EXISTS (SELECT 1 FROM entries WHERE name = ? AND value = x'ff' AND root = x'{_WHOLE.hex()}')"
+_NOTED: Final = f"(SELECT ifnull(indexed, x'80') FROM objects WHERE root = ? AND child = x'' AND {ALIVE})"
+"""The note in a record's row about its entries, ``80`` for none; NULL if the record does not exist."""
+
+_FORGET_ALL: Final = (
+    "UPDATE objects SET indexed = NULL WHERE child = x'' AND root > ? AND root < ? AND indexed IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM entries WHERE name > ? AND name < ?)"
+)
+"""The notes in the rows of records about entries, after all were deleted."""
+
+_DISCARD: Final = "DELETE FROM entries WHERE name = ? AND value = ? AND root = ?"
+_FIELD: Final = "SELECT data FROM fields WHERE object = ? AND name = ?"
+
+
+class SQLiteIndexes(IndexStore):
+    """The indexes of a class. Cost: one transaction; O(log n) per entry."""
+
+    def __init__(self, database: Database, indexing: Indexing) -> None:
+        self._database = database
+        self._prefix = encode(indexing.prefix)
+
+    def find(
+        self,
+        index: str,
+        low: bytes,
+        high: bytes,
+        limit: int,
+        *,
+        after: Place | None = None,
+        backwards: bool = False,
+        fields: Sequence[str] = (),
+    ) -> Page | None:
+        name, names = self._name(index), [encode(field) for field in fields]
+        begin, end = (high, low) if backwards else (low, high)
+        start = (begin, b"") if after is None else (after.key, self._prefix + encode(after.id))
+        parameters = (time.time(), name, *start, end, limit + 1)
+
+        def step(db: sqlite3.Connection) -> Page | None:
+            if not _is_whole(db, name):
+                return None
+            rows = db.execute(_PAGES[backwards], parameters).fetchall()
+            hits = [Hit(self._place(key, root), _read(db, number, names)) for key, root, number in rows[:limit]]
+            return Page(hits, hits[-1].place if len(rows) > limit else None)
+
+        return self._database.read(step)
+
+    def count(self, index: str, low: bytes, high: bytes) -> int | None:
+        name = self._name(index)
+
+        def step(db: sqlite3.Connection) -> int | None:
+            if not _is_whole(db, name):
+                return None
+            found: int = db.execute(_COUNT, (time.time(), name, low, high)).fetchone()[0]
+            return found
+
+        return self._database.read(step)
+
+    def states(self) -> Mapping[str, bool]:
+        def step(db: sqlite3.Connection) -> dict[str, bool]:
+            states: dict[str, bool] = {}
+            name = self._prefix
+            while name is not None:
+                (name,) = db.execute(
+                    "SELECT min(name) FROM entries WHERE name > ? AND name < ?", (name, self._prefix + LAST)
+                ).fetchone()
+                if name is not None:
+                    states[decode(name.removeprefix(self._prefix))] = _is_whole(db, name)
+            return states
+
+        return self._database.read(step)
+
+    def mark(self, names: Sequence[str], *, whole: bool, only_new: bool = False) -> None:
+        def step(db: sqlite3.Connection) -> None:
+            for name in map(self._name, names):
+                if only_new and db.execute("SELECT 1 FROM entries WHERE name = ? LIMIT 1", (name,)).fetchone():
+                    continue
+                db.execute("DELETE FROM entries WHERE name = ? AND value = ?", (name, _END))
+                db.execute("INSERT INTO entries VALUES (?, ?, ?)", (name, _END, _WHOLE if whole else _WRITTEN))
+
+        self._database.write(step)
+
+    def drop(self, names: Sequence[str]) -> None:
+        rows = [(self._name(name),) for name in names]
+
+        def step(db: sqlite3.Connection) -> None:
+            change_all(db, "DELETE FROM entries WHERE name = ?", rows)
+            db.execute(_FORGET_ALL, (self._prefix, self._prefix + LAST) * 2)
+
+        self._database.write(step)
+
+    def discard(self, index: str, place: Place) -> bool:
+        name, root = self._name(index), self._prefix + encode(place.id)
+
+        def step(db: sqlite3.Connection) -> bool:
+            (indexed,) = db.execute(f"SELECT {_NOTED}", (root, time.time())).fetchone()
+            if indexed is not None and entries_of(db, root, indexed).get(name) == place.key:
+                return False
+            return db.execute(_DISCARD, (name, place.key, root)).rowcount > 0
+
+        return self._database.write(step)
+
+    def entries(self, index: str) -> Iterator[Place]:
+        query = (
+            "SELECT value, root FROM entries WHERE name = ? AND (value, root) > (?, ?) AND value < ? "
+            "ORDER BY value, root LIMIT ?"
+        )
+        name, start = self._name(index), (FIRST, b"")
+        while True:
+            page = self._database.read(partial(_select, query, (name, *start, _END, PAGE_SIZE)))
+            yield from (self._place(key, root) for key, root in page)
+            if len(page) < PAGE_SIZE:
+                return
+            start = page[-1]
+
+    def _name(self, index: str) -> bytes:
+        return self._prefix + encode(index)
+
+    def _place(self, key: bytes, root: bytes) -> Place:
+        return Place(key, decode(root.removeprefix(self._prefix)))
+
+
+def is_held(db: sqlite3.Connection, condition: HeldBy, now: float) -> bool:
+    """Return whether a condition holds.
+
+    Raises:
+        IndexUnbuiltError: The index is not whole.
+    """
+    name = _name_of(condition.indexing, condition.index)
+    if not _is_whole(db, name):
+        raise IndexUnbuiltError(condition.indexing, [condition.index])
+    rows = db.execute(_HOLDERS, (now, name, condition.entry, condition.entry + LAST)).fetchall()
+    return [root for (root,) in rows] == ([encode(condition.holder.root)] if condition.holder else [])
+
+
+def set_entries(db: sqlite3.Connection, steps: Sequence[SetEntries], made: Collection[Key], now: float) -> None:
+    """Let records have their new entries, at the end of a transaction.
+
+    Args:
+        db: The connection.
+        steps: The steps to run.
+        made: The keys that the transaction made.
+        now: The time.
+
+    Raises:
+        IndexUnbuiltError: An index is not whole.
+        NotUnique: Another record has a claimed value.
+    """
+    new = [_New(step, step.when_made if step.key in made else step.entries) for step in steps]
+    kept = [each for each in new if each.put(db, now)]
+    for each in kept:
+        each.require_unique(db, now)
+
+
+class _New:
+    """The new entries of one record.
+
+    Args:
+        step: The step of the record.
+        entries: The entries, by index.
+    """
+
+    def __init__(self, step: SetEntries, entries: Mapping[str, EntryKey]) -> None:
+        prefix = encode(step.indexing.prefix)
+        self.step = step
+        self.root = encode(step.key.root)
+        self.entries = entries
+        self.names = {index: prefix + encode(index) for index in entries}
+
+    def put(self, db: sqlite3.Connection, now: float) -> bool:
+        """Replace the record's entries in the same indexes, and return whether the record exists."""
+        query = f"SELECT {_NOTED}{f', {_IS_WHOLE}' * len(self.names)}"
+        indexed, *whole = db.execute(query, (self.root, now, *self.names.values())).fetchone()
+        missing = [index for index, is_whole in zip(self.names, whole, strict=True) if not is_whole]
+        if missing and not self.step.anyway:
+            raise IndexUnbuiltError(self.step.indexing, missing)
+        if indexed is not None:
+            self._replace(db, entries_of(db, self.root, indexed))
+        return indexed is not None
+
+    def _replace(self, db: sqlite3.Connection, noted: dict[bytes, bytes]) -> None:
+        new = {self.names[index]: entry.key for index, entry in self.entries.items()}
+        gone = [(name, noted[name], self.root) for name, key in new.items() if noted.get(name, key) != key]
+        change_all(db, _DISCARD, gone)
+        added = [(name, key, self.root) for name, key in new.items()]
+        change_all(db, "INSERT INTO entries (name, value, root) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", added)
+        if (now_noted := {**noted, **new}) != noted:
+            row = (msgspec.msgpack.encode(now_noted), self.root)
+            db.execute("UPDATE objects SET indexed = ? WHERE root = ? AND child = x''", row)
+
+    def require_unique(self, db: sqlite3.Connection, now: float) -> None:
+        for index, entry in self.entries.items():
+            if entry.claims:
+                row = db.execute(_CLAIMED, (now, self.names[index], entry.key, self.root)).fetchone()
+                if row is not None:
+                    raise not_unique(self.step.key, self.step.indexing.index(index), Key(decode(row[0])))
+
+
+def _is_whole(db: sqlite3.Connection, name: bytes) -> bool:
+    return bool(db.execute(f"SELECT {_IS_WHOLE}", (name,)).fetchone()[0])
+
+
+def _select(query: str, parameters: Parameters, db: sqlite3.Connection) -> list[Any]:
+    return db.execute(query, parameters).fetchall()
+
+
+def _read(db: sqlite3.Connection, number: int, names: Sequence[bytes]) -> list[bytes | None]:
+    """Return the bytes of some fields of an object."""
+    data: list[bytes | None] = []
+    for name in names:
+        row: Any = db.execute(_FIELD, (number, name)).fetchone()
+        if row is not None and type(row[0]) is not bytes:
+            raise CorruptDataError("a record has a field that this package did not write; go back to a backup")
+        data.append(None if row is None else row[0])
+    return data
+
+
+def _name_of(indexing: Indexing, index: str) -> bytes:
+    return encode(indexing.prefix + index)

@@ -1,0 +1,1 @@
+"""Stores that pass every operation on to another, and do something around each."""

@@ -1,0 +1,1 @@
+"""How values are checked against declared types and rebuilt."""

@@ -1,0 +1,1 @@
+"""How dict keys and set members become text."""

@@ -1,0 +1,1 @@
+"""How values of each type are encoded and restored."""

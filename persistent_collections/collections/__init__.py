@@ -1,0 +1,1 @@
+"""The dicts, lists and sets that live in a store."""

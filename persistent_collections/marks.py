@@ -1,0 +1,189 @@
+"""The marks in ``Annotated`` that records and stored classes share; none of them changes the stored form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin, overload
+
+Policy: TypeAlias = Literal["restrict", "cascade", "clear"]
+"""The treatment of records that refer to a deleted one."""
+
+SAME_TYPE: Final[Any] = object()
+"""The ``declared`` of a mark whose former values are of the type that the field has now."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class formerly:  # noqa: N801 - it is written as a function is, inside Annotated
+    """Name the field that a field was stored as before it was renamed, or before its type or meaning changed.
+
+    ::
+
+        email: Annotated[str, formerly("mail")]
+        born_on: Annotated[date, formerly("born", str, date.fromisoformat)]
+        name: Annotated[str, formerly("login", str.lower)]
+
+    A former field that is stored is read in place of the new one, converted: new code deletes it whenever it writes,
+    so that old code wrote it later. It is never written. It stands in records, dataclasses, attrs classes, Structs,
+    TypedDicts, NamedTuples and pydantic models.
+
+    Cost: nothing more for reads and writes of a record. ``update_if``, ``delete_if``, ``change``, ``edit`` and nested
+    values take 2 round trips more, once, to store what was converted; 4, if an index orders by the field. ``increment``
+    is a read and a write.
+
+    Args:
+        name: The former name in the store. It is no field of the class any more.
+        declared: The type of the former values, if it was another one.
+        convert: Returns the value of the new field from that of the former; each time one is read.
+
+    Attributes:
+        name: The former name in the store.
+        declared: The type of the former values, or ``SAME_TYPE``.
+        convert: As given, or None.
+    """
+
+    name: str
+    declared: Any
+    convert: Callable[[Any], Any] | None
+
+    @overload
+    def __init__(self, name: str, /) -> None: ...
+    @overload
+    def __init__(self, name: str, convert: Callable[[Any], Any], /) -> None: ...
+    @overload
+    def __init__(self, name: str, declared: Any, convert: Callable[[Any], Any], /) -> None: ...
+    def __init__(self, name: str, /, *change: Any) -> None:
+        if type(name) is not str or not name:
+            raise TypeError("formerly(…) takes the former name of a field, as a str that is not empty")
+        *declared, convert = change or (None,)
+        if len(declared) > 1 or not (convert is None or callable(convert)):
+            raise TypeError(
+                f"formerly({name!r}, …) takes a function that converts the former value, and before it the former type "
+                f"if that was another: formerly({name!r}, str, int)"
+            )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "declared", declared[0] if declared else SAME_TYPE)
+        object.__setattr__(self, "convert", convert)
+
+    def converted(self, value: Any) -> Any:
+        """Return the value of the new field for one of the former."""
+        met = _met.get()
+        if met is not None:
+            met.append(self)
+        return value if self.convert is None else self.convert(value)
+
+    def __repr__(self) -> str:
+        return f"formerly({self.name!r}{', …' if self.convert else ''})"
+
+
+_met: Final[ContextVar[list[formerly] | None]] = ContextVar("persistent_collections_former_fields", default=None)
+
+
+@contextmanager
+def former_fields() -> Iterator[list[formerly]]:
+    """Give a list to which the former fields are added that are read within the block."""
+    before, met = _met.get(), list[formerly]()
+    try:
+        _met.set(met)
+        yield met
+    finally:
+        _met.set(before)
+
+
+def former_of(marks: Iterable[Any]) -> tuple[formerly, ...]:
+    """Return the former names among the marks of one field, the latest first."""
+    return tuple(mark for mark in marks if isinstance(mark, formerly))
+
+
+def require_outermost(annotation: Any) -> None:
+    """Raise unless all former names are marks of the whole annotation of a field.
+
+    Raises:
+        TypeError: One is a mark of a part of it, such as a member of a union.
+    """
+    inner = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    for mark in _marks_in(inner):
+        raise TypeError(
+            f"{mark!r} marks a part of an annotation, and is for a whole field; write it outermost, as in "
+            "Annotated[str | None, formerly('old')]"
+        )
+
+
+def _marks_in(annotation: Any) -> Iterator[formerly]:
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        yield from former_of(arguments[1:])
+        arguments = arguments[:1]
+    for part in arguments:
+        yield from _marks_in(part)
+
+
+class IndexMark:
+    """A mark of a field that an index orders by: ``indexed`` or ``unique``."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+indexed: Final = IndexMark("indexed")
+"""Let records be found by a field.
+
+::
+
+    from datetime import datetime
+    from typing import Annotated
+
+    class User(Record):
+        joined: Annotated[datetime, indexed]
+
+Then ``User.find(joined=at_least(monday))`` finds them.
+"""
+
+unique: Final = IndexMark("unique")
+"""Let no two records of a class have the same value in a field, and let them be found by it.
+
+::
+
+    from typing import Annotated
+
+    class User(Record):
+        email: Annotated[str, unique]
+
+A write of a value that another record has raises ``NotUnique``, decided in the store. None and an unset field are no
+values: any number of records may have none. A subclass has keys, and so unique values, of its own.
+"""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class on_delete:  # noqa: N801 - it is written as a function is, inside Annotated
+    """Say what happens to records that refer to one that is deleted; the field is indexed.
+
+    ::
+
+        from typing import Annotated
+
+        class Customer(Record):
+            name: str
+
+        class Order(Record):
+            customer: Annotated[Customer, on_delete("restrict")]
+
+    Args:
+        policy: ``"restrict"``: the other is not deleted, a ``StillReferenced``. ``"cascade"``: these records are
+            deleted too, before it. ``"clear"``: their field is set to None, before it.
+
+    Attributes:
+        policy: As given.
+    """
+
+    policy: Policy
+
+    def __init__(self, policy: Policy, /) -> None:
+        if policy not in ("restrict", "cascade", "clear"):
+            raise TypeError(f"on_delete(…) takes 'restrict', 'cascade' or 'clear', not {policy!r}")
+        object.__setattr__(self, "policy", policy)

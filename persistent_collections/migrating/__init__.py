@@ -1,0 +1,1 @@
+"""Storing values as their classes declare them now: :func:`migrate`."""

@@ -1,0 +1,149 @@
+"""The public function :func:`migrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from persistent_collections import classes
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.keys import Key
+from persistent_collections.collections.base import PersistentCollection
+from persistent_collections.collections.fetching import OnError
+from persistent_collections.collections.objects import PersistentObject
+from persistent_collections.config import BackendSource, choose
+from persistent_collections.errors import PersistentCollectionsError
+from persistent_collections.migrating.migrator import CollectionMigrator, Outcome, RecordMigrator
+from persistent_collections.moving.receiving import Progress
+from persistent_collections.records.record import Record
+from persistent_collections.transactions.current import active
+
+Subject: TypeAlias = type[PersistentObject] | PersistentCollection
+"""A class, or a dict, list or set."""
+Migrator: TypeAlias = RecordMigrator | CollectionMigrator
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The result of a migration; children are counted separately.
+
+    Attributes:
+        examined: Records and collections that were looked at.
+        changed: Objects that were changed, or in a dry run would be.
+        unread: Objects left unchanged, since a value can't be read or converted.
+        left: Objects that had to be changed again when all were read once more: old code is still writing.
+    """
+
+    examined: int = 0
+    changed: int = 0
+    unread: int = 0
+    left: int = 0
+
+
+def migrate(
+    *what: Subject,
+    backend: BackendSource | None = None,
+    dry_run: bool = False,
+    fill: bool = False,
+    progress: Progress | None = None,
+    on_error: OnError | None = None,
+) -> Migrated:
+    """Store values as their classes declare them now, so that marks such as ``formerly`` are not needed any more.
+
+    ::
+
+        from typing import Annotated
+        from persistent_collections import formerly, migrate
+
+        class Pilot(Record):
+            name: Annotated[str, formerly("fullname")]
+
+        assert migrate(Pilot).left == 0
+
+    A field under a former name is converted, in records and in stored dataclasses and the like. A list, set or dict in
+    a field that is declared as a child becomes that child, and the other way round. A value that needs no change is
+    not written: a field that was removed from a stored dataclass stays until something else changes the value.
+
+    Old and new code may run meanwhile. Each record and each page of a collection is one step, which is made only while
+    the bytes are what was read. Call it again after an interrupt, or if ``left`` is not 0; nothing is remembered.
+    A record with a value that another one has in a unique index stays as it is, and is a ``NotUnique``.
+
+    Cost: everything is read twice, 1 round trip for 1,000 records. Each record that changes is 1 round trip, in SQLite
+    200 are one transaction; each item of a list that changes is 1 round trip.
+
+    Args:
+        what: Classes, of which all objects are migrated; and dicts, lists and sets that no class of yours declares. By
+            default all classes of yours that have been imported.
+        backend: What ``backend=`` takes; by default where the objects of each class are.
+        dry_run: Change nothing, and count what would change.
+        fill: Store defaults, of a ``default_factory`` too, in fields that are not set.
+        progress: Called after each record or collection with the number of them and the key.
+        on_error: Called with the error of each that cannot be read or converted. Without it, the error is raised, and
+            what was changed before stays.
+
+    Raises:
+        DecodeError: A value cannot be read, or a conversion raises; the message names the place.
+        TypeError: Something else than classes and collections is given.
+        TransactionError: It is called in a transaction, which cannot list records.
+    """
+    subjects = [*(what or known())]
+    examined = changed = unread = left = 0
+    for examined, (key, outcome) in enumerate(_each(subjects, backend, fill=fill, dry_run=dry_run), 1):
+        changed += outcome is True
+        if isinstance(outcome, PersistentCollectionsError):
+            unread += 1
+            _report(outcome, on_error)
+        if progress:
+            progress(examined, str(key))
+    if changed and not dry_run:
+        left = sum(outcome is True for _, outcome in _each(subjects, backend, fill=fill, dry_run=True))
+    return Migrated(examined, changed, unread, left)
+
+
+def _each(
+    subjects: Sequence[Subject], source: BackendSource | None, *, fill: bool, dry_run: bool
+) -> Iterator[tuple[Key, Outcome]]:
+    for migrator in [_migrator(subject, source, fill=fill) for subject in subjects]:
+        yield from migrator.each(dry_run=dry_run)
+
+
+def _report(error: PersistentCollectionsError, on_error: OnError | None) -> None:
+    if on_error is None:
+        raise error
+    on_error(error)
+
+
+def known() -> Iterator[type[PersistentObject]]:
+    """Yield the classes of users that are complete."""
+    for cls in classes.every().values():
+        if not _is_ours(cls):
+            with suppress(NameError):  # of a class that uses an undefined name
+                _ = cls.__pc__.schema() if issubclass(cls, Record) else None
+                yield cls
+
+
+def _is_ours(cls: type[PersistentObject]) -> bool:
+    unbound: type[Any] = cls.__pc__.unbound
+    return unbound.__module__.startswith("persistent_collections.")
+
+
+def _migrator(subject: Any, source: BackendSource | None, *, fill: bool) -> Migrator:
+    if isinstance(subject, PersistentCollection):
+        core = subject.__pc__
+        return CollectionMigrator(core, iter([core.key]), active(choose(source) or core.choice))
+    if not (isinstance(subject, type) and issubclass(subject, PersistentObject)):
+        raise TypeError(f"migrate() takes classes, and dicts, lists and sets, not a {type(subject).__name__}")
+    store = active(choose(source) or subject.__pc__.choice)
+    if issubclass(subject, Record):
+        return RecordMigrator(subject, store, fill=fill)
+    if _is_ours(subject):
+        raise TypeError(
+            f"migrate() cannot tell which objects of {subject.__name__} hold values of one type; give it these objects"
+        )
+    return CollectionMigrator(subject.ref("any", backend=store).__pc__, _keys(subject, store), store)
+
+
+def _keys(cls: type[PersistentObject], backend: Backend) -> Iterator[Key]:
+    return (cls.ref(name).__pc__.key for name in cls.__pc__.ids(backend))

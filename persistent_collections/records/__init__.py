@@ -1,0 +1,1 @@
+"""Objects with declared fields that live in a store."""

@@ -1,0 +1,97 @@
+"""Handles by which the first write makes a record: those of ``User(id)`` without values, and of its children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple, cast
+
+from persistent_collections.backends.base import Backend
+from persistent_collections.backends.changes import Change, Condition, Exists, Make, Replace
+from persistent_collections.backends.effects import operations_of
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Key
+from persistent_collections.backends.scratch import ScratchBackend
+from persistent_collections.backends.shapes import Shape
+from persistent_collections.errors import ObjectNotFound
+
+
+class Bare(NamedTuple):
+    """A record that its first write makes.
+
+    Attributes:
+        backend: The store.
+        key: The record's own.
+        children: The keys of the children that its class declares.
+        initial: Returns the initial content of a new record.
+        commit: Makes changes if conditions hold, and the entries of the fields with which the record is made.
+    """
+
+    backend: Backend
+    key: Key
+    children: tuple[Key, ...]
+    initial: Callable[[], dict[str, bytes]]
+    commit: Callable[[Sequence[Condition], Sequence[Change], Mapping[str, bytes]], bool]
+
+    def open(self, shape: Shape, key: Key, handle: Any) -> Any:
+        """Return the handle of ``key``, the record's own or a child's; ``handle`` writes only while it exists."""
+        return _handles_of(shape)(self, key, handle)
+
+    def try_to_make(self, shape: Shape, key: Key, write: Callable[[Any], Any]) -> tuple[Any] | None:
+        """Create the record with the result of ``write``, and return its result; None if others created it meanwhile.
+
+        The write is first applied to a record in memory. If it changes nothing, no record is created.
+
+        Args:
+            shape: The shape of the handle that ``write`` receives.
+            key: Of that handle.
+            write: Calls a method of the handle.
+
+        Cost: 1 round trip.
+        """
+        scratch = ScratchBackend(self.backend.url, self.backend.medium)
+        scratch.commit([], [Make(self.key, self.initial())])
+        before = scratch.snapshot([self.key, key])
+        result = write(scratch.open(shape, key, is_record=key == self.key))
+        after = scratch.snapshot([self.key, key])
+        if after == before:
+            return (result,)
+        own, other = (entry.content if entry else {} for entry in after)
+        fields = {field: data for field, data in cast("dict[str, bytes]", own).items() if field != MARKER}
+        held = fields or {MARKER: MARKER_DATA}
+        changes: list[Change] = [Make(self.key, held, self.children)]
+        if key != self.key:
+            changes.append(Replace(key, other))
+        return (result,) if self.commit([Exists(self.key, expected=False)], changes, held) else None
+
+
+@cache
+def _handles_of(shape: Shape) -> Callable[[Bare, Key, Any], Any]:
+    """Return a class of handles of ``shape`` whose writes make the record if it does not exist."""
+
+    def init(self: Any, bare: Bare, key: Key, handle: Any) -> None:
+        self.bare, self.key, self.handle = bare, key, handle
+
+    def read(name: str) -> Callable[..., Any]:
+        return lambda self, *args, **kwargs: getattr(self.handle, name)(*args, **kwargs)
+
+    def write(name: str) -> Callable[..., Any]:
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            call = partial(_call, name, args, kwargs)
+            while True:
+                try:
+                    return call(self.handle)
+                except ObjectNotFound:
+                    made: tuple[Any] | None = self.bare.try_to_make(shape, self.key, call)
+                if made is not None:
+                    return made[0]
+
+        return method
+
+    operations = operations_of(shape.interface).items()
+    methods = {name: read(name) if effect == "reads" else write(name) for name, effect in operations}
+    made: Any = type(f"Bare{shape.interface.__name__}", (shape.interface,), {"__init__": init, **methods})
+    return made  # type: ignore[no-any-return]  # a class like this one is made at run time
+
+
+def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], handle: Any) -> Any:
+    return getattr(handle, name)(*args, **kwargs)

@@ -1,0 +1,163 @@
+"""The conditions that ``find`` accepts in place of a value: ranges, several values, and the start of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from persistent_collections.backends.indexes import LAST
+from persistent_collections.codecs.order import NONE_KEY, text_start
+from persistent_collections.records.indexing import OrderedField
+
+_ABOVE_NONE = bytes([NONE_KEY[0] + 1])
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class one_of:  # noqa: N801 - it is used like a function
+    """One of several values, in ``find``.
+
+    ::
+
+        class Lamp(Record, indexes=["state"]):
+            state: str
+
+        Lamp.create(state="on")
+        assert Lamp.find(state=one_of("on", "dimmed")).count() == 1
+    """
+
+    values: tuple[Any, ...]
+
+    def __init__(self, *values: Any) -> None:
+        object.__setattr__(self, "values", values)
+
+
+@dataclass(frozen=True, slots=True)
+class between:  # noqa: N801 - as above
+    """At least one value and less than another, in ``find``.
+
+    ::
+
+        class Frame(Record, indexes=["width"]):
+            width: int
+
+        Frame.create(width=30)
+        assert Frame.find(width=between(20, 31)).count() == 1
+    """
+
+    low: Any
+    high: Any
+
+
+@dataclass(frozen=True, slots=True)
+class at_least:  # noqa: N801 - as above
+    """A value or more, in ``find``.
+
+    ::
+
+        class Tower(Record, indexes=["height"]):
+            height: int
+
+        Tower.create(height=30)
+        assert Tower.find(height=at_least(30)).count() == 1
+    """
+
+    low: Any
+
+
+@dataclass(frozen=True, slots=True)
+class less_than:  # noqa: N801 - as above
+    """Less than a value, and not None, in ``find``.
+
+    ::
+
+        class Stone(Record, indexes=["weight"]):
+            weight: int
+
+        Stone.create(weight=3)
+        assert Stone.find(weight=less_than(3)).count() == 0
+    """
+
+    high: Any
+
+
+@dataclass(frozen=True, slots=True)
+class starts_with:  # noqa: N801 - as above
+    """A text that starts with another, in ``find``.
+
+    ::
+
+        class Contact(Record, indexes=["email"]):
+            email: str
+
+        Contact.create(email="luke@example.com")
+        assert Contact.find(email=starts_with("lu")).count() == 1
+    """
+
+    text: str
+
+
+class Range(NamedTuple):
+    """Order keys from ``low`` up to ``high``, which is not among them."""
+
+    low: bytes
+    high: bytes
+
+
+class Wanted(NamedTuple):
+    """The condition of a query on one field.
+
+    Attributes:
+        field: The field.
+        ranges: The ranges of its order key, sorted and disjoint.
+        exact: The one order key that it may have, if there is only one.
+        data: The bytes of that value.
+    """
+
+    field: OrderedField
+    ranges: Sequence[Range]
+    exact: bytes | None = None
+    data: bytes | None = None
+
+    def holds(self, data: bytes | None) -> bool:
+        """Return whether stored bytes match."""
+        key = self.field.key(data)
+        return any(low <= key < high for low, high in self.ranges)
+
+
+def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | None]) -> Wanted:
+    """Return the form of a condition for a field.
+
+    Args:
+        field: The field.
+        condition: A value, or one of the classes of this module.
+        encode: Turns a value of the field into bytes.
+
+    Raises:
+        EncodeError: A value is not of the declared type.
+        TypeError: The condition is the start of a text, but the field doesn't hold text.
+    """
+
+    def key(value: Any) -> bytes:
+        return field.key(encode(value))
+
+    if isinstance(condition, starts_with):
+        return _starting(field, condition.text)
+    match condition:
+        case between(low=low, high=high):
+            return Wanted(field, [Range(key(low), key(high))])
+        case at_least(low=low):
+            return Wanted(field, [Range(key(low), LAST)])
+        case less_than(high=high):
+            return Wanted(field, [Range(_ABOVE_NONE, key(high))])
+    values = condition.values if isinstance(condition, one_of) else [condition]
+    keys = {field.key(data): data for data in map(encode, values)}
+    ranges = [Range(each, each + LAST) for each in sorted(keys)]
+    return Wanted(field, ranges, *next(iter(keys.items()))) if len(keys) == 1 else Wanted(field, ranges)
+
+
+def _starting(field: OrderedField, text: Any) -> Wanted:
+    if field.order.name != "text" or not isinstance(text, str):
+        raise TypeError(f"field {field.name!r}: starts_with() takes a text, for a field of texts")
+    start = text_start(text.encode())
+    return Wanted(field, [Range(start, start + LAST)])

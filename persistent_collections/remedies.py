@@ -1,0 +1,62 @@
+"""Remedies of errors: objects, which the library writes as Python and the command line as options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something to do, in words that are the same everywhere."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class ImportModule:
+    """Import a module, such as the one that defines a class."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class NameCodec:
+    """Say which codec wrote the values of the collection under ``key``."""
+
+    key: str
+
+    def __str__(self) -> str:
+        return f"name its codec: codec={{{self.key!r}: 'json'}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Call again with an argument; ``effect`` describes its effect."""
+
+    name: str
+    value: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r} {self.effect}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Read all records: ``query`` is the query that no index answers."""
+
+    query: str
+
+    def __str__(self) -> str:
+        return f"or read all of them: {self.query}.scan()"
+
+
+Remedy: TypeAlias = Advice | ImportModule | NameCodec | Argument | Scan
+"""The remedies of an error, written as Python."""

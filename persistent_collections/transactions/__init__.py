@@ -1,0 +1,1 @@
+"""Several objects read and changed in one step."""

@@ -1,0 +1,285 @@
+"""The user interface of transactions: a block, a function that may run again, and hooks after the commit."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial, wraps
+from itertools import count
+from types import FrameType, TracebackType
+from typing import Any, Final, ParamSpec, TypeVar, overload
+
+from persistent_collections import flows
+from persistent_collections.config import BackendSource, choose, resolve
+from persistent_collections.errors import ConflictError, NotUnique, PersistentCollectionsError, TransactionError
+from persistent_collections.transactions.current import Transaction, current, enter, joinable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ATTEMPTS: Final = 100
+DEADLINE_S: Final = 30.0
+
+_LOG: Final = logging.getLogger(__name__)
+_LONGEST_PAUSE_S: Final = 0.1
+_GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+def transaction(*, backend: BackendSource | None = None) -> AbstractContextManager[None]:
+    """Return a block in which several objects are read and changed in one step, at its end.
+
+    ::
+
+        class Sprint(Record):
+            todo: PersistentList[str] = child()
+            done: PersistentList[str] = child()
+
+        sprint = Sprint.create(todo=["resize"])
+        with transaction():
+            sprint.done.append(sprint.todo.pop())
+
+    Within the block, every read sees the block's writes, and other programs see none of them. At the end all is written
+    in one step, if nothing that was read has changed. An exception that leaves the block writes nothing.
+
+    A block within another one joins it. A block runs once: to have it run again after a conflict, make it a function
+    with :func:`transactional`.
+
+    Cost: 1 round trip for each object or field that is read, and 1 for the commit; none for a write that needs no read.
+
+    Args:
+        backend: The store, if it is to be checked at the beginning that the block is about this one.
+
+    Raises:
+        ConflictError: At the end of the block: something that it read has changed; nothing was written.
+        TransactionError: It used an operation that a transaction doesn't support: another store, a list of all objects,
+            too much at once, another thread or task; nothing was written.
+        OutcomeUnknown: At the end: the store did not answer; either everything was written or nothing.
+    """
+    return _Block(backend)
+
+
+@overload
+def transactional(function: Callable[P, T], /) -> Callable[P, T]: ...
+@overload
+def transactional(
+    *, attempts: int = ATTEMPTS, deadline_s: float | None = DEADLINE_S
+) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+def transactional(function: Any = None, /, *, attempts: int = ATTEMPTS, deadline_s: float | None = DEADLINE_S) -> Any:
+    """Make each call of a function a transaction, which runs again if something that it read has changed meanwhile.
+
+    ::
+
+        class Account(Record):
+            balance: int = 0
+
+        @transactional
+        def transfer(source: str, target: str, amount: int) -> bool:
+            a, b = Account.load(source), Account.load(target)
+            if a.balance < amount:
+                return False
+            a.balance -= amount
+            b.balance += amount
+            return True
+
+    The function may run several times, so it does nothing beside reading and writing; what else there is to do, such
+    as sending mail, goes to :func:`on_commit`. Called within a transaction, it joins that.
+
+    Cost: as :func:`transaction`, for each attempt.
+
+    Args:
+        function: Neither a generator nor ``async``.
+        attempts: How many times it runs at most.
+        deadline_s: The seconds after which it does not run again, None for no limit.
+
+    Raises:
+        ConflictError: The last attempt met a conflict, too; nothing was written.
+        NotUnique: Another record has a value that is unique; one that is taken right before the commit is a conflict.
+        TypeError: The function is a generator or ``async``.
+    """
+    if function is None:
+        return partial(_transactional, attempts=attempts, deadline_s=deadline_s)
+    return _transactional(function, attempts=attempts, deadline_s=deadline_s)
+
+
+def on_commit(hook: Callable[[], object], /) -> None:
+    """Call ``hook`` after the commit of the transaction that this is in, outside of it.
+
+    ::
+
+        @transactional
+        def order(name: str) -> None:
+            PersistentList("orders").append(name)
+            on_commit(lambda: print("ordered", name))
+
+    Cost: none.
+
+    Hooks run in their order after the outermost block, and not at all if nothing is written. If one raises, the others
+    run all the same, and then its exception is raised; what was committed stays.
+
+    Raises:
+        TransactionError: There is no transaction.
+    """
+    transaction = current()
+    if transaction is None:
+        raise TransactionError("on_commit() is for functions that run in a transaction, and none is running")
+    transaction.after_commit(hook)
+
+
+class _Block(AbstractContextManager[None]):
+    """One attempt of a transaction, or a part of one that has begun.
+
+    Attributes:
+        hooks: The functions to call after the commit, if the block does not call them itself.
+    """
+
+    def __init__(self, backend: BackendSource | None = None, *, calls_hooks: bool = True) -> None:
+        self.hooks: list[Callable[[], object]] = []
+        self._backend = choose(backend)
+        self._calls_hooks = calls_hooks
+        self._joined: Transaction | None = None
+        self._transaction: Transaction | None = None
+        self._leave: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        if self._transaction or self._joined:
+            raise TransactionError("this block was entered before; call transaction() for each")
+        _refuse_generator(sys._getframe(1))
+        transaction = self._joined = joinable()
+        if transaction is None:
+            self._transaction = transaction = Transaction()
+            self._leave = enter(transaction)
+        transaction.require_open()
+        if self._backend is not None:
+            transaction.on(resolve(self._backend))
+
+    @property
+    def was_late(self) -> bool:
+        """Whether a unique value was found taken at the commit only."""
+        return self._transaction is not None and self._transaction.was_late
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if self._joined is not None:
+            if error is not None:
+                self._joined.fail(error)
+            return
+        assert self._transaction is not None  # noqa: S101 - it was entered
+        if self._leave:
+            with suppress(ValueError):  # it was left in another context, which commit() refuses
+                self._leave()
+        if error is None:
+            self.hooks = self._transaction.commit()
+        else:
+            _end(self._transaction, error)
+        if self._calls_hooks:
+            call_all(self.hooks)
+
+
+def _end(transaction: Transaction, error: BaseException) -> None:
+    """End a transaction that ``error`` has left.
+
+    Raises:
+        ConflictError: It may have been caused by reads of different moments.
+    """
+    transaction.abort()
+    is_true = True
+    with suppress(PersistentCollectionsError):  # ``error`` says more
+        is_true = not isinstance(error, Exception) or transaction.saw_the_truth()
+    if not is_true:
+        raise ConflictError(
+            "the transaction failed, and something that it read has changed meanwhile; nothing was written, run it "
+            "again"
+        ) from error
+
+
+def call_all(hooks: list[Callable[[], object]]) -> None:
+    """Call all of ``hooks``, and raise the first exception of one at the end."""
+    failure: Exception | None = None
+    for hook in hooks:
+        try:
+            hook()
+        except Exception as error:  # noqa: BLE001 - raised when all have run
+            failure = failure or error
+            _LOG.warning("a hook of on_commit raised %s", type(error).__name__)
+    if failure is not None:
+        raise failure
+
+
+def _transactional(function: Callable[P, T], *, attempts: int, deadline_s: float | None) -> Callable[P, T]:
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(function) for is_kind in kinds):
+        raise TypeError(
+            f"@transactional is for a function that runs to its end at once, and {function!r} does not; let it "
+            "call one that does"
+        )
+
+    @wraps(function)
+    def transacted(*args: P.args, **kwargs: P.kwargs) -> T:
+        if joinable() is not None:
+            with _Block():
+                return function(*args, **kwargs)
+        return _run(partial(function, *args, **kwargs), attempts, deadline_s)
+
+    return transacted
+
+
+def _run(function: Callable[[], T], attempts: int, deadline_s: float | None) -> T:
+    """Return the result of ``function`` in the first attempt that commits."""
+    begun_s = time.monotonic()
+    taken = ""
+    for number in count(1):
+        attempt_s = time.monotonic()
+        block = _Block(calls_hooks=False)
+        try:
+            with block:
+                result = function()
+        except NotUnique as error:
+            if not block.was_late or str(error) == taken:  # the same error again: not a lost race
+                raise
+            taken = str(error)
+            conflict: PersistentCollectionsError = error
+        except ConflictError as error:
+            conflict = error
+        else:
+            call_all(block.hooks)
+            return result
+        now_s = time.monotonic()
+        if number >= attempts or (deadline_s is not None and now_s - begun_s >= deadline_s):
+            raise ConflictError(
+                f"the transaction met a conflict in each of {number} attempts within {now_s - begun_s:.1f} s; nothing "
+                "was written. Let fewer programs change the same values at once, or let it try longer by "
+                "@transactional(attempts=…, deadline_s=…)"
+            ) from conflict
+        _LOG.debug("attempt %d met a conflict; it runs again", number)
+        _pause(number, now_s - attempt_s)
+    raise AssertionError("the loop ends by returning or raising")
+
+
+def _pause(number: int, took_s: float) -> None:
+    """Pause before the next attempt: up to some times as long as the last one took, so that others get done."""
+    longest_s = min(took_s * 2 ** min(number, 4), _LONGEST_PAUSE_S)
+    flows.sleep(random.uniform(0, longest_s))  # noqa: S311 - spreads load, not a secret
+
+
+def _refuse_generator(frame: FrameType | None) -> None:
+    """Raise if a block is entered in a generator: whoever iterates over it would be in the transaction too.
+
+    The generator of a ``contextlib.contextmanager`` is meant to do that.
+
+    Raises:
+        TypeError: It is.
+    """
+    if frame is None or not frame.f_code.co_flags & _GENERATORS:
+        return
+    caller = frame.f_back
+    if caller is not None and caller.f_globals.get("__name__") == "contextlib":
+        return
+    raise TypeError(
+        f"a transaction in the generator {frame.f_code.co_qualname} would also apply to the code that iterates over "
+        "it; collect the items in a list within the block and yield them after it, or make it a "
+        "contextlib.contextmanager"
+    )

@@ -1,0 +1,74 @@
+"""Indexes in SQLite: what they cost, and that nothing is left in them of records that expired."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from persistent_collections.backends.changes import Change, Condition, SetDeadline
+from persistent_collections.backends.indexes import FIRST, LAST, Place
+from persistent_collections.backends.sqlite import SQLiteBackend
+from persistent_collections.testing.backends.indexes import INDEXES, INDEXING, NAME, SIZE, entry, key, saving
+from tests.backends.test_sqlite_growth import count_steps, plans
+
+pytestmark = pytest.mark.store("sqlite")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def backend(path: Path) -> Iterator[SQLiteBackend]:
+    with SQLiteBackend(path, synchronous="OFF") as backend:
+        backend.index(INDEXING).mark([index.name for index in INDEXES], whole=True)
+        yield backend
+
+
+def fill(backend: SQLiteBackend, numbers: range) -> None:
+    none: list[Condition] = []
+    assert all(backend.commit_each([(none, saving(f"{n}", name=f"{n:05}", size=f"{n % 7}")) for n in numbers]))
+
+
+def test_a_page_costs_hardly_more_where_there_is_ten_times_as_much(backend: SQLiteBackend, path: Path) -> None:
+    index = backend.index(INDEXING)
+    low, high = entry(NAME, "00050"), entry(NAME, "00050") + LAST
+    looks: list[Callable[[], object]] = [
+        lambda: index.find(NAME.name, low, high, 2),
+        lambda: index.find(SIZE.name, FIRST, LAST, 20),
+        lambda: index.find(SIZE.name, FIRST, LAST, 20, after=Place(entry(SIZE, "3"), "50")),
+        lambda: index.find(SIZE.name, FIRST, LAST, 20, after=Place(entry(SIZE, "3"), "50"), backwards=True),
+        lambda: index.count(NAME.name, low, high),
+        index.states,
+        lambda: backend.commit([], saving("50", name="00050", size="3")),
+    ]
+    steps = []
+    for numbers in (range(300), range(300, 3000)):
+        fill(backend, numbers)
+        steps.append([count_steps(backend, look) for look in looks])
+    assert all(many < 1.3 * few for few, many in zip(*steps, strict=True)), steps
+    for look in looks:
+        found = set(plans(backend, path, look)) - {"SCAN CONSTANT ROW"}
+        assert not [step for step in found if step.startswith(("SCAN", "USE TEMP"))]
+
+
+def test_entries_of_records_that_expired_do_not_pile_up(backend: SQLiteBackend, path: Path) -> None:
+    for number in range(100):
+        changes: list[Change] = [*saving(f"{number}", name="a", size="1"), SetDeadline(key(f"{number}"), 0.0001)]
+        backend.commit([], [SetDeadline(key("0"), None)])  # time passes
+        backend.commit([], changes)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(DISTINCT root) FROM entries WHERE value < x'ff'").fetchone()[0] <= 3
+
+
+def test_the_last_entries_that_a_step_gives_a_record_are_the_only_ones(backend: SQLiteBackend) -> None:
+    for size in "13":
+        changes = [*saving("x", name="a", size=size), *saving("x", name="b", size="2")]
+        assert backend.commit([], changes)
+        for index, value in ((NAME, "b"), (SIZE, "2")):
+            assert list(backend.index(INDEXING).entries(index.name)) == [Place(entry(index, value), "x")]

@@ -1,0 +1,141 @@
+"""``on_delete``: what happens to records that refer to one that is deleted."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from threading import Thread
+from typing import Annotated
+
+import pytest
+
+from persistent_collections import (
+    Backend,
+    ObjectNotFound,
+    Record,
+    StillReferenced,
+    on_delete,
+)
+
+
+class Proprietor(Record):
+    name: str = ""
+
+
+class Heir(Proprietor):
+    pass
+
+
+class Bill(Record):
+    owner: Annotated[Proprietor | None, on_delete("restrict")]
+    total: int = 0
+
+
+class Letter(Record):
+    owner: Annotated[Proprietor | None, on_delete("cascade")]
+
+
+class Stamp(Record):
+    letter: Annotated[Letter | None, on_delete("cascade")]
+
+
+class Photo(Record):
+    owner: Annotated[Proprietor | None, on_delete("clear")]
+
+
+@pytest.fixture
+def store(either_store: Backend) -> Backend:
+    return either_store
+
+
+def test_a_record_that_others_need_is_not_deleted(store: Backend) -> None:
+    luke = Proprietor.create("luke")
+    bill = Bill.create("b1", owner=luke)
+    letter = Letter.create("l1", owner=luke)
+    for delete in (luke.delete, lambda: luke.delete_if({"name": ""})):
+        with pytest.raises(StillReferenced, match="'Proprietor:luke' is the owner of 'Bill:b1', and maybe of others"):
+            delete()
+        assert luke
+        assert letter, "nothing was deleted"
+    assert not luke.delete_if({"name": "Leia"}), "the condition comes first"
+    bill.owner = None
+    assert luke.delete()
+    assert not letter
+    assert not luke.delete()
+
+
+def test_records_are_deleted_or_cleared_before_the_one_they_refer_to(store: Backend) -> None:
+    luke, leia = Proprietor.create("luke"), Proprietor.create("leia")
+    for number in range(3):
+        letter = Letter.create(f"l{number}", owner=luke)
+        Stamp.create(f"s{number}", letter=letter)
+        Photo.create(f"p{number}", owner=luke)
+    kept = Letter.create("kept", owner=leia)
+    assert luke.delete_if({"name": ""})
+    assert (Letter.count(), Stamp.count(), Photo.count()) == (1, 0, 3)
+    assert [row["owner"] for row in Photo.all().fetch("owner")] == [None] * 3
+    assert kept.owner == leia
+
+
+def test_a_subclass_is_referred_to_as_its_base(store: Backend) -> None:
+    heir = Heir.create("x")
+    Bill.create("b", owner=heir)
+    Proprietor.create("x").delete()
+    with pytest.raises(StillReferenced, match="'Heir:x'"):
+        heir.delete()
+
+
+def test_what_is_referred_to_has_to_exist(store: Backend) -> None:
+    luke = Proprietor.create("luke")
+    bill = Bill.create("b", owner=luke)
+    gone = Proprietor.ref("gone")
+    for write in (
+        lambda: Bill.create("c", owner=gone),
+        lambda: Bill("c", owner=gone),
+        lambda: setattr(bill, "owner", gone),
+        lambda: bill.update(owner=gone, total=3),
+        lambda: bill.update_if({"total": 0}, owner=gone),
+        lambda: bill.change("owner", lambda _: gone),
+        lambda: setattr(Bill("c"), "owner", gone),
+    ):
+        with pytest.raises(ObjectNotFound, match="'Proprietor:gone' does not exist"):
+            write()
+    assert bill.to_dict() == {"owner": luke, "total": 0}
+    assert Bill.count() == 1
+    bill.total = 4
+    assert bill.total == 4
+
+
+ROUNDS = range(12)
+
+
+def create_bills(store: Backend, worker: int, made: list[int]) -> None:
+    for number in ROUNDS:
+        with suppress(ObjectNotFound):
+            Bill.create(f"{worker}-{number}", owner=Proprietor.ref(str(number)), backend=store)
+            made.append(number)
+
+
+def delete_owners(store: Backend, deleted: list[int]) -> None:
+    for number in ROUNDS:
+        with suppress(StillReferenced):
+            if Proprietor.ref(str(number), backend=store).delete():
+                deleted.append(number)
+
+
+def test_creators_against_deleters_leave_no_dangling_reference(store: Backend) -> None:
+    if not store.several_roots:
+        pytest.skip("this store looks, and acts then")
+    for number in ROUNDS:
+        Proprietor.create(str(number))
+    made, deleted = list[int](), list[int]()
+    threads = [
+        *(Thread(target=create_bills, args=(store, worker, made)) for worker in range(2)),
+        *(Thread(target=delete_owners, args=(store, deleted)) for _ in range(2)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(made).isdisjoint(deleted)
+    assert set(made) | set(deleted) == set(ROUNDS)
+    assert all(row["owner"] for row in Bill.all().fetch("owner")), "a dangling reference is falsy"
