@@ -188,12 +188,12 @@ class TestTLS:
         other = Authority(tmp_path, "other").certificate
         for options in ({}, {"ssl_ca_certs": str(other)}, {"ssl_ca_certs": str(other), "ssl_check_hostname": False}):
             at_once = {**options, "retry_for_s": 60}
-            self.refused(secured, "127.0.0.1", at_once, "certificate verify failed.*let 'ssl_ca_certs' name")
+            self.refused(secured, "127.0.0.1", at_once, "certificate verify failed.*set 'ssl_ca_certs' to the authority")
         self.spoken_to(secured, "127.0.0.1", {"ssl_cert_reqs": "none", "ssl_check_hostname": False})
 
     def test_a_server_certified_by_another_name_is_refused(self, secured: RunningServer, authority: Authority) -> None:
         options = {"ssl_ca_certs": str(authority.certificate)}
-        self.refused(secured, "localhost", options, "'localhost'.*the host it is certified as")
+        self.refused(secured, "localhost", options, "'localhost'.*the host of its certificate")
         self.spoken_to(secured, "localhost", {**options, "ssl_check_hostname": False})
 
     def test_a_server_that_asks_for_a_certificate_is_given_it(
@@ -214,7 +214,7 @@ class TestTLS:
         (tmp_path / "garbage").write_text("garbage")
         for file in (tmp_path / "garbage", tmp_path / "missing"):
             options = {name: str(path) for name, path in {**files, wrong: file}.items()}
-            self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' name files that")
+            self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' to files that exist")
 
     def test_a_key_whose_password_is_wrong_is_told_at_once(
         self, suspicious: RunningServer, authority: Authority
@@ -226,7 +226,7 @@ class TestTLS:
             "ssl_keyfile": str(signed.key),
             "ssl_password": "another key",
         }
-        self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' name files that")
+        self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' to files that exist")
 
     def test_a_server_without_tls_is_unavailable(self, secured: RunningServer) -> None:
         plain = replace(secured, tls_port=secured.port)

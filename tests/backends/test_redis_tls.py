@@ -126,7 +126,7 @@ class TestSettings:
         for options in ({}, {"ssl_ca_certs": other}, {"ssl_ca_certs": other, "ssl_check_hostname": False}):
             told = refusal(running.url, BackendUnavailable, retry_for_s=60, **options)
             assert "certificate verify failed" in told
-            assert "nothing was done; let 'ssl_ca_certs' name the authority" in told
+            assert "nothing was done; set 'ssl_ca_certs' to the authority" in told
         with found_at(running, {"ssl_cert_reqs": "none"}) as backend:
             fly(backend)
 
@@ -134,11 +134,11 @@ class TestSettings:
         url = running.url.replace("127.0.0.1", "localhost")
         told = refusal(url, BackendUnavailable, retry_for_s=60, **trusted)
         assert "not valid for 'localhost'" in told
-        assert "and the URL the host it is certified as" in told
+        assert "write the host of its certificate in the URL" in told
 
     def test_an_authority_that_is_not_there_is_told_at_once(self, running: Running, tmp_path: Path) -> None:
         options = {"ssl_ca_certs": str(tmp_path / "missing"), "retry_for_s": 60}
-        assert "the options 'ssl_…' name files" in refusal(running.url, BackendUnavailable, **options)
+        assert "the options 'ssl_…' to files that exist" in refusal(running.url, BackendUnavailable, **options)
 
     def test_a_wrong_password_is_told_and_not_shown(self, running: Running, trusted: dict[str, Any]) -> None:
         told = refusal(running.url, BackendError, **trusted, username="app", password="hunter3")
