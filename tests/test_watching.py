@@ -30,6 +30,8 @@ from persistent_collections import (
     fetch,
     get_codec,
     register_codec,
+    transaction,
+    transactional,
     use_backend,
 )
 from persistent_collections.aio import run
@@ -268,6 +270,23 @@ def test_a_search_that_reads_all_of_a_large_list_is_warned_of(
     declared = PersistentList[int]("declared", range(LARGE))
     assert -1 not in declared
     declared.sort()
+
+
+def test_a_transaction_that_was_open_for_long_is_warned_of_where_it_commits(
+    watched: WatchedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larder = Larder("corner", {"rice": 1})
+    with transaction():
+        larder["rice"] += 1
+    monkeypatch.setattr("persistent_collections.transactions.limits.LONG_S", -1.0)
+    with transaction():
+        assert larder["rice"] == 2  # what writes nothing holds nobody up
+    with pytest.warns(SlowHabitWarning, match=r"a transaction committed 0 s after .*on_commit\(\)") as caught:
+        transactional(larder.increment)("rice")
+    with pytest.warns(SlowHabitWarning), transaction():
+        larder["rice"] += 1
+    assert caught[0].filename == __file__
+    assert larder.copy() == {"rice": 4}
 
 
 def test_a_warning_points_at_the_line_and_comes_once_for_each(rowers: list[Rower]) -> None:

@@ -112,6 +112,10 @@ class Inspectable:
         del key
         return None
 
+    def advise(self, habit: str) -> None:
+        """Warn of a slow habit of the program if this store watches for them, as ``?warnings=on`` does; no I/O."""
+        del habit
+
     @reads
     def back_up(self, file: Path) -> None:
         """Write all that is stored at one moment to ``file``, which exists and is empty, as a separate store.

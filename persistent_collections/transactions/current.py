@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from time import monotonic
 from typing import Final, TypeAlias
 from weakref import ref
 
@@ -15,7 +16,7 @@ from persistent_collections.config import Choice, resolve
 from persistent_collections.errors import ConflictError, NotUnique, TransactionError
 from persistent_collections.flows import flow
 from persistent_collections.transactions.conflicts import conflict
-from persistent_collections.transactions.limits import require_small
+from persistent_collections.transactions.limits import advise_if_long, require_small
 from persistent_collections.transactions.overlay import Overlay
 
 _Found: TypeAlias = Callable[[], "Transaction | None"]
@@ -40,6 +41,7 @@ class Transaction:
     def __init__(self) -> None:
         self._flow = flow()
         self._store: Overlay | None = None
+        self._begun_s = 0.0
         self._hooks: list[Callable[[], object]] = []
         self._undo: list[Callable[[], object]] = []
         self.has_ended = False
@@ -87,6 +89,7 @@ class Transaction:
         self.require_open()
         if self._store is None:
             self._store = Overlay(beside(backend), self.require_going_on)
+            self._begun_s = monotonic()
         elif self._store.inner is not backend and self._store.inner != backend:
             raise TransactionError(
                 f"a transaction is in one store, and this one is in {self._store.url}, not in {backend.url}; "
@@ -142,6 +145,8 @@ class Transaction:
         if self._store is None:
             return
         conditions, changes = self._store.parts()
+        if changes:
+            advise_if_long(self._store.inner, monotonic() - self._begun_s)
         if (changes or self._store.moments > 1) and not _make(self._store, conditions, changes):
             raise conflict(conditions)
 

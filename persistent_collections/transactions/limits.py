@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
+from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Change, Condition
 from persistent_collections.errors import TransactionError
 
 MAX_PARTS: Final = 10_000
 MAX_BYTES: Final = 64 * 2**20
+LONG_S: Final = 30.0
+"""The time between the first use of the store and the commit from which a transaction counts as long."""
 
 
 def require_small(conditions: Sequence[Condition], changes: Sequence[Change]) -> None:
@@ -32,6 +35,16 @@ def require_small(conditions: Sequence[Condition], changes: Sequence[Change]) ->
         raise TransactionError(
             f"the transaction read and wrote {size // 2**20} MiB, and {MAX_BYTES // 2**20} MiB are the most that are "
             "compared and written in one step; nothing was written. Split the work"
+        )
+
+
+def advise_if_long(store: Backend, took_s: float) -> None:
+    """Warn of a transaction that took long, where the store watches for slow habits."""
+    if took_s > LONG_S:
+        store.advise(
+            f"a transaction committed {took_s:.0f} s after its first use of the store, and the longer it takes, the "
+            "more likely something that it read has changed; do slow work, such as calls of other services, before it "
+            "or by on_commit()"
         )
 
 

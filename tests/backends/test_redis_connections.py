@@ -188,7 +188,9 @@ class TestTLS:
         other = Authority(tmp_path, "other").certificate
         for options in ({}, {"ssl_ca_certs": str(other)}, {"ssl_ca_certs": str(other), "ssl_check_hostname": False}):
             at_once = {**options, "retry_for_s": 60}
-            self.refused(secured, "127.0.0.1", at_once, "certificate verify failed.*set 'ssl_ca_certs' to the authority")
+            self.refused(
+                secured, "127.0.0.1", at_once, "certificate verify failed.*set 'ssl_ca_certs' to the authority"
+            )
         self.spoken_to(secured, "127.0.0.1", {"ssl_cert_reqs": "none", "ssl_check_hostname": False})
 
     def test_a_server_certified_by_another_name_is_refused(self, secured: RunningServer, authority: Authority) -> None:
@@ -214,7 +216,9 @@ class TestTLS:
         (tmp_path / "garbage").write_text("garbage")
         for file in (tmp_path / "garbage", tmp_path / "missing"):
             options = {name: str(path) for name, path in {**files, wrong: file}.items()}
-            self.refused(suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' to files that exist")
+            self.refused(
+                suspicious, "127.0.0.1", {**options, "retry_for_s": 60}, "the options 'ssl_…' to files that exist"
+            )
 
     def test_a_key_whose_password_is_wrong_is_told_at_once(
         self, suspicious: RunningServer, authority: Authority

@@ -108,7 +108,8 @@ class WatchedBackend(WrappedBackend):
     ``PAUSE_S``: it reads records, or values of a dict, one by one in the order in which they were listed; it reads a
     list index by index; it appends, adds or sets single items of one collection, with nothing else in between; it
     changes lists, dicts or sets inside the values of one object. You also get one for a search that reads all of a list
-    of ``LARGE`` items or more, and for a call that blocks a running event loop of asyncio or trio.
+    of ``LARGE`` items or more, for a call that blocks a running event loop of asyncio or trio, and for a transaction
+    that commits more than 30 s after its first use of the store.
 
     The warning names the class, and the field of a child, but no id and no value. It points at the line outside this
     package. Python's usual filter shows it once per line.
@@ -124,6 +125,9 @@ class WatchedBackend(WrappedBackend):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend)
         self._trail = _Trail()
+
+    def advise(self, habit: str) -> None:
+        _warn(habit)
 
     def around(self, operation: Operation, call: Callable[[], R]) -> R:
         here = flows.crossing()
