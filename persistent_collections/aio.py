@@ -124,19 +124,19 @@ os.register_at_fork(after_in_child=_threads.forget)
 
 
 def configure(*, threads: int = THREADS, bridge: bool = False) -> None:
-    """Choose how ``run`` and ``stream`` run functions, in this process. Functions that run already go on.
+    """Choose how ``run`` and ``stream`` run functions in this process; no I/O. Running functions continue.
 
     ::
 
         configure(threads=100)
 
-    With the bridge, a function runs on the event loop of asyncio, in a greenlet, if the default store is on Redis or
-    there is none. While it waits for Redis, for another store or for the hash of a password, the loop goes on. Many
-    operations share one connection to each server. All else that the function does holds up the loop. If the default
-    store is another one, and under trio, functions run in threads all the same. No I/O.
+    With the bridge, a function runs on the event loop of asyncio, in a greenlet, if the default store is Redis or if
+    none is configured. While the function waits for Redis, for another store or for the hash of a password, the loop
+    continues. Many operations share one connection to each server. Everything else in the function blocks the loop.
+    With another default store, and under trio, functions still run in threads.
 
     Args:
-        threads: How many run in threads at the same time; others wait for a free thread.
+        threads: How many functions run in threads at the same time; others wait for a free thread.
         bridge: Whether functions for Redis run on the event loop.
 
     Raises:
@@ -174,12 +174,11 @@ async def run(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) ->
 
         assert asyncio.run(main()) == 1024
 
-    The function sees the context of the caller, so ``use_backend`` holds inside; what it sets there ends with it.
-    Records and collections that it returns can be used anywhere, but each further operation on them blocks the loop.
+    The function runs in a copy of your context: ``use_backend`` applies inside, and changes it makes end with it.
+    You can use records and collections that it returns anywhere, but each further operation on them blocks the loop.
 
-    If the task is cancelled, the function runs to its end in its thread, and its result is dropped: it may or may not
-    have been done. With the bridge, the function is left by the exception where it waits; a write that it waits for may
-    or may not have been done.
+    If the task is cancelled, a function in a thread still runs to its end, and its result is dropped. With the bridge,
+    the exception is raised in the function where it waits; a write that it waits for may or may not have been done.
 
     Cost: the round trips of the function, and about 100 µs for the change of threads, which the bridge saves.
 
@@ -218,7 +217,7 @@ def _crossed(function: Callable[[], T]) -> T:
 
 
 def in_async(function: Callable[P, T], /) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return a coroutine function that does what ``function`` does by ``run``.
+    """Return a coroutine function that calls ``function`` through ``run``.
 
     ::
 
@@ -240,7 +239,7 @@ def in_async(function: Callable[P, T], /) -> Callable[P, Coroutine[Any, Any, T]]
 
 
 async def stream(function: Callable[P, Iterable[T]], /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
-    """Yield what ``function`` returns or yields, item by item; pages are fetched as by ``run``.
+    """Yield the items that ``function`` returns or yields; they are fetched in pages, each as by ``run``.
 
     ::
 
@@ -249,8 +248,8 @@ async def stream(function: Callable[P, Iterable[T]], /, *args: P.args, **kwargs:
 
         assert asyncio.run(main()) == list(range(100))
 
-    The first page has 10 items, each further page twice as many, up to 1,000. Close it if you leave the loop early
-    (``contextlib.aclosing``), as any other asynchronous generator.
+    The first page has 10 items, each further page twice as many, up to 1,000. If you leave the loop early, close the
+    generator (``contextlib.aclosing``), like any other asynchronous generator.
 
     Cost: the round trips of the function, and one change of threads for each page.
 
@@ -281,7 +280,7 @@ async def stream(function: Callable[P, Iterable[T]], /, *args: P.args, **kwargs:
 
 
 class _Pages(Generic[T]):
-    """Items of an iterable that is created and iterated in threads, one thread after another."""
+    """The items of an iterable that is created and iterated in threads, one thread after another."""
 
     def __init__(self, function: Callable[[], Iterable[T]]) -> None:
         self._function = function

@@ -17,8 +17,8 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
 
     Args:
         annotation: As found in the body of ``owner``, possibly a ``str``.
-        owner: The class whose body its names are looked up in first; not those of fields, for in ``date: date`` the
-            second one is the module's.
+        owner: The class whose body is searched for names first, except names of fields: in ``date: date``, the second
+            ``date`` is the module's.
         names: The namespace of its module.
         self_type: The value of ``Self``, if not ``owner``.
 
@@ -159,7 +159,7 @@ def _bind(cls: Any, arguments: tuple[Any, ...], found: dict[type, dict[TypeVar, 
 
 
 def parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return the origin of an annotation and its type arguments, which some classes of this package contain."""
+    """Return the origin of an annotation and its type arguments; some classes of this package have their own."""
     info = _info(annotation)
     if getattr(info, "unbound", annotation) is not annotation:
         return info.unbound, info.parameters

@@ -1,4 +1,4 @@
-"""Ordinary functions on an event loop of asyncio: each runs in a greenlet of its own, which waits without blocking."""
+"""Ordinary functions on an event loop of asyncio: each runs in its own greenlet, which waits without blocking."""
 
 from __future__ import annotations
 

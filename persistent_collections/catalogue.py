@@ -19,11 +19,11 @@ from persistent_collections.records.record import Record
 from persistent_collections.records.schema import Field
 
 CodecNames: TypeAlias = CodecSource | Mapping[str, CodecSource] | None
-"""How the values of collections are written of which no class says it: a codec for all of them, or codecs by the key of
-an object (``"PersistentDict:settings"``), by its type (``"PersistentList:*"``) and for the rest (``"*"``).
+"""The codecs of collections whose class chooses none: one codec for all of them, or codecs by the key of an object
+(``"PersistentDict:settings"``), by its type (``"PersistentList:*"``) and for the rest (``"*"``).
 
-Of a type that no class has which is known it says nothing: a field of a record, or an item of its child, may be stored
-as bare text, and its class alone tells."""
+It does not apply to objects of unknown types. A field of a record, or an item of its child, may be stored as bare text,
+which only its class knows."""
 
 Example: TypeAlias = Record | PersistentCollection
 
@@ -33,7 +33,7 @@ class Former(NamedTuple):
 
     Attributes:
         field: Its current form.
-        was: As it was then.
+        was: Its former form.
     """
 
     field: Field
@@ -80,7 +80,7 @@ class Known:
         return self._fields[cls]
 
     def former(self, cls: type[Record]) -> Mapping[str, Former]:
-        """Return the fields as they were before they had their names, by these former names."""
+        """Return the renamed fields, with their former forms, by their former names in the store."""
         if cls not in self._former:
             fields = self.fields(cls).values()
             self._former[cls] = {was.field.stored: Former(field, was.field) for field in fields for was in field.former}
@@ -101,9 +101,9 @@ class Known:
     def codecs(self, key: Key) -> Callable[[str | int], Codec | None]:
         """Return a function for the codec, bound to no type, of the value at a place in the content of ``key``.
 
-        A record's schema says it. For other collections it is what the caller names by key or type, else the class's,
-        the store's, or what the caller names for the rest. None where none of these says it: a collection opened
-        without a choice is written with ``json``, but the store does not know that it was opened so.
+        For a record, its schema chooses the codec. For other collections, the first of these that exists: the caller's
+        choice by key or type, the class's choice, the store's, the caller's choice for the rest. Without any of them,
+        it is None: a collection opened without a choice is written with ``json``, but the store does not record that.
         """
         example = self.example(key)
         if isinstance(example, Record):

@@ -13,7 +13,7 @@ redefinitions = 0
 
 
 class _Place(ref[type[Any]]):
-    """Holds a class no longer than others do: programs create thousands of classes, for each request or table."""
+    """A weak reference to a class: some programs create thousands of classes, for each request or table."""
 
     __slots__ = ("is_record", "type_name")
     is_record: bool
@@ -37,10 +37,10 @@ def every() -> dict[str, type[Any]]:
 
 
 def register(cls: type[Any], type_name: str, *, is_record: bool) -> None:
-    """Let references to objects of ``cls`` be read back; a class of the same name loses its place.
+    """Register ``cls``, so that references to its objects can be read; it replaces a class of the same name.
 
-    A file that is run and imported is two modules, ``__main__`` and ``app``, with two classes of one definition: the
-    later one takes the place of the earlier, as when a cell of a notebook is run again.
+    A file that is both run and imported is two modules, ``__main__`` and ``app``, with two classes of one definition.
+    The later one replaces the earlier one, as when a cell of a notebook is run again.
 
     Raises:
         TypeError: A class of another module has the type name.
@@ -65,7 +65,7 @@ def register(cls: type[Any], type_name: str, *, is_record: bool) -> None:
 
 
 def is_one_definition(one: type[Any], other: type[Any]) -> bool:
-    """Return whether two classes are defined by the same lines: of one module, or of two that are made of one file."""
+    """Return whether two classes are defined by the same lines of one file, in one module or two."""
     files = {_file(cls.__module__) for cls in (one, other)}
     is_one_module = one.__module__ == other.__module__ or (len(files) == 1 and None not in files)
     return one.__qualname__ == other.__qualname__ and is_one_module

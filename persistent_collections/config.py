@@ -87,7 +87,7 @@ def connect(url: str, **options: Any) -> Backend:
 
 
 def configure(source: str | Path | Mapping[str, Any]) -> None:
-    """Set the process's backends, in place of all that an earlier call set; no I/O, except that files are read.
+    """Set the backends of this process, and forget those of an earlier call; no I/O, except that files are read.
 
     ::
 
@@ -95,15 +95,15 @@ def configure(source: str | Path | Mapping[str, Any]) -> None:
         assert PersistentDict("visits", {"home": 1})["home"] == 1
         configure({})                                    # as if it had never been called
 
-    A default store with a relative path is looked up again in the folder that the process is in at its next use.
+    If the default store has a relative path, the next use looks it up in the current folder again.
 
     Args:
-        source: The URL of the default backend; or ``{"backends": {name: {"url": …, option: …}}}``, where the name
-            ``default`` is the default backend's, and a plain URL or a backend may take the place of its table; or the
-            path of a TOML file that holds the same. The options are those of :func:`connect`.
+        source: The URL of the default backend; or ``{"backends": {name: {"url": …, option: …}}}``, where ``default``
+            names the default backend, and a plain URL or a backend may replace the inner dict; or the path of a TOML
+            file with the same content. The options are those of :func:`connect`.
 
     Raises:
-        ConfigurationError: Something in it is wrong; what was set before still holds.
+        ConfigurationError: Something in it is wrong; the earlier configuration stays.
     """
     global _named  # noqa: PLW0603 - put in place at once: a reader in another thread sees the old or the new
     _named = _read(source)
@@ -131,16 +131,17 @@ def use_backend(backend: BackendSource) -> Iterator[Backend]:
 
 @contextmanager
 def stand_ins(make: Callable[[Backend | None], Backend]) -> Iterator[list[Backend]]:
-    """Put others in the place of the default backend and of every configured one within the block, in all threads.
+    """Replace the default backend and every configured one by others within the block, in all threads.
 
-    What ``configure`` and ``use_backend`` set before holds again at the end, whatever was set meanwhile.
+    At the end, the earlier settings of ``configure`` and ``use_backend`` are restored, whatever was set meanwhile.
 
     Args:
-        make: Takes a backend that is configured, None for a default that is not; called once for names of one store.
-            What it gives is remembered by ``connect`` for no longer than the block.
+        make: Returns the replacement of a backend, given the configured one, or None if no default is configured. It
+            is called once per store, even if the store has several names. ``connect`` forgets the replacement at the
+            end of the block.
 
     Yields:
-        What was made, the default first.
+        The replacements, the default first.
     """
     global _named  # noqa: PLW0603 - as in configure()
     before = _named
@@ -176,16 +177,16 @@ def current_backend() -> Backend:
 
 
 def known_default() -> Backend | None:
-    """Return the default backend if somebody chose one, by ``use_backend``, ``configure`` or the environment."""
+    """Return the default backend if ``use_backend``, ``configure`` or the environment chose one, else None."""
     chosen = _chosen.get() is not None or "default" in _named or os.environ.get(VARIABLE)
     return resolve(None) if chosen else None
 
 
 def choose(backend: BackendSource | None) -> Choice:
-    """Return what ``backend=`` was given as a choice to keep: a URL is connected at once, a name is looked up later.
+    """Return the argument of ``backend=`` as a choice to keep: a URL is connected at once, a name is looked up later.
 
     Raises:
-        ConfigurationError: It is neither a name nor a URL nor a backend.
+        ConfigurationError: The argument is not a name, a URL or a backend.
     """
     if backend is None or isinstance(backend, Backend):
         return backend
@@ -205,10 +206,10 @@ def surrounding() -> Choice:
 
 
 def resolve(choice: Choice) -> Backend:
-    """Return the backend ``choice`` means at this moment.
+    """Return the backend that ``choice`` means at this moment.
 
     Raises:
-        ConfigurationError: It is a name that is not configured, or the default is a URL that is wrong.
+        ConfigurationError: The name is not configured, or the URL of the default is wrong.
     """
     if isinstance(choice, Backend):
         return choice

@@ -69,10 +69,10 @@ class EncodeError(PersistentCollectionsError, TypeError):
 
 
 class FormError(PersistentCollectionsError, ValueError):
-    """Texts of a form are not values of their fields; its own text is for developers.
+    """Texts of a form are not values of their fields; the text of the error itself is for developers.
 
     Attributes:
-        errors: A message for each field, to be shown beside it, without its text.
+        errors: A message for each such field, to show beside it; it does not repeat the text.
     """
 
     def __init__(self, message: str, *, errors: Mapping[str, str] | None = None) -> None:
@@ -100,7 +100,7 @@ class ObjectExists(PersistentCollectionsError):  # noqa: N818 - the name says th
 
 
 class NotUnique(ObjectExists):
-    """Another record has the value that a unique field was to have; nothing was written.
+    """Another record has this value of a unique field; nothing was written.
 
     Attributes:
         field: The name of the field; of several that are unique together, their names with a comma between.
@@ -116,7 +116,7 @@ class NotUnique(ObjectExists):
 
 
 class StillReferenced(PersistentCollectionsError):  # noqa: N818 - the name says the condition
-    """Other records refer to this one, and their class says that it may not be deleted then; nothing was deleted."""
+    """Other records refer to this one by a field with ``on_delete("restrict")``; nothing was deleted."""
 
 
 class NoIndexError(PersistentCollectionsError, TypeError):
@@ -124,7 +124,7 @@ class NoIndexError(PersistentCollectionsError, TypeError):
 
 
 class PageTokenError(PersistentCollectionsError, ValueError):
-    """A text is not the token of a page of this query: it was damaged, or is of another query."""
+    """A text is not the token of a page of this query: it is damaged, or belongs to another query."""
 
 
 class WrongShapeError(PersistentCollectionsError, TypeError):
@@ -140,7 +140,7 @@ class TransactionError(PersistentCollectionsError):
 
 
 class SchemaChangedError(PersistentCollectionsError):
-    """A class declares something else than the store holds; nothing was guessed and nothing was written."""
+    """A class declares something other than the store holds; nothing was guessed and nothing was written."""
 
 
 class CorruptDataError(PersistentCollectionsError):
@@ -168,4 +168,4 @@ class SlowHabitWarning(UserWarning):
 
 
 class MutableValueWarning(UserWarning):
-    """A class is declared whose instances change in place, which is not stored; the message names the remedies."""
+    """Instances of a declared class can change in place, which is not stored; the message names the remedies."""

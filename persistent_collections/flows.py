@@ -1,4 +1,4 @@
-"""Which flow of execution this is: a thread, a task in it, or a function that ``run`` has put on an event loop."""
+"""The current flow of execution: a thread, a task in it, or a function that ``run`` has put on an event loop."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def aside(call: Callable[[], T]) -> T:
 
 
 def sleep(seconds: float) -> None:
-    """Pause; an event loop that this is on goes on meanwhile."""
+    """Pause; a function on an event loop lets the loop continue meanwhile."""
     here = crossing()
     if here is None:
         time.sleep(seconds)
@@ -95,7 +95,7 @@ def sleep(seconds: float) -> None:
 def flow() -> Flow:
     """Return the identifier of this flow of execution, unique among simultaneous ones.
 
-    A context variable does not: tasks, and functions that ``asyncio.to_thread`` calls, inherit its value.
+    A context variable can't identify it: tasks, and functions that ``asyncio.to_thread`` calls, inherit its value.
     """
     library = event_loop()
     if library is None:
@@ -105,10 +105,7 @@ def flow() -> Flow:
 
 
 def event_loop() -> ModuleType | None:
-    """Return the library, asyncio or trio, whose event loop runs in this thread; None if none does.
-
-    Nothing is imported for that.
-    """
+    """Return the library, asyncio or trio, whose event loop runs in this thread; None if none does; import neither."""
     asyncio = modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # documented for frameworks
         return asyncio

@@ -12,7 +12,7 @@ def lazily(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: Its name.
-        modules: The module under it that each name is defined in.
+        modules: The submodule that defines each name.
     """
 
     def imported(name: str) -> Any:

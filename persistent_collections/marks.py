@@ -17,7 +17,7 @@ SAME_TYPE: Final[Any] = object()
 
 @dataclass(frozen=True, slots=True, init=False)
 class formerly:  # noqa: N801 - it is written as a function is, inside Annotated
-    """Name the field that a field was stored as before it was renamed, or before its type or meaning changed.
+    """Declare the name under which a field was stored before you renamed it, or changed its type or meaning.
 
     ::
 
@@ -25,18 +25,18 @@ class formerly:  # noqa: N801 - it is written as a function is, inside Annotated
         born_on: Annotated[date, formerly("born", str, date.fromisoformat)]
         name: Annotated[str, formerly("login", str.lower)]
 
-    A former field that is stored is read in place of the new one, converted: new code deletes it whenever it writes,
-    so that old code wrote it later. It is never written. It stands in records, dataclasses, attrs classes, Structs,
-    TypedDicts, NamedTuples and pydantic models.
+    If the former field is stored, it is read in place of the new one, and converted. It is never written, and every
+    write of the new field deletes it; so if it exists, old code wrote it last. You can use the mark in records,
+    dataclasses, attrs classes, Structs, TypedDicts, NamedTuples and pydantic models.
 
-    Cost: nothing more for reads and writes of a record. ``update_if``, ``delete_if``, ``change``, ``edit`` and nested
-    values take 2 round trips more, once, to store what was converted; 4, if an index orders by the field. ``increment``
-    is a read and a write.
+    Cost: none for reads and writes of a record. ``update_if``, ``delete_if``, ``change``, ``edit`` and changes of
+    nested values take 2 more round trips, once, to store the converted value; 4 if an index orders by the field.
+    ``increment`` takes a read and a write.
 
     Args:
-        name: The former name in the store. It is no field of the class any more.
-        declared: The type of the former values, if it was another one.
-        convert: Returns the value of the new field from that of the former; each time one is read.
+        name: The former name in the store. The class has no field of this name any more.
+        declared: The type of the former values, if it was different.
+        convert: Returns the value of the new field from a former value; called each time one is read.
 
     Attributes:
         name: The former name in the store.
@@ -68,7 +68,7 @@ class formerly:  # noqa: N801 - it is written as a function is, inside Annotated
         object.__setattr__(self, "convert", convert)
 
     def converted(self, value: Any) -> Any:
-        """Return the value of the new field for one of the former."""
+        """Return the value of the new field for a value of the former one."""
         met = _met.get()
         if met is not None:
             met.append(self)
@@ -83,7 +83,7 @@ _met: Final[ContextVar[list[formerly] | None]] = ContextVar("persistent_collecti
 
 @contextmanager
 def former_fields() -> Iterator[list[formerly]]:
-    """Give a list to which the former fields are added that are read within the block."""
+    """Yield a list, to which each former field that is read within the block is added."""
     before, met = _met.get(), list[formerly]()
     try:
         _met.set(met)
@@ -154,14 +154,14 @@ unique: Final = IndexMark("unique")
     class User(Record):
         email: Annotated[str, unique]
 
-A write of a value that another record has raises ``NotUnique``, decided in the store. None and an unset field are no
-values: any number of records may have none. A subclass has keys, and so unique values, of its own.
+A write of a value that another record has raises ``NotUnique``; the store decides that. None and unset fields don't
+count as values: any number of records may have them. A subclass has its own keys, and so its own unique values.
 """
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class on_delete:  # noqa: N801 - it is written as a function is, inside Annotated
-    """Say what happens to records that refer to one that is deleted; the field is indexed.
+    """Choose what happens to records that refer by this field to a record that you delete; the field is indexed.
 
     ::
 
@@ -174,8 +174,8 @@ class on_delete:  # noqa: N801 - it is written as a function is, inside Annotate
             customer: Annotated[Customer, on_delete("restrict")]
 
     Args:
-        policy: ``"restrict"``: the other is not deleted, a ``StillReferenced``. ``"cascade"``: these records are
-            deleted too, before it. ``"clear"``: their field is set to None, before it.
+        policy: ``"restrict"``: the deletion raises ``StillReferenced``. ``"cascade"``: the referring records are
+            deleted first. ``"clear"``: their field is set to None first.
 
     Attributes:
         policy: As given.

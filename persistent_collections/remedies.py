@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Something to do, in words that are the same everywhere."""
+    """Something to do, in the same words in Python and on the command line."""
 
     text: str
 

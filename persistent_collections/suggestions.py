@@ -22,7 +22,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def listed(values: Iterable[object]) -> str:
-    """Return some values one after the other, not more than fit into a message."""
+    """Return some values as a list in words, with no more than fit into a message."""
     shown = [repr(value) for value in values]
     return ", ".join([*shown[:_LISTED], *(["…"] if len(shown) > _LISTED else [])])
 

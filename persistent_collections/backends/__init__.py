@@ -1,7 +1,7 @@
 """The stores, and the classes for writing or wrapping a store.
 
 A simple store subclasses :class:`SimpleBackend`, a full one :class:`Backend`; docs/write-a-backend.md shows both. The
-stores of this package, and the two wrappers that URLs ask for, are imported when they are first asked for.
+stores of this package, and the two wrappers that URLs ask for, are imported on first use.
 """
 
 from typing import TYPE_CHECKING

@@ -78,7 +78,7 @@ class Wanted(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """The parts of a record that exists.
+    """The requested parts of a record that exists.
 
     Attributes:
         data: The bytes under each field, None for a field that is not set.
@@ -234,7 +234,7 @@ class Backend(Inspectable, ABC):
 
     @reads
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
-        """Return the bytes that each of some mappings holds under some fields, at least one; each at its own moment."""
+        """Return the bytes of some fields, at least one, of each of some mappings; each mapping at its own moment."""
         return [self.mapping(key).get_many(fields) for key, fields in wanted]
 
     @reads

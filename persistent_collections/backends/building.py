@@ -16,7 +16,7 @@ class Made(NamedTuple):
 
     Attributes:
         is_done: Whether its conditions held.
-        is_whole: Whether all indexes are whole that it set entries of.
+        is_whole: Whether all indexes in which it set entries are whole.
     """
 
     is_done: bool
@@ -34,8 +34,8 @@ def commit_with_indexes(
     Args:
         store: The store, which lists the records of a class.
         commit: Commits in it.
-        conditions: As of ``Backend.commit``.
-        changes: As of ``Backend.commit``.
+        conditions: As for ``Backend.commit``.
+        changes: As for ``Backend.commit``.
 
     Raises:
         IndexUnbuiltError: An index that has to be unique, or that a condition is about, is not whole.
@@ -64,7 +64,7 @@ def mark_new(store: Backend, indexing: Indexing, names: Collection[str]) -> bool
 
 
 def claims_of(change: Change) -> dict[str, EntryKey]:
-    """Return the claims of a change in unique indexes, by the names of these."""
+    """Return the claims of a change in unique indexes, by the names of the indexes."""
     if not isinstance(change, SetEntries):
         return {}
     return {name: entry for name, entry in {**change.entries, **change.when_made}.items() if entry.claims}

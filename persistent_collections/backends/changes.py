@@ -72,7 +72,7 @@ class MembersAre:
 
 @dataclass(frozen=True, slots=True)
 class SizeIs:
-    """The key holds so many fields, items or members, whatever its shape; 0 if it does not exist."""
+    """The key holds this number of fields, items or members, whatever its shape; 0 if it does not exist."""
 
     key: Key
     size: int
@@ -184,11 +184,11 @@ class SetDeadline:
 
 @dataclass(frozen=True, slots=True)
 class SetEntries:
-    """Let a record have other entries in the indexes of its class, if it exists at the end of the step.
+    """Replace the entries of a record in the indexes of its class, if the record exists at the end of the step.
 
-    It stands beside the changes that set the fields. Only for stores whose ``indexing`` is not ``"none"``: one that
-    maintains entries deletes the old ones, and one that compares bytes does so with the bytes of the record at the
-    end of the step.
+    It accompanies the changes that set the fields, in stores whose ``indexing`` is not ``"none"``. A store that
+    maintains entries deletes the old ones. A store that compares bytes compares those of the record at the end of the
+    step.
 
     If an entry claims its key, ``commit`` raises ``NotUnique``, with nothing done, if another existing record has the
     same key at the end of the step. Stale entries of deleted records claim nothing.
@@ -197,9 +197,9 @@ class SetEntries:
         key: The record's own.
         indexing: The indexes of its class.
         entries: Its new entries in indexes, by name; entries in other indexes stay.
-        when_made: What it has in all indexes, instead, if a :class:`Make` of this step makes it. Entries that are left
-            of an earlier record of this key go first.
-        anyway: Whether it is done even if one of these indexes is not whole. Otherwise that is an
+        when_made: Its entries in all indexes if a :class:`Make` of this step makes it. Remaining entries of an earlier
+            record with this key are deleted first.
+        anyway: Whether it is done even if one of these indexes is not whole. If False, such a step raises
             ``IndexUnbuiltError``, with nothing done.
     """
 

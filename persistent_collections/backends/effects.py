@@ -23,7 +23,7 @@ def writes(method: F) -> F:
 
 
 def writes_if_unchanged(method: F) -> F:
-    """Mark a method that writes only if the store holds the value the caller expects, and returns whether it did."""
+    """Mark a method that writes only if the store holds the expected value; it returns whether it did."""
     return _marked(method, "writes if unchanged")
 
 

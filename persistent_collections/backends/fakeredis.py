@@ -29,9 +29,9 @@ _served: Final[dict[int, _Connection]] = {}  # by thread, the connection that a 
 
 
 class _Connection(fakeredis.FakeRedisConnection):
-    """Sends a long command in pieces, for which fakeredis needs linear instead of quadratic time.
+    """Sends a long command in pieces, so that fakeredis needs linear instead of quadratic time.
 
-    A fake server has a lock, for which a signal handler would wait for ever if its own thread held that.
+    A fake server has a lock. If its own thread held that lock, a signal handler would wait for it forever.
     """
 
     def connect(self) -> None:
@@ -63,8 +63,8 @@ class FakeRedisBackend(RedisBackend):
 
     Args:
         name: Only shown in the URL.
-        prefix: As of ``RedisBackend``.
-        codec: As of ``RedisBackend``.
+        prefix: As for ``RedisBackend``.
+        codec: As for ``RedisBackend``.
         server_type: The server that it emulates.
         protocol: The RESP version of its clients.
     """

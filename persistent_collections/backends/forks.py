@@ -50,12 +50,12 @@ class Seat:
 
 
 def seats() -> list[Seat]:
-    """Return all the seats there are."""
+    """Return all existing seats."""
     return [seat for one in list(_seats) if (seat := one()) is not None]
 
 
 def is_at_work() -> bool:
-    """Return whether this thread is in an operation or a fork, which a signal handler or finalizer interrupted then."""
+    """Return whether this thread is in an operation or a fork, and so in a signal handler or finalizer within it."""
     me = get_ident()
     return me == _silencer or any(seat.thread == me for seat in seats())
 
@@ -72,7 +72,7 @@ def silence(locks: Sequence[Any] = ()) -> Iterator[None]:
     The seats of this thread keep their state.
 
     Args:
-        locks: Held then, too.
+        locks: Locks to hold meanwhile, too.
     """
     global pending, _silencer  # noqa: PLW0603 - read in each operation, so they must be cheap
     with _gate:

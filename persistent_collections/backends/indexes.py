@@ -32,7 +32,7 @@ class Index(NamedTuple):
         name: Its fields and their types, so that an index of other types has another name:
             ``customer.reference+placed.datetime``, and ``email.text!`` for a unique one.
         fields: The names in the store of the fields it orders by.
-        unique: Whether two records can't have the same values in these fields.
+        unique: Whether no two records may have the same values in these fields.
         declared: The names of the fields in the class, for messages.
     """
 
@@ -47,7 +47,8 @@ class EntryKey(NamedTuple):
 
     Attributes:
         key: The order keys of its fields, one after the other.
-        claims: Whether no other record may have the same; only in a unique index, and not if a field is None or unset.
+        claims: Whether no other record may have the same entry key; only in a unique index, and not if a field is None
+            or unset.
     """
 
     key: bytes
@@ -74,7 +75,7 @@ class Indexing:
         return next(index for index in self.indexes if index.name == name)
 
     def record(self, id: str) -> Key:
-        """Return the key of the record whose id is quoted so."""
+        """Return the key of the record with this quoted id."""
         return Key(f"{self.type_name}:{id}")
 
     @property
@@ -111,7 +112,7 @@ class Page(NamedTuple):
     """Some entries that were found.
 
     Attributes:
-        hits: They, in their order; entries of records that are gone are left out.
+        hits: The entries, in their order, except those of deleted records.
         last: The position after which the next page begins, None after the last page.
     """
 
@@ -126,7 +127,8 @@ class IndexStore(ABC):
     deleting its entries deletes that too. A new index is not whole.
 
     Attributes:
-        exact: Whether an entry goes in the step in which its record gets another one or is deleted, instead of later.
+        exact: Whether an entry is deleted in the same step in which its record gets another entry or is deleted, not
+            later.
     """
 
     exact: ClassVar[bool] = True
@@ -146,16 +148,16 @@ class IndexStore(ABC):
     ) -> Page | None:
         """Return the entries whose key is at least ``low`` and less than ``high``; None if the index is not whole.
 
-        The order is that of the entry keys, then of the ids as UTF-8; backwards, both are.
+        They are in the order of their keys, then of the ids as UTF-8. ``backwards`` reverses both.
 
         Args:
             index: The name of the index.
-            low: The lowest entry key, or the beginning of some.
-            high: Above the highest entry key.
-            limit: How many entries to look at, at most; at least 1.
+            low: The lowest entry key, or the beginning of one.
+            high: A bound above the highest entry key.
+            limit: The maximum number of entries to look at, at least 1.
             after: Only entries after this position, in the requested order.
             backwards: Whether the highest comes first.
-            fields: Names of fields to read of each record. A hit and its data are of one moment.
+            fields: Names of fields to read of each record. A hit and its data are read at one moment.
         """
 
     @abstractmethod
@@ -187,7 +189,7 @@ class IndexStore(ABC):
     @abstractmethod
     @writes
     def discard(self, index: str, place: Place) -> bool:
-        """Delete an entry that its record does not have, and return whether it existed and is gone now."""
+        """Delete an entry that its record does not have; return whether the entry existed and is deleted now."""
 
     @abstractmethod
     @reads
@@ -199,7 +201,7 @@ class IndexUnbuiltError(SchemaChangedError):
     """An index that a step needs is not whole; nothing was done.
 
     Attributes:
-        names: The names of such indexes.
+        names: The names of these indexes.
     """
 
     def __init__(self, indexing: Indexing, names: Sequence[str]) -> None:
@@ -211,7 +213,7 @@ class IndexUnbuiltError(SchemaChangedError):
 
 
 def not_unique(key: Key, index: Index, other: Key) -> NotUnique:
-    """Return the error that another record has the values that ``key`` was to have in a unique index."""
+    """Return the error for a record ``key`` whose values in a unique index belong to another record."""
     fields = " and ".join(index.declared)
     verb, pronoun = ("is", "that") if len(index.declared) == 1 else ("are", "those")
     message = f"{str(key)!r}: its {fields} {verb} {pronoun} of {str(other)!r}; nothing was written"

@@ -10,7 +10,7 @@ _INT64: Final = range(-(2**63), 2**63)
 
 
 def add(digits: bytes, by: int) -> int | None:
-    """Return the sum, None unless ``digits`` are a signed 64-bit integer and the sum is one too."""
+    """Return the sum; None if ``digits`` or the sum are not a signed 64-bit integer."""
     if not _DIGITS.fullmatch(digits) or int(digits) not in _INT64:
         return None
     total = int(digits) + by

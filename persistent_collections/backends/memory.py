@@ -19,7 +19,8 @@ _lock: Final = lock_across_forks()
 class MemoryBackend(SimpleBackend):
     """Keep entries in a dict of this process.
 
-    A signal handler or a finalizer may write while its thread is in the middle of a write: that write starts again.
+    If a signal handler or a finalizer writes in the middle of a write of its thread, the interrupted write starts
+    again.
 
     Args:
         name: Only shown in the URL.

@@ -12,7 +12,7 @@ from persistent_collections.errors import ConfigurationError
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` as it stands for now, wherever the process goes; ``~`` is a name like any other.
+    """Return the absolute form of ``path``, resolved in the current folder; ``~`` is an ordinary name.
 
     Raises:
         ConfigurationError: The path is invalid, or it is relative to a folder that no longer exists.

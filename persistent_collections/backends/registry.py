@@ -37,7 +37,7 @@ def register_backend(scheme: str, target: str, *, replace: bool = False) -> None
         register_backend("kept", "persistent_collections.backends.memory:MemoryBackend")
         assert PersistentDict("settings", {"theme": "dark"}, backend="kept:")["theme"] == "dark"
 
-    The class is imported when such a URL is used first.
+    The class is imported when such a URL is first used.
 
     Args:
         scheme: The part of the URL before the first ``:``.

@@ -33,7 +33,7 @@ class Shape:
         places: Yields each place in a content with its value: bytes that a codec reads, or a plain value.
         exported: The type of the result of ``export`` and of JSON files; ``msgspec.Raw`` replaces bytes.
         export: Returns a content as that type, with bytes; ``content`` takes it back.
-        twin: The shape that a JSON store reads it as, since one JSON form is written for both.
+        twin: The shape that a JSON store may read in its place, since both have the same JSON form.
         from_twin: Returns a content of ``twin`` as this shape, or None.
     """
 
@@ -127,7 +127,7 @@ def shape_of(content: Content) -> Shape:
 
 
 def child_is_field(key: Key) -> SchemaChangedError:
-    """Return the error that the record of the child ``key`` holds a field of its name."""
+    """Return the error for a missing child ``key`` of a record that has a field of the same name."""
     return SchemaChangedError(
         f"{key.child!r} is declared as a child collection, and {key.root!r} stores it as a field; "
         f"declare it as a field again, or move its data by migrate({key.root.partition(':')[0]})"
@@ -135,7 +135,7 @@ def child_is_field(key: Key) -> SchemaChangedError:
 
 
 def field_is_child(key: Key) -> SchemaChangedError:
-    """Return the error that the record does not hold the field which has the name of its child ``key``."""
+    """Return the error for a missing field of a record that has a child of the same name, ``key``."""
     return SchemaChangedError(
         f"{key.child!r} is declared as a field, and {key.root!r} stores it as a child collection; "
         f"declare it as a child again, or move its data by migrate({key.root.partition(':')[0]})"

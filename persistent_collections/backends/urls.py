@@ -39,8 +39,8 @@ class Option:
     Attributes:
         type: ``str``, ``int``, ``float`` or ``bool``; the type that a text is parsed as, never guessed.
         choices: The only accepted values, if any; texts in upper or lower case.
-        secret: Whether its value is kept out of every URL that is shown, and may stand elsewhere: option ``x`` in the
-            environment variable that ``x_env`` names, or in the file that ``x_file`` does.
+        secret: Whether its value is left out of every URL that is shown, and may be given elsewhere: for option ``x``,
+            in the environment variable named by ``x_env``, or in the file named by ``x_file``.
     """
 
     type: type[str | int | float | bool] = str
@@ -51,7 +51,7 @@ class Option:
         """Return ``value``, a text from a URL or a typed value from a mapping, as this option's type.
 
         Raises:
-            ConfigurationError: It is not one, or not among the choices.
+            ConfigurationError: It is not of this type, or not among the choices.
         """
         try:
             read = self._convert(value)
@@ -83,9 +83,9 @@ class StoreURL:
 
     Attributes:
         scheme: In lower case.
-        netloc: ``user:password@host:port`` or the like, percent-encoded as it stood; empty without ``//``.
-        path: Percent-encoded as it stood.
-        options: The query's texts, and typed values given beside the URL.
+        netloc: ``user:password@host:port`` or the like, still percent-encoded; empty without ``//``.
+        path: The path, still percent-encoded.
+        options: The texts in the query, and typed values passed beside the URL.
     """
 
     scheme: str
@@ -95,7 +95,7 @@ class StoreURL:
 
     @classmethod
     def parse(cls, text: str, options: Mapping[str, object] | None = None) -> StoreURL:
-        """Take ``text`` apart.
+        """Return the parts of ``text``.
 
         Raises:
             ConfigurationError: It has no scheme, an ``@`` among the options, or an option twice.

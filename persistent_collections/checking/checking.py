@@ -40,29 +40,29 @@ def check(
     so import all of them before you repair. Objects of unknown types are deleted only if ``prefix`` names the type,
     since objects of other programs in a shared store look no different.
 
-    To repair means to delete: the value, key or member that cannot be read; the reference, if it is all of a value;
-    the field, the child, the object. A reference within a value is left to you. The deletion is made before its
-    finding is yielded, and, except for whole keys, only while the store holds what was found. The repair of
+    A repair deletes what is at fault: the value, key or member that cannot be read; the reference, if it is all of a
+    value; the field, the child or the object. You repair a reference inside a value yourself. The deletion is made
+    before its finding is yielded, and, except for whole keys, only if the store still holds the fault. The repair of
     ``"former_field"`` stores the value as it is declared now, as ``migrate`` does. A repair of an index changes its
-    entries, and no record. The repair of ``"stale_entry"`` also removes entries of records that are gone,
-    which are not a fault.
+    entries, and no record. The repair of ``"stale_entry"`` also removes entries of deleted records, which are not
+    faults.
 
     Cost: a few round trips per key, one more per child, and one per record that is referred to; the names of all keys,
     and the content of one, in memory. If a class has indexes, all records and entries are read once more, or twice if
     anything is wrong, and the entries are held in memory.
 
     Args:
-        backend: What ``backend=`` takes.
+        backend: The store: a configured name, a URL or a backend.
         prefix: Check only objects whose key starts with it.
-        repair: The kinds of findings to repair; ``"unknown_type"`` with a prefix such as ``"Old:"``.
-        codec: How values are written of which neither a class nor the URL says it, as for
-            :func:`persistent_collections.moving.copy`; ``json`` where it says nothing.
+        repair: The kinds of findings to repair; ``"unknown_type"`` needs a prefix such as ``"Old:"``.
+        codec: The codec of values if neither a class nor the URL chooses one, as for
+            :func:`persistent_collections.moving.copy`; by default ``json``.
         classes: Additional classes besides the imported ones.
         progress: Called after each key with the number of keys done and the key.
 
     Raises:
-        ValueError: Findings of a kind cannot be repaired.
-        ConfigurationError: Those of unknown types are to be, and the prefix names none.
+        ValueError: ``repair`` names a kind that cannot be repaired.
+        ConfigurationError: ``repair`` names ``"unknown_type"``, and ``prefix`` names no type.
     """
     store = resolve(choose(backend))
     return examine(store, Known(classes, codec, store.codec), prefix=prefix, repair=repair, progress=progress)
@@ -106,7 +106,7 @@ def _findings(
     is_agreed: Callable[[Finding], bool],
     progress: Progress | None,
 ) -> Iterator[Finding]:
-    def is_to_go(finding: Finding) -> bool:
+    def should_repair(finding: Finding) -> bool:
         return finding.kind in repair and is_agreed(finding)
 
     examiner = Examiner(backend, known)
@@ -116,29 +116,29 @@ def _findings(
     except CorruptDataError as error:  # after all that can be listed
         yield Finding("unreadable", prefix, None, str(error))
     for done, key in enumerate(sorted(keys, key=str), 1):
-        yield from reversed(list(_under(examiner, key, is_to_go)))
+        yield from reversed(list(_under(examiner, key, should_repair)))
         if progress:
             progress(done, str(key))
     types = {key.root.partition(":")[0] for key in keys}
     for of_class in examiners(backend, known, types, with_gone="stale_entry" in repair):
-        yield from _in_indexes(of_class, prefix, is_to_go)
+        yield from _in_indexes(of_class, prefix, should_repair)
     if not prefix:
         for name, message in backend.strangers(known.type_names):
             yield Finding("misnamed", name, None, message)
 
 
-def _in_indexes(examiner: IndexExaminer, prefix: str, is_to_go: Callable[[Finding], bool]) -> Iterator[Finding]:
+def _in_indexes(examiner: IndexExaminer, prefix: str, should_repair: Callable[[Finding], bool]) -> Iterator[Finding]:
     """Yield the findings in the indexes of a class."""
     for fault in examiner.faults():
         finding = Finding(fault.kind, fault.key, fault.place, fault.message)
         if fault.key.startswith(prefix):
-            is_repaired = is_to_go(finding) and examiner.repair(fault)
+            is_repaired = should_repair(finding) and examiner.repair(fault)
             if is_repaired or not fault.is_harmless:
                 yield replace(finding, repaired=is_repaired)
 
 
-def _under(examiner: Examiner, key: Key, is_to_go: Callable[[Finding], bool]) -> Iterator[Finding]:
+def _under(examiner: Examiner, key: Key, should_repair: Callable[[Finding], bool]) -> Iterator[Finding]:
     """Yield the findings under one key, the last first, so that a repair doesn't move items still to be repaired."""
     for kind, place, message, repair in reversed(list(examiner.problems(key))):
         finding = Finding(kind, str(key), place, message)
-        yield replace(finding, repaired=bool(repair and is_to_go(finding) and repair()))
+        yield replace(finding, repaired=bool(repair and should_repair(finding) and repair()))

@@ -249,7 +249,7 @@ class Examiner:
         return self._codecs[kind]
 
     def _declared(self, example: Example, field: str | None) -> Any:
-        """Return the type of a field's value or, if None, of each item."""
+        """Return the declared type of a field's value; of each item, if ``place`` is None."""
         if isinstance(example, PersistentCollection):
             return example.__pc__.declared(-1)
         former = self._known.former(type(example)).get(str(field))

@@ -24,8 +24,8 @@ Kind: TypeAlias = Repairable | Literal["duplicate", "foreign", "unreadable", "mi
 - ``orphan``: a declared child collection whose record does not exist;
 - ``unknown_type``: a key of a type that no known class has;
 - ``wrong_shape``: another shape than the class declares, such as a list instead of a dict;
-- ``former_field``: a value that is stored as an older version of its class declared it: under a former name, in a field
-  that has become a child, or in a child that has become a field;
+- ``former_field``: a value stored as an older version of its class declared it: under a former name, in a field that
+  has become a child, or in a child that has become a field;
 - ``unindexed``: a record without its entry in an index, or an index that is not built;
 - ``stale_entry``: an entry in an index that is not what its record says;
 - ``duplicate``: a record with a value that must be unique and that another one has too;
@@ -44,7 +44,7 @@ class Finding:
         key: The key under which it is, or the name that is not a key.
         place: The field or index, None for the whole object and for a member of a set.
         message: The fault, without any stored value.
-        repaired: Whether it was repaired: deleted, or put right.
+        repaired: Whether it was repaired: deleted or corrected.
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Problem(NamedTuple):
         kind: As in a finding.
         place: As in a finding.
         message: As in a finding.
-        repair: Deletes it or puts it right, and says whether it was still there; None if that is left to the user.
+        repair: Deletes or corrects it, and returns whether it still existed; None if only the user can repair it.
     """
 
     kind: Kind

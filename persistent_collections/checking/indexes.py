@@ -26,7 +26,7 @@ class Fault(NamedTuple):
     """One fault.
 
     Attributes:
-        kind: As of a finding.
+        kind: As in a finding.
         key: The record's; for an index that is not built, the start of the keys of its records.
         of: The index that it concerns.
         entry: The entry key.
@@ -65,14 +65,14 @@ class IndexExaminer:
     def faults(self) -> list[Fault]:
         """Return all faults.
 
-        Others may write meanwhile. So all is looked at again if anything is wrong, and only what is wrong both times is
-        returned.
+        Others may write meanwhile. So if anything is wrong, everything is examined again, and only faults found both
+        times are returned.
         """
         first = set(self._look())
         return [fault for fault in self._look() if fault in first] if first else []
 
     def repair(self, fault: Fault) -> bool:
-        """Repair a fault, and return whether that was done; nothing is done if a unique value has two records."""
+        """Repair a fault, and return whether that succeeded; a unique value of two records is not repaired."""
         with suppress(NotUnique):
             if fault.key == self._indexed.indexing.prefix:
                 return reindex(self._info, self._backend) > 0
@@ -102,8 +102,8 @@ def examiners(backend: Backend, known: Known, types: Collection[str], *, with_go
     Args:
         backend: The store.
         known: The classes.
-        types: The types that have objects.
-        with_gone: Whether to examine other types that have entries.
+        types: The types of which objects exist.
+        with_gone: Whether to examine also types of which only entries exist.
     """
     if backend.indexing == "none":
         return

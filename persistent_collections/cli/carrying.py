@@ -104,7 +104,7 @@ def import_(
 ) -> None:
     """Put every object of an exported file into the store.
 
-    Each is read back, as by copy.
+    Each object is read back, as in copy.
     """
     session: Session = context.obj
     source: str | IO[bytes] = sys.stdin.buffer if file == STREAM else file

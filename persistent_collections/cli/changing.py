@@ -53,7 +53,7 @@ def set_(
     """Set a field of a record, a key of a dict or an item of a list.
 
     VALUE is JSON, with the tags of the stored form. If a type is declared, it may be a plain word: a text, yes or no, a
-    date or time, a Decimal, a UUID, a path, a member of an Enum, the key of a record, or its id alone.
+    date or time, a Decimal, a UUID, a path, a member of an Enum, or the key or id of a record.
     """
     session: Session = context.obj
     path, place, value = _path(session, key, places)
@@ -140,7 +140,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         NotThereError: The answer is no.
-        UsageError: Nobody is there to answer.
+        UsageError: The question cannot be asked: standard input is not a terminal.
     """
     if yes:
         return
@@ -184,7 +184,7 @@ def _path(session: Session, key: str, places: Sequence[str]) -> tuple[Key, str, 
     """Return the key, the place and the value of the arguments, which may name a child between key and place.
 
     Raises:
-        UsageError: Something is missing or too much.
+        UsageError: There are too few or too many arguments.
     """
     path, left = path_to(session, key, places)
     by_name = len(left) < len(places)
@@ -250,14 +250,14 @@ def _reference(text: str, declared: Any, store: Backend) -> Any:
 
 
 def _value(given: str | None, declared: Any, own: Codec | None, store: Backend, *, is_text: bool) -> Any:
-    """Return the value that is meant by what is given on the command line.
+    """Return the value of an argument of the command line.
 
     Args:
-        given: The word, None if it is to be read from standard input.
+        given: The argument; None to read it from standard input.
         declared: The declared type.
-        own: The codec in whose text people write it, if JSON knows no form of the type.
+        own: The codec whose text people write, if JSON has no form of the type.
         store: The store.
-        is_text: Whether it is to be taken as a text.
+        is_text: Whether to take it as a text.
     """
     text = _read(is_secret=declared is Password) if given is None else given
     if is_text:

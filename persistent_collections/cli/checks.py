@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Report the faults in the store.
 
-    The exit code is 1 where something is and was not repaired.
+    The exit code is 1 if a fault was not repaired.
     """
     session: Session = context.obj
     session.require_store()

@@ -1,4 +1,4 @@
-"""The start of the installed script, before typer and rich are known to be installed."""
+"""The start of the installed script, which may find that typer and rich are not installed."""
 
 from __future__ import annotations
 

@@ -43,11 +43,11 @@ class Exit(IntEnum):
 
 
 class UsageError(Exception):
-    """The command is not one that can be done."""
+    """The command cannot be executed as it was given."""
 
 
 class NotThereError(Exception):
-    """The thing that was asked for does not exist, or another is in its place."""
+    """The requested object does not exist, or something else is in its place."""
 
 
 _NEGATIVE: Final = re.compile(r"-(\.?\d.*|Infinity)", re.DOTALL)
@@ -56,13 +56,13 @@ _FOUND: Final = (
     *(NotThereError, ObjectNotFound, StillReferenced, NotUnique),
     *(ConflictError, WrongShapeError, SchemaChangedError),
 )
-"""The store is whole, and holds something else than the command needs."""
+"""The errors of commands that find the store intact, but with other content than they need."""
 
 _MISTAKES: Final = (
     *(UsageError, ConfigurationError, EncodeError, UnknownFieldError),
     *(NoIndexError, PageTokenError, TransactionError),
 )
-"""The command cannot be done as it was given."""
+"""The errors of commands that cannot be executed as they were given."""
 
 _CLICK_USAGE_ERROR: Final[Any] = typer.BadParameter.__bases__[0]
 """The base of typer's errors for invalid commands; typer has no name for it."""

@@ -78,7 +78,7 @@ def find(
     conditions, names = _parsed(words or ())
     session.require_store()
     unreadable: list[PersistentCollectionsError] = []
-    with _mistakes_told(), _warnings_told():
+    with _mistakes_reported(), _warnings_reported():
         query = query_for(cls.__pc__, _where(session, cls, conditions), session.store).on_error(unreadable.append)
         query = _narrowed(query.order_by(*order_by or ()).after(after), limit, scan=scan)
         if explain:
@@ -108,7 +108,7 @@ def reindex(
     """Build the indexes of records anew, as after a field was marked."""
     session: Session = context.obj
     session.require_store()
-    with _mistakes_told():
+    with _mistakes_reported():
         classes = [_class(session, name) for name in types] if types else _indexed(session)
     failed = 0
 
@@ -124,7 +124,7 @@ def reindex(
             else:
                 yield {"type": cls.type_name, "records": number}
 
-    with _mistakes_told():
+    with _mistakes_reported():
         print_rows(rows(), {"type": "TYPE", "records": "RECORDS", "problem": "PROBLEM"}, json=json)
     if failed:
         raise typer.Exit(Exit.FOUND)
@@ -171,7 +171,7 @@ def _where(session: Session, cls: type[Record], parts: Sequence[Sequence[str]]) 
         parts: The field, the operator and the value of each.
 
     Raises:
-        UsageError: One cannot be understood, or not together with another.
+        UsageError: One cannot be understood, or contradicts another.
         UnknownFieldError: A field is not declared.
     """
     given: dict[str, list[tuple[str, Any]]] = {}
@@ -223,11 +223,11 @@ def _declared(cls: type[Record], name: str) -> Any:
 
 
 def _shown_field(cls: type[Record], name: str) -> tuple[Key, str]:
-    """Return a key of the class of a field, and its name there: for ``captain.name``, of the class that is referred to.
+    """Return a key of the class of a field, and its name there: ``captain.name`` is a field of the captain's class.
 
     Raises:
-        UnknownFieldError: None is called so.
-        UsageError: It is a child, or a field of what does not refer to records of one class.
+        UnknownFieldError: No field has this name.
+        UsageError: The field is a child, or the field before the dot does not refer to records of one class.
     """
     head, dot, rest = name.partition(".")
     declared = _declared(cls, head)
@@ -254,7 +254,7 @@ def _print_found(session: Session, cls: type[Record], query: Query[Any], names: 
 
 
 @contextmanager
-def _mistakes_told() -> Iterator[None]:
+def _mistakes_reported() -> Iterator[None]:
     """Report a fault of a query or a class as a usage error."""
     try:
         yield
@@ -265,7 +265,7 @@ def _mistakes_told() -> Iterator[None]:
 
 
 @contextmanager
-def _warnings_told() -> Iterator[None]:
+def _warnings_reported() -> Iterator[None]:
     """Report a slow query in one line."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", SlowHabitWarning)

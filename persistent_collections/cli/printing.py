@@ -31,7 +31,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *,
     Args:
         rows: By name; a name that isn't a column is printed only as JSON.
         columns: The heading of each column, by name.
-        json: Whether to print one JSON object a line.
+        json: Whether to print one JSON object per line.
     """
     if json:
         for row in rows:

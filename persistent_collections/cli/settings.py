@@ -31,7 +31,7 @@ def config(
 ) -> None:
     """Show which store is used.
 
-    With --explain it shows every setting, its value and where it comes from.
+    With --explain, it shows every setting, its value and its source.
     """
     session: Session = context.obj
     rows = list(_settings(session))
@@ -42,7 +42,7 @@ def config(
 def backends(*, json: JSONOption = False) -> None:
     """List the stores by the schemes of their URLs.
 
-    It says what any URL may ask for too and, for what is not there, what to install.
+    It also lists the wrappers that any URL may request. For what is not installed, it shows the package to install.
     """
     points = {point.name: point.value for point in entry_points(group=registry.ENTRY_POINT_GROUP)}
     targets: dict[str, list[str]] = {}
@@ -120,7 +120,7 @@ def _file(session: Session) -> str:
 
 
 def _secrets_in(url: str, beside: Mapping[str, object], where: str) -> dict[str, str]:
-    """Return where each secret comes from of a store whose URL, and options beside it, stand at ``where``."""
+    """Return the source of each secret of a store whose URL, and options beside it, are written at ``where``."""
     parsed = urls.StoreURL.parse(url, beside)
     in_netloc = ":" in parsed.netloc.rpartition("@")[0]
     found = {**dict.fromkeys(parsed.options, where), **({"password": where} if in_netloc else {})}

@@ -24,13 +24,13 @@ from persistent_collections.config import configure, named_backends
 def shell(context: typer.Context) -> None:
     """Start Python with the store configured.
 
-    Where standard input is no terminal, what comes from it is run.
+    If standard input is not a terminal, the script on it is run.
     """
     session: Session = context.obj
     configure({"backends": {**named_backends(), "default": session.store}})
     public = {name: getattr(persistent_collections, name) for name in persistent_collections.__all__}
     known = {cls.__name__: cls for cls in classes.every().values()}
-    # A module, since a class that is made at the prompt looks for the names in its annotations in its module.
+    # A module, since a class defined at the prompt looks up the names in its annotations in its module.
     module = sys.modules["__main__"] = ModuleType("__main__")
     vars(module).update({**public, **known, "store": session.store})
     banner = _banner(session, known.keys() - public.keys())
@@ -42,7 +42,7 @@ def shell(context: typer.Context) -> None:
         ipython = import_module("IPython")
     if ipython:
         _start_ipython(ipython, banner, module)
-    else:  # outside of any except clause, which every error at the prompt would be told to come from
+    else:  # outside of any except clause, which would become the context of every error at the prompt
         _start_python(banner, module)
 
 
@@ -54,10 +54,10 @@ def _banner(session: Session, names: Iterable[str]) -> str:
 
 
 def _run(source: bytes, module: ModuleType) -> None:
-    """Run a script, and tell an error of it as Python does.
+    """Run a script, and report its error as Python does.
 
     Raises:
-        Exit: There was one.
+        Exit: The script raised an error.
     """
     try:
         exec(compile(source, "<stdin>", "exec"), vars(module))  # noqa: S102 - the purpose of a shell

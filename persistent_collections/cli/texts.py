@@ -19,8 +19,7 @@ _HASH_SIZE: Final = 60
 def clean(text: str) -> str:
     """Return ``text`` for the terminal.
 
-    Hashes of passwords and the passwords of URLs are redacted, and every character that is not to be seen is escaped as
-    Python does.
+    Hashes of passwords and passwords in URLs are redacted. Every invisible character is escaped as Python does it.
     """
     shown = _URL_PASSWORD.sub(rf"\1{REDACTED}\2", _HASH.sub(REDACTED, text))
     return "".join(c if _is_seen(c) else c.encode("unicode_escape").decode() for c in shown)

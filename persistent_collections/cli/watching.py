@@ -67,7 +67,7 @@ def watch(
 ) -> None:
     """Show the content of a key, and then each change, until Ctrl-C.
 
-    Changes of a record's children are shown too. Each look reads all that the object holds, at one moment.
+    Changes of a record's children are shown too. Each look reads the whole object at one moment.
     """
     session: Session = context.obj
     place = key_or_child(session, key, child)
@@ -86,7 +86,7 @@ def watch(
         for row in changes(reading, seen, found):
             write(as_json(row) if json else _line(row))
         sys.stdout.flush()
-        seen = {key: _as_told(seen[key], entry) for key, entry in found.items()}
+        seen = {key: _as_shown(seen[key], entry) for key, entry in found.items()}
 
 
 def _looks(reading: Reading, keys: Sequence[Key], interval_s: float) -> Iterator[Seen]:
@@ -149,8 +149,8 @@ def _place(reading: Reading, key: Key, shape: Shape, difference: _Difference) ->
 def _differences(old: Content, new: Content) -> Iterator[_Difference]:
     """Return the places where two contents of one shape differ.
 
-    Between what two lists begin and end with in common, they are compared index by index: that takes linear time, and
-    tells a single operation as what it was.
+    Two lists are compared index by index, except for their common start and end. That takes linear time, and shows a
+    single operation as what it was.
     """
     match old, new:
         case list(), list():
@@ -171,12 +171,12 @@ def _between_lists(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[_Diff
 
 
 def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    """Return how many items two lists begin with in common."""
+    """Return the number of items in the common start of two lists."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
-def _as_told(old: Entry | None, new: Entry | None) -> Entry | None:
-    """Return ``new``, with the deadline that was told where its own is no other, so that small steps add up."""
+def _as_shown(old: Entry | None, new: Entry | None) -> Entry | None:
+    """Return ``new``; if its deadline is close to the shown one, with the shown one, so that small steps add up."""
     return new._replace(deadline=old.deadline) if old and new and is_close(old.deadline, new.deadline) else new
 
 
@@ -201,10 +201,10 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _wait(seconds: float) -> None:
-    """Wait, as long as somebody may read the output: only a poll detects the end of a pipe.
+    """Wait, unless the reader of the output is gone, which only a poll of the pipe detects.
 
     Raises:
-        BrokenPipeError: Nobody does any more.
+        BrokenPipeError: The reader is gone.
 
     Source: Linux ``poll(2)``, ``POLLERR``.
     """

@@ -1,7 +1,7 @@
-"""Codecs: those to choose by name or to put around one another, and what you need to write one.
+"""Codecs: choose one by name, put one around another, or write your own.
 
-docs/codecs.md shows how. ``BcryptCodec``, ``Encrypted`` and ``PasswordHash`` are imported when they are first asked
-for, since they need packages of their own.
+docs/codecs.md shows how. ``BcryptCodec``, ``Encrypted`` and ``PasswordHash`` are imported on first use, since they need
+other packages.
 """
 
 from typing import TYPE_CHECKING

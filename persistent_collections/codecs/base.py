@@ -1,4 +1,4 @@
-"""What a codec promises: exactly the value back, type included, or a refusal before anything is written."""
+"""The interface of codecs: decoding returns exactly the encoded value, type included; encoding refuses other values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 Format: TypeAlias = Literal["text", "json", "binary"]
-"""What a codec writes: UTF-8, one compact JSON text, or any bytes."""
+"""The kind of bytes a codec writes: UTF-8, one compact JSON text, or any bytes."""
 
 
 def _instance(value: Any, kind: type) -> Any:
@@ -76,7 +76,7 @@ class Codec(ABC):
         """
 
     def require(self, value: Any) -> None:
-        """Raise ``EncodeError`` if :meth:`encode` refuses ``value``; a codec whose work is slow answers without it."""
+        """Raise ``EncodeError`` if :meth:`encode` refuses ``value``; override it if :meth:`encode` is slow."""
         try:
             self.encode(value)
         except BaseException:
@@ -100,7 +100,7 @@ class Codec(ABC):
 
         Args:
             declared: A type or annotation without forward references, or ``Any``.
-            references: None where persistent objects cannot be stored.
+            references: None if persistent objects cannot be stored.
 
         Raises:
             TypeError: This codec cannot keep values of that type exactly.
@@ -114,7 +114,7 @@ class Codec(ABC):
         Args:
             declared: As for :meth:`bind`.
             kind: The class every persistent object is an instance of.
-            values: Values it has to hold as well, such as a default.
+            values: Values that it must be able to encode, such as a default.
         """
         self.bind(declared, References(kind, str, str)).encode_all(values)
 

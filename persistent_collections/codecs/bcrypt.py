@@ -24,15 +24,15 @@ _ROUNDS: Final = range(4, 32)
 
 
 class PasswordHash:
-    """A password that was hashed; the empty one is no password's, and false.
+    """The hash of a password. An empty one is false, and verifies no password.
 
-    Two are equal when their texts are: hashing one password twice gives two texts.
+    Two are equal if their texts are equal. Hashing one password twice gives two different texts.
 
     Args:
-        text: bcrypt's own text, ``$2b$12$…``; behind ``bcrypt_sha256$``, as Django writes it, where the password's
-            SHA-256, in hexadecimal digits, was hashed in its place.
-        rounds: The cost that a new hash would be given.
-        prehash: Whether a new hash would be one of the SHA-256.
+        text: The text that bcrypt writes, ``$2b$12$…``. If the SHA-256 of the password, in hexadecimal digits, was
+            hashed, ``bcrypt_sha256$`` comes before it, as Django writes it.
+        rounds: The cost that a new hash would have now.
+        prehash: Whether a new hash would now be made from the SHA-256.
     """
 
     __slots__ = ("_prehash", "_rounds", "text")
@@ -44,7 +44,7 @@ class PasswordHash:
         self._rounds, self._prehash = rounds, prehash
 
     def verify(self, password: str) -> bool:
-        """Return whether this is the hash of a password; every wrong one that bcrypt takes needs the same time."""
+        """Return whether this is the hash of ``password``; all wrong ones that bcrypt accepts take the same time."""
         if not isinstance(password, str):
             raise TypeError(f"a password is a str, not {type(password).__name__}")
         secret = _password_bytes(password, prehash=self.text.startswith(PREHASH))
@@ -54,7 +54,7 @@ class PasswordHash:
 
     @property
     def needs_rehash(self) -> bool:
-        """Whether the codec that read this would hash the password another way now: set it again at the next login."""
+        """Whether the codec that read this would now hash the password another way: set it again at the next login."""
         match = _HASH.fullmatch(self.text)
         return match is not None and (bool(match[1]), match[2], int(match[3])) != (self._prehash, "2b", self._rounds)
 
@@ -74,14 +74,15 @@ class PasswordHash:
 class BcryptCodec(Codec):
     """Store a password as its bcrypt hash; a :class:`PasswordHash` is stored as it is.
 
-    Cost: hashing takes some 0.3 s at 12 rounds, twice as long for each more, and so does every ``verify``.
+    Cost: hashing, and every ``verify``, takes some 0.3 s at 12 rounds, and twice as long for each further round.
 
     Args:
         rounds: The cost, 4 to 31.
-        prehash: Whether the SHA-256 of a password is hashed in its place, so that it may be over 72 bytes long.
+        prehash: Whether to hash the SHA-256 of a password in its place, so that passwords may exceed 72 bytes.
 
     Attributes:
-        rounds_in_tests: The cost for every codec of this class while a test has the fixture of the pytest plugin.
+        rounds_in_tests: The cost for every codec of this class during a test that uses the fixture of the pytest
+            plugin.
     """
 
     name = "bcrypt"

@@ -15,9 +15,9 @@ class Compressed(Codec):
 
     Args:
         codec: The codec inside.
-        name: What this one is registered as; ``<codec>+zlib`` if not given.
+        name: The name under which this codec is registered; by default ``<codec>+zlib``.
         level: From 1, fast, to 9, small.
-        max_size_bytes: The most that is compressed, and that will ever be unpacked.
+        max_size_bytes: The largest uncompressed size that is written and read.
     """
 
     format = "binary"

@@ -18,13 +18,13 @@ except ImportError:
 class Encrypted(Codec):
     """Store what another codec writes, encrypted and authenticated (Fernet: AES-128-CBC, HMAC-SHA256).
 
-    The time of writing and the length of a value can be read without a key. A key is retired by putting the new one
-    before it, writing every value again, and leaving it out.
+    The time of writing and the length of a value can be read without a key. To replace a key, put the new one before
+    it, write every value again, and then remove the old one.
 
     Args:
         codec: The codec inside.
-        keys: Keys as ``Fernet.generate_key`` gives them: the first encrypts, any decrypts.
-        name: What this one is registered as; ``<codec>+fernet`` if not given.
+        keys: Keys from ``Fernet.generate_key``: the first encrypts, any of them decrypts.
+        name: The name under which this codec is registered; by default ``<codec>+fernet``.
     """
 
     format = "text"

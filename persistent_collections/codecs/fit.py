@@ -38,7 +38,7 @@ def from_json_text(data: bytes, format: Format) -> bytes:
     """Return the bytes for which :func:`to_json_text` returns ``data``.
 
     Raises:
-        ValueError: It does not give ``data`` for any.
+        ValueError: :func:`to_json_text` returns ``data`` for no bytes.
     """
     if format == "json":
         return data

@@ -1,4 +1,4 @@
-"""The form of a stored password, for those who recognise one without the package that makes it."""
+"""The form of a stored password, for code that must recognize one without the package that makes it."""
 
 from __future__ import annotations
 

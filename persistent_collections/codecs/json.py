@@ -62,7 +62,11 @@ class JSONCodec(DeclaredCodec):
             ) from None
 
     def _read(self, data: bytes) -> Any:
-        """Parse; without objects, or written back byte for byte, a text has no key twice, and no tag without ``"$``."""
+        """Parse, and check for duplicate keys and tags only if necessary.
+
+        A text without objects, or one that is written back byte for byte, has no duplicate key. A text without ``"$``
+        has no tag.
+        """
         try:
             value = _read_fast(data)
             if _BRACE not in data or (
@@ -79,7 +83,7 @@ class JSONCodec(DeclaredCodec):
 
 
 def _reads_everywhere(text: str) -> bool:
-    """Return whether all integers in ``text`` are within Python's default limit, whatever this process has set."""
+    """Return whether all integers in ``text`` are within Python's default limit, whatever the limit of this process."""
     return len(text) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
 
 

@@ -92,7 +92,7 @@ class MsgpackCodec(DeclaredCodec):
             ) from None
 
     def _read(self, data: bytes) -> Any:
-        """Unpack; a map that is packed again byte for byte holds no key twice, nor an extension."""
+        """Unpack; a map that packs to the same bytes again has no duplicate key and no extension."""
         if data[:1] in _MAPS:
             try:
                 value = _read_fast(data)
@@ -109,7 +109,7 @@ class MsgpackCodec(DeclaredCodec):
             raise DecodeError(f"not the MessagePack of this codec ({words}){looks_like(data, self.name)}") from None
 
     def _pack(self, value: Any) -> bytes:
-        """Pack with an unused packer: one that is re-entered while it packs spoils both results."""
+        """Pack with an unused packer: re-entering one that is packing would spoil both results."""
         try:
             packer = self._packers.pop()
         except IndexError:
@@ -120,7 +120,7 @@ class MsgpackCodec(DeclaredCodec):
         return data
 
     def _unpack(self, data: bytes) -> Any:
-        """Unpack, extensions after all around them: inside one another they would soon use up the stack of C."""
+        """Unpack; inner extensions come after outer ones, since recursion would soon exhaust the stack of C."""
         extensions: list[Any] = []
 
         def keep(extension: int, content: bytes) -> Any:
@@ -171,8 +171,9 @@ def _as_builtin(value: Any) -> Any:
 def _is_kept(value: Any, data: bytes, *, may_be_deep: bool) -> bool:
     """Return whether ``value``, which msgpack has packed to ``data`` with nothing tagged, would come back.
 
-    Unasked, msgpack packs bytearray and memoryview as bytes, and its own ExtType and Timestamp as themselves. There
-    is none where no byte could start one, nor in a flat list; only to look at all types would take longer than packing.
+    By itself, msgpack packs bytearray and memoryview as bytes, and its own ExtType and Timestamp unchanged. If no byte
+    of ``data`` can start one of these, or in a flat list, there is none. To examine all types would take longer than to
+    pack.
     """
     if type(value) is not list and not may_be_deep and len(data.translate(None, _BINARIES)) == len(data):
         return True

@@ -1,7 +1,7 @@
 """Order keys: bytes that sort as values do.
 
-The order key of a value ends where it ends: none is the beginning of another. So order keys, one after the other, sort
-as tuples of the values do. Equal values have equal order keys, whatever bytes their codec writes.
+No order key is the beginning of another. So a concatenation of order keys sorts as a tuple of the values does. Equal
+values have equal order keys, whatever bytes their codec writes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NONE_KEY: Final = b"\x01"
 _INT, _FLOAT, _DECIMAL, _DATE, _NAIVE, _AWARE, _DELTA, _TEXT, _BYTES, _UUID = (bytes([tag]) for tag in range(2, 12))
 
 _SHORT: Final = 0x7D
-"""The most bytes of an integer whose length is in the first byte of its order key."""
+"""The maximum length in bytes of an integer whose length fits the first byte of its order key."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = datetime(1, 1, 1)

@@ -11,7 +11,7 @@ from persistent_collections.errors import ConfigurationError
 from persistent_collections.suggestions import suggestion
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.codecs"
-"""The group in which a package names its codecs: ``name = "module:codec"``, a Codec or what gives one when called."""
+"""The entry point group of codecs: ``name = "module:codec"``, which is a codec or a function that returns one."""
 
 _BUILT_IN: Final = {
     "str": "text:TextCodec",
@@ -24,7 +24,7 @@ _codecs: Final[dict[str, Codec]] = {}
 
 
 def register_codec(codec: Codec, *, replace: bool = False) -> None:
-    """Let ``codec`` be chosen by its name; no I/O. Registering it again does nothing.
+    """Register ``codec``, so that it can be chosen by its name; no I/O. Registering it again does nothing.
 
     ::
 
@@ -46,14 +46,14 @@ def register_codec(codec: Codec, *, replace: bool = False) -> None:
 
 
 def get_codec(name: str) -> Codec:
-    """Return the codec of this name, importing it if need be; no I/O.
+    """Return the codec of this name, importing it if necessary; no I/O.
 
     ::
 
         assert get_codec("json").encode({"a": 1}) == b'{"a":1}'
 
     Raises:
-        ConfigurationError: There is none, or the package it needs is not installed.
+        ConfigurationError: No codec has this name, or the package it needs is not installed.
     """
     if name not in _codecs:
         _codecs[name] = _load(name)

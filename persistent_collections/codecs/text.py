@@ -16,11 +16,11 @@ _STORED: Final = frozenset({str, NoneType})
 
 
 def text_in(declared: Any, references: References | None) -> Literal["all", "optional", "some", "none"]:
-    """Return how far values of a declared type are text.
+    """Return whether the values of a declared type are texts.
 
-    They all are for ``str``, an alias or ``NewType`` of it, a ``Literal`` of texts and an Enum of texts;
-    ``"optional"`` is text or None, and ``"some"`` a union of text and other types, but not an alias that refers to
-    itself, such as one for all of JSON.
+    All are for ``str``, an alias or ``NewType`` of it, a ``Literal`` of texts and an Enum of texts. ``"optional"``
+    means text or None. ``"some"`` means a union of text and other types, except an alias that refers to itself, such as
+    one for all of JSON.
     """
     try:
         check = check_of(declared, references)

@@ -293,7 +293,7 @@ class PersistentCollection(PersistentObject, abstract=True, __pc__=CollectionCor
         expire: Any = None,
         **options: Any,
     ) -> Self:
-        """Store items as an object that does not exist yet, decided in the store. Cost: 1 round trip.
+        """Store items as an object that does not exist yet; the store decides that. Cost: 1 round trip.
 
         ::
 
@@ -316,7 +316,7 @@ class PersistentCollection(PersistentObject, abstract=True, __pc__=CollectionCor
 
     @abstractmethod
     def copy(self) -> Any:
-        """Return all of it as a plain built-in. Cost: 1 round trip, O(n).
+        """Return the whole content as a plain built-in. Cost: 1 round trip, O(n).
 
         ::
 

@@ -50,7 +50,7 @@ class Kept:
 
     Attributes:
         redefinitions: The number of classes that had replaced another of the same name when this was created.
-        codecs: By the name of the child or, for a class of collections, by the codec chosen for the object.
+        codecs: The codecs, by the name of the child or, for a class of collections, by the codec chosen for the object.
         fields: For a record class, the fields that hold a value, bound to the store; None until then.
     """
 

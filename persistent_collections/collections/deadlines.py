@@ -9,8 +9,8 @@ def seconds_ahead(expire: float | timedelta | datetime | None) -> float | None:
     """Return the seconds until the deadline that a write sets, None if it sets none.
 
     Raises:
-        TypeError: As of :func:`seconds_until`.
-        ValueError: As of :func:`seconds_until`, or the deadline has passed.
+        TypeError: As for :func:`seconds_until`.
+        ValueError: As for :func:`seconds_until`, or the deadline has passed.
     """
     if expire is None:
         return None
@@ -23,8 +23,8 @@ def seconds_ahead(expire: float | timedelta | datetime | None) -> float | None:
 def seconds_until(when: float | timedelta | datetime) -> float:
     """Return the seconds until a deadline.
 
-    TypeError: It has another type.
-        TypeError: It is of another type.
+    Raises:
+        TypeError: It is not a number, a ``timedelta`` or a ``datetime``.
         ValueError: A ``datetime`` is naive, or a number is not finite or too large for a ``timedelta``.
     """
     if isinstance(when, datetime):

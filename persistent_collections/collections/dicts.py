@@ -353,7 +353,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         return DictValues(self)
 
     def copy(self) -> dict[K, V]:
-        """Return all of it as a plain ``dict``. Cost: 1 round trip, O(n).
+        """Return the whole content as a plain ``dict``. Cost: 1 round trip, O(n).
 
         ::
 
@@ -466,7 +466,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
             if locks.compare_and_set("report", "free", "worker 7"):
                 ...  # nobody else holds it
 
-        Cost: 1 round trip; if the bytes differ, a read more to see whether the values are equal.
+        Cost: 1 round trip; if the bytes differ, 1 more to see whether the values are equal.
         """
         core = self.__pc__
         bound: _Bound = core.now()
@@ -485,14 +485,15 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         raise AssertionError("attempts() ends by raising")
 
     def change(self, key: K, function: Callable[[V], V], /) -> V:
-        """Store what ``function`` returns for the value under ``key``, if nobody changed it meanwhile; return that.
+        """Replace the value under ``key`` by ``function(value)``, and return the new value.
 
         ::
 
             settings = PersistentDict("settings", {"recent": ["a.txt"]})
             settings.change("recent", lambda recent: [*recent[-9:], "b.txt"])
 
-        The value is plain, and ``function`` may be called again: it reads, and returns another value.
+        If others change the value meanwhile, ``function`` is called again with the current one, so it should only
+        compute. It receives a plain value.
 
         Cost: 1 read and 1 write for each attempt.
 

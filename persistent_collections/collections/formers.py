@@ -41,7 +41,9 @@ class Former(NamedTuple):
 
 
 Formers: TypeAlias = Mapping[str, Sequence[Former]]
-"""The former names of the fields of one class, by their names in the store; the last one that old code wrote first."""
+"""The former names of the fields of one class, by their names in the store; the oldest former name comes first.
+
+Code with a later name deletes the older ones when it writes. So if several are stored, the oldest was written last."""
 
 
 class _Doubtful(NamedTuple):
@@ -178,7 +180,7 @@ class DeclaredStore(WrappedBackend):
         return None
 
     def entries_of(self, indexing: Indexing, index: Index) -> Iterator[tuple[Key, EntryKey]]:
-        """Yield each record of a class, and its entries in an index."""
+        """Yield each record of a class, and its entry in an index."""
         keys = [key for key in self.keys(indexing.prefix, MAPPING) if key.child is None]
         for start in range(0, len(keys), PAGE_SIZE):
             page = keys[start : start + PAGE_SIZE]
@@ -254,7 +256,7 @@ class DeclaredStore(WrappedBackend):
         return self._commit([*conditions, *known], [*self._conversions(doubtful, changes), *changes])
 
     def _conversions(self, doubtful: Sequence[_Doubtful], changes: Sequence[Change]) -> list[Change]:
-        """Return the changes that store what is stored under former names, but of records that are deleted."""
+        """Return the changes that store former values under the current names, except in records to be deleted."""
         return [
             SetFields(condition.key, self.written(condition.key, condition.fields), is_record=True)
             for condition, _ in self._to_convert(doubtful, changes)
@@ -265,7 +267,7 @@ class DeclaredStore(WrappedBackend):
         return [each for each in doubtful if each.condition.key not in gone and each.former]
 
     def _store_indexed(self, doubtful: Sequence[_Doubtful], changes: Sequence[Change]) -> bool:
-        """Store fields that an index orders by under the names that they have now; return whether there are any.
+        """Store indexed fields under their current names, and return whether any had to be stored.
 
         It is a step of its own, since it changes the entries of all their indexes.
         """
@@ -283,7 +285,7 @@ class DeclaredStore(WrappedBackend):
         return self.wrapped.commit(conditions, list(map(self._written, changes)))
 
     def _taken(self, changes: Sequence[Change]) -> NotUnique | None:
-        """Return the error that another record has, under a former name, what one of ``changes`` claims."""
+        """Return the error if another record has, under a former name, a value that ``changes`` claim; else None."""
         for change in changes:
             if not isinstance(change, SetEntries):
                 continue
@@ -297,7 +299,7 @@ class DeclaredStore(WrappedBackend):
 
 
 class DeclaredFields:
-    """The handle of the fields of a record by the names that they have now.
+    """The handle of the fields of a record, by their current names.
 
     Cost: As the store's handle; ``increment`` of a field that had another name is a read and a write.
     """
@@ -348,12 +350,12 @@ class DeclaredFields:
 
 
 def as_declared(backend: Backend, formers: Mapping[str, Formers | None], convert: Convert | None = None) -> Backend:
-    """Return a store as classes see it: itself, if none of their fields had another name.
+    """Return a store as classes see it: the store itself, if none of their fields had another name.
 
     Args:
         backend: The store, or that of a transaction in it.
         formers: The former names, by the type names of the classes.
-        convert: As of :class:`DeclaredStore`.
+        convert: As for :class:`DeclaredStore`.
     """
     known = {type_name: names for type_name, names in formers.items() if names}
     return DeclaredStore(backend, known, convert) if known else backend

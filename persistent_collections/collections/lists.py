@@ -445,7 +445,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         core.store(core.now()).replace([])
 
     def copy(self) -> list[T]:
-        """Return all of it as a plain ``list``. Cost: 1 round trip, O(n).
+        """Return the whole content as a plain ``list``. Cost: 1 round trip, O(n).
 
         ::
 
@@ -470,8 +470,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         class of a record lacks is None, if another class made from the same record class has it.
         ``fetch(guests[:20], "name")`` and ``Guest.all().fetch("name")`` read other records; they return iterators.
 
-        Cost: 1 round trip for the list, then 1 for 1,000 records (a cluster: 1 a node), and 1 more for those of them
-        that have not all the fields: do they exist, and is the field a child?
+        Cost: 1 round trip for the list, and 1 per 1,000 records (on a cluster, 1 per node). If some of them lack a
+        field, 1 more: do they exist, and is the field a child?
 
         Args:
             names: The names of the fields.
@@ -505,7 +505,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
             numbers.sort(reverse=True)
             assert numbers[:] == [3, 2, 1]
 
-        Cost: a read of all, and a write of all if nothing changed meanwhile; else again.
+        Cost: 1 read and 1 write of all items for each attempt; it is repeated if something changed meanwhile.
 
         Raises:
             ConflictError: Others kept changing the list.

@@ -144,7 +144,7 @@ class PersistentObject(ABC):
             PersistentDict("settings", {"theme": "dark"})
             assert list(PersistentDict.ids()) == ["settings"]
 
-        Cost: 1 round trip a page of keys. The ids are held in memory until the end, so that each is yielded once.
+        Cost: 1 round trip per page of keys. The ids are held in memory until the end, so that each is yielded once.
         """
         info: ClassInfo = cls.__pc__
         return info.ids(active(choose(backend) or info.choice))
@@ -216,15 +216,15 @@ class PersistentObject(ABC):
         return deleted
 
     def expire(self, when: float | timedelta | datetime) -> None:
-        """Let the object vanish, with its children, after a time or at a moment. Cost: 1 round trip.
+        """Set a deadline after which the object vanishes with its children. Cost: 1 round trip.
 
         ::
 
             settings = PersistentDict("settings", {"theme": "dark"})
             settings.expire(3600)
 
-        The deadline lasts, through every later write, until the object is emptied or deleted. If it is not in the
-        future, the object vanishes at once. ``expire=`` of a method that writes has to be in the future.
+        Later writes keep the deadline. It ends when the object is emptied or deleted. If it is not in the future, the
+        object vanishes at once. The ``expire=`` of methods that write must be in the future.
 
         Args:
             when: Seconds or a ``timedelta`` from now, or an aware ``datetime``.
@@ -236,7 +236,7 @@ class PersistentObject(ABC):
         self.__pc__.set_deadline(seconds_until(when))
 
     def persist(self) -> None:
-        """Remove the deadline, if there is one. Cost: 1 round trip.
+        """Remove the deadline, if the object has one. Cost: 1 round trip.
 
         ::
 

@@ -177,7 +177,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         return list(rows(self.__pc__.each(), names, on_error))
 
     def copy(self) -> set[T]:
-        """Return all of it as a plain ``set``. Cost: 1 round trip, O(n).
+        """Return the whole content as a plain ``set``. Cost: 1 round trip, O(n).
 
         ::
 

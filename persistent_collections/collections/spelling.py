@@ -103,8 +103,8 @@ def _of_word(word: str, declared: Any, references: References, otherwise: Any) -
 def _meant(word: str, declared: Any, references: References) -> list[Any]:
     """Return the values of a declared type that a plain word may denote; several if the type is ambiguous.
 
-    They are the word itself, yes or no, a value stored as this text, the members of an Enum by name or value, and the
-    object of such a key.
+    These are the word itself, yes or no, a value that is stored as this text, a member of an Enum by name or value, and
+    the object with this key.
     """
     codec = _codec(declared, references)
     members = (member for member in _members(declared) if word in (member.name, str(member.value)))
@@ -159,12 +159,12 @@ def reference_to(declared: type[PersistentObject], text: str, references: Refere
 
 
 def own_text(declared: Any, codec: Codec, references: References) -> Codec | None:
-    """Return the codec of a type that people write as its codec does: one that JSON does not know, stored as text.
+    """Return the codec whose text people write for a type: one that JSON does not know and that is stored as text.
 
     Args:
         declared: An evaluated annotation.
-        codec: That of its values, not yet fitted to a store.
-        references: Those of the store.
+        codec: The codec of its values, not yet fitted to a store.
+        references: The references of the store.
     """
     if codec.format != "text" or codec.secret or text_codec(declared) is not None:
         return None
@@ -176,7 +176,7 @@ def own_text(declared: Any, codec: Codec, references: References) -> Codec | Non
 
 
 def value_by(codec: Codec, text: str) -> Any:
-    """Return the value that ``text`` is of for a codec that :func:`own_text` gave.
+    """Return the value of ``text`` by a codec from :func:`own_text`.
 
     Raises:
         SpellingError: The codec refuses it.

@@ -51,7 +51,7 @@ class StoredAt(msgspec.Struct, eq=False):
         codec: Encodes the whole value.
         data: The bytes that were read, None if nothing is stored and the value is an unset field's default.
         written: The last write of this thread through the owner when it was read.
-        default: The bytes of that default.
+        default: The bytes of the default of an unset field.
         root: The whole value.
     """
 
@@ -66,11 +66,11 @@ class StoredAt(msgspec.Struct, eq=False):
 
     @property
     def is_current(self) -> bool:
-        """Whether the owner is in the same store, and this thread wrote only the value's changes through it since."""
+        """Whether the owner is still in this store, and this thread has since written only this value through it."""
         return self.written is self.owner.last_write() and real(self.backend) is real(self.owner.now().backend)
 
     def write(self) -> None:
-        """Store the value if its bytes are others than those read. Cost: 1 round trip.
+        """Store the value if its bytes differ from those that were read. Cost: 1 round trip.
 
         Raises:
             ConflictError: The stored value changed since it was read; it stays.
@@ -228,7 +228,7 @@ NESTED: Final = frozenset(_plain)
 """The types of containers that write back."""
 
 HOLDING: Final = frozenset({tuple, *_nested, *_plain})
-"""The types of values that :func:`hold` does something about."""
+"""The types of values that :func:`hold` changes."""
 
 
 def hold(value: Any, here: StoredAt) -> Any:

@@ -21,7 +21,8 @@ P = TypeVar("P")
 class Items:
     """The values in the dicts or lists of one class, or of one child of a class, in one store.
 
-    Keys of dicts and members of sets are compared as texts: of a class whose fields have changed, they cannot be read.
+    Keys of dicts and members of sets are not migrated: their texts are compared as they are, so a changed class can't
+    read them.
 
     Args:
         example: The core of one of them.
@@ -36,7 +37,7 @@ class Items:
         self._codec: Any = example.value_codec(bindings(backend)) if self.may_change else None
 
     def renew(self, key: Key, *, dry_run: bool) -> bool:
-        """Store the values of a collection that hold fields under former names; return whether there are such.
+        """Store the values of a collection that hold fields under former names; return whether any did.
 
         Raises:
             DecodeError: A value cannot be read.

@@ -62,30 +62,31 @@ def migrate(
 
         assert migrate(Pilot).left == 0
 
-    A field under a former name is converted, in records and in stored dataclasses and the like. A list, set or dict in
-    a field that is declared as a child becomes that child, and the other way round. A value that needs no change is
-    not written: a field that was removed from a stored dataclass stays until something else changes the value.
+    Fields under former names are converted, in records and in stored dataclasses and the like. If a field is now
+    declared as a child, its list, set or dict becomes that child; a child that is now declared as a field becomes that
+    field. A value that needs no change is not written: a field that you removed from a stored dataclass stays until
+    something else changes the value.
 
-    Old and new code may run meanwhile. Each record and each page of a collection is one step, which is made only while
-    the bytes are what was read. Call it again after an interrupt, or if ``left`` is not 0; nothing is remembered.
-    A record with a value that another one has in a unique index stays as it is, and is a ``NotUnique``.
+    Old and new code may run meanwhile. Each record and each page of a collection is one step, made only if its bytes
+    did not change since they were read. Call it again after an interrupt, or if ``left`` is not 0; it keeps no state.
+    If another record has the same value in a unique index, the record stays as it is, and a ``NotUnique`` is reported.
 
-    Cost: everything is read twice, 1 round trip for 1,000 records. Each record that changes is 1 round trip, in SQLite
-    200 are one transaction; each item of a list that changes is 1 round trip.
+    Cost: everything is read twice, with 1 round trip per 1,000 records. Each record that changes costs 1 round trip (in
+    SQLite, 200 are one transaction), and each item of a list that changes costs 1.
 
     Args:
-        what: Classes, of which all objects are migrated; and dicts, lists and sets that no class of yours declares. By
+        what: Classes whose objects to migrate, and single dicts, lists and sets that no class of yours declares. By
             default all classes of yours that have been imported.
-        backend: What ``backend=`` takes; by default where the objects of each class are.
+        backend: The store: a configured name, a URL or a backend; by default the store of each class.
         dry_run: Change nothing, and count what would change.
-        fill: Store defaults, of a ``default_factory`` too, in fields that are not set.
-        progress: Called after each record or collection with the number of them and the key.
-        on_error: Called with the error of each that cannot be read or converted. Without it, the error is raised, and
-            what was changed before stays.
+        fill: Store defaults, also from a ``default_factory``, in fields that are not set.
+        progress: Called after each record or collection with the number of them so far and the key.
+        on_error: Called with the error of each object that cannot be read or converted. Without it, the error is
+            raised, and earlier changes stay.
 
     Raises:
         DecodeError: A value cannot be read, or a conversion raises; the message names the place.
-        TypeError: Something else than classes and collections is given.
+        TypeError: You pass something other than classes and collections.
         TransactionError: It is called in a transaction, which cannot list records.
     """
     subjects = [*(what or known())]

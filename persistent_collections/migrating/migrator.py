@@ -31,7 +31,7 @@ class RecordMigrator:
     Args:
         cls: The class.
         backend: The store.
-        fill: Whether fields that are not set are stored with their defaults.
+        fill: Whether to store the defaults of fields that are not set.
     """
 
     def __init__(self, cls: type[Record], backend: Backend, *, fill: bool = False) -> None:
@@ -146,7 +146,7 @@ class RecordMigrator:
                 raise both(child, str(child.child))
 
     def _move(self, key: Key, *, dry_run: bool) -> bool:
-        """Make a field of a child that it was before."""
+        """Turn a child into the field that now replaces it."""
         for _ in attempts(str(key)):
             [entry, owner] = self._backend.snapshot([key, key.owner])
             if entry is None or owner is None:

@@ -41,7 +41,7 @@ class Plan:
     Args:
         cls: The class.
         backend: The store.
-        fill: Whether fields that are not set are stored with their defaults.
+        fill: Whether to store the defaults of fields that are not set.
 
     Attributes:
         names: The fields to read of a record: names in the store.
@@ -86,7 +86,7 @@ class Plan:
         """Return the step for a record, None if it needs no change.
 
         Args:
-            key: Of the record.
+            key: The key of the record.
             stored: Its content under ``names``.
 
         Raises:
@@ -147,7 +147,7 @@ class Plan:
             return renewed(bound.codec, data)
 
     def _to_children(self, key: Key, stored: Stored) -> Iterator[Replace]:
-        """Yield the changes that make children of the fields that they were before."""
+        """Yield the changes that turn fields into the children that now replace them."""
         for name, field in self._children.items():
             data = stored[name]
             if data is not None:

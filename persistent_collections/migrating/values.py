@@ -56,10 +56,10 @@ def renewed(codec: Codec, stored: bytes) -> bytes:
 
 
 def converted(mark: formerly, value: Any) -> Any:
-    """Return the value of a field for that of a former one.
+    """Return the value of a field for a value of a former one.
 
     Raises:
-        DecodeError: The function that converts it raises.
+        DecodeError: The conversion function raises an error.
     """
     try:
         return mark.converted(value)
@@ -69,7 +69,7 @@ def converted(mark: formerly, value: Any) -> Any:
 
 @contextmanager
 def naming(part: str, key: Key, backend: Backend) -> Iterator[None]:
-    """Make errors in the block name ``key`` and its part, which is followed by ``of``."""
+    """Make errors in the block name ``key`` and ``part``, a part of it followed by ``of``."""
     try:
         yield
     except (DecodeError, EncodeError) as error:

@@ -10,7 +10,7 @@ from persistent_collections.config import BackendSource, choose, resolve
 
 
 def backup(source: BackendSource, file: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write all of a SQLite store, as it is at one moment, to a file of its own, while others go on writing.
+    """Write all of a SQLite store, as it is at one moment, to another file, while others go on writing.
 
     ::
 
@@ -26,7 +26,7 @@ def backup(source: BackendSource, file: str | os.PathLike[str], *, overwrite: bo
     files of the first. Cost: O(n); it waits for no writer, and no writer waits for it.
 
     Args:
-        source: What ``backend=`` takes.
+        source: The store: a configured name, a URL or a backend.
         file: A path.
         overwrite: Replace a file that exists.
 

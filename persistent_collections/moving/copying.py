@@ -29,8 +29,8 @@ class Exported:
     """The result of exporting a store.
 
     Attributes:
-        exported: Objects that are in the file.
-        foreign: Keys that were left out, since another program wrote them.
+        exported: The number of objects in the file.
+        foreign: The number of keys that were skipped, since another program wrote them.
     """
 
     exported: int = 0
@@ -62,35 +62,36 @@ def copy(
 
     Each object is stored in one step, with its children and deadlines, and read back. An object that exists already
     with the same content and deadline (to within 5 s) is left alone. So if a copy was cut off, run it again.
-    Values stay the bytes they are; between JSON files and stores of bytes, where some are wrapped in a JSON string, the
-    codec of each has to be known: from its class, which has to be imported, or for a collection from ``codec``.
+    The bytes of values are copied unchanged. Only between JSON files and stores of bytes are some values wrapped in a
+    JSON string, or unwrapped. The codec of each value must be known for that: import its class, or for a collection
+    pass ``codec``.
 
-    Others may write to the source meanwhile: an object is read with its children at one moment, two objects are not.
+    Others may write to the source meanwhile. An object and its children are read at one moment, but two objects are
+    read at different moments.
 
-    What another program put into the source is left out where it is of a kind that no store here writes, such as a
-    string in Redis. A hash, a list or a set is taken for an object; ``prefix`` here, and ``?prefix=`` in the URL of the
-    source, keep to your own.
+    Data of other programs are skipped if this library never writes their type, such as a string in Redis. A hash, list
+    or set counts as an object. To copy only your own, pass ``prefix`` or put ``?prefix=`` into the URL of the source.
 
-    Cost: a few round trips an object; the names of all keys, and one object, in memory. Into a SQLite file up to 200
-    objects, or 1 MB of them, are put in one transaction.
+    Cost: a few round trips per object; the names of all keys, and one object, in memory. A SQLite file receives up to
+    200 objects, or 1 MB of them, per transaction.
 
     Args:
-        source: What ``backend=`` takes.
-        target: What ``backend=`` takes. Its ``?codec=`` has to be the source's.
+        source: The store to read: a configured name, a URL or a backend.
+        target: The store to write, likewise. Its ``?codec=`` must be the source's.
         prefix: Copy only objects whose key starts with it.
         on_conflict: If an object exists and differs: ``"error"`` stops, and objects copied before stay; ``"skip"``
             keeps the existing one; ``"replace"`` replaces it.
         codec: The codec of collections whose class chooses none: one codec for all, or codecs by
             key, by type and for the rest:
-            ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``. A record's class says
-            it of all that the record holds, so where it is not known, no codec that is named takes its place.
+            ``{"PersistentDict:settings": "json", "PersistentList:*": "msgpack", "*": "json"}``. It does not apply to
+            records and their children: only the record's class knows how these are encoded.
         classes: Additional classes besides the imported ones.
         progress: Called after each object with the number of objects done and the key.
 
     Raises:
         ObjectExists: An object exists and differs, and ``on_conflict`` is ``"error"``.
         ConfigurationError: The codec of a value is not known, or the stores' own codecs differ.
-        DecodeError: Its codec would not have written a value so.
+        DecodeError: A value is not what its codec writes.
         CorruptDataError: An object does not read back as it was written.
     """
     origin, goal = resolve(choose(source)), resolve(choose(target))
@@ -111,7 +112,7 @@ def export(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write every object to a file of JSON Lines, one a line.
+    """Write every object to a file of JSON Lines, one object per line.
 
     ::
 
@@ -121,23 +122,23 @@ def export(
             PersistentDict("settings", {"theme": "dark"}, backend=store)
             assert export(store, BytesIO()).exported == 1
 
-    A file that is named by its path can be read by its owner only, and takes its name once it is complete. What another
-    program put into the source is left out as :func:`copy` says. A field that has its default is not stored, so the
-    file does not hold it either.
+    If you pass a path, only the file's owner can read it, and it gets its name once it is complete. Data of other
+    programs are skipped, as in :func:`copy`. Fields that are not stored, such as one added to the class later, are not
+    in the file.
 
-    Cost: a few round trips an object; the names of all keys, and one object, in memory.
+    Cost: a few round trips per object; the names of all keys, and one object, in memory.
 
     Args:
-        source: What ``backend=`` takes.
+        source: The store to read: a configured name, a URL or a backend.
         file: A path, or a file open for writing in binary mode.
         prefix: Write only objects whose key starts with it.
-        secrets: What becomes of the hashes of passwords: ``"keep"`` writes them as they are stored, for a backup that
-            is kept as the store is kept; ``"omit"`` leaves out the fields that hold them.
+        secrets: Whether to write the hashes of passwords: ``"keep"`` writes them as they are stored, for a backup that
+            you protect as well as the store; ``"omit"`` leaves out the fields that hold them.
         overwrite: Replace a file that exists.
         progress: As for :func:`copy`.
 
     Raises:
-        ConfigurationError: There is the hash of a password, and ``secrets`` is not given.
+        ConfigurationError: The store holds the hash of a password, and ``secrets`` is not given.
         FileExistsError: The file exists, and ``overwrite`` is not given; it was left as it is.
         OSError: The file cannot be written.
     """
@@ -147,7 +148,7 @@ def export(
     objects = settled(source_objects.objects(), secrets)
     written = 0
     with _writing(file, overwrite=overwrite) as out:
-        for line in write_lines(header, _told(objects, progress) if progress else objects):
+        for line in write_lines(header, _reported(objects, progress) if progress else objects):
             out.write(line)
             written += 1
     return Exported(written - 2, source_objects.foreign)  # the first and the last line aren't objects
@@ -163,7 +164,7 @@ def import_(
     classes: Iterable[type[PersistentObject]] = (),
     progress: Progress | None = None,
 ) -> Moved:
-    """Put every object of a file that :func:`export` wrote into a store, as :func:`copy` does.
+    """Store every object of a file that :func:`export` wrote, as :func:`copy` does.
 
     ::
 
@@ -176,14 +177,15 @@ def import_(
             file.seek(0)
             assert import_(file, other).copied == 1
 
-    Cost: as :func:`copy`.
+    A line that is cut off, edited, missing or out of place stops the import before its object is written. The objects
+    of the lines before it are imported.
 
-    A line that was cut off, edited, lost or put elsewhere stops the import before its object is written; what stands
-    before it is imported.
+    Cost: as :func:`copy`.
 
     Args:
         file: A path, or a file open for reading in binary mode.
-        target: What ``backend=`` takes. Its ``?codec=`` has to be that of the store the file was made from.
+        target: The store to write: a configured name, a URL or a backend. Its ``?codec=`` must be that of the store
+            that was exported.
         prefix: As for :func:`copy`.
         on_conflict: As for :func:`copy`.
         codec: As for :func:`copy`.
@@ -191,7 +193,7 @@ def import_(
         progress: As for :func:`copy`.
 
     Raises:
-        CorruptDataError: A line is not as it was written, or an object does not read back so.
+        CorruptDataError: A line was changed since the export, or an object does not read back as it was written.
         PersistentCollectionsError: As for :func:`copy`.
         OSError: The file cannot be read.
     """
@@ -206,7 +208,7 @@ def import_(
         return receiver.receive(map(translate, chosen), progress)
 
 
-def _told(objects: Iterable[StoredObject], progress: Progress) -> Iterator[StoredObject]:
+def _reported(objects: Iterable[StoredObject], progress: Progress) -> Iterator[StoredObject]:
     for done, stored in enumerate(objects, 1):
         yield stored
         progress(done, stored.root)

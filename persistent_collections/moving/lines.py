@@ -1,8 +1,8 @@
 """Objects as JSON Lines: one per line, between a first line that describes them and a last that counts them.
 
-Each line ends in its number and a SHA-256 of the rest, so that one that was cut off, edited, lost or put elsewhere is
-found when it is read. The values of a JSON store stand as the JSON they are; of other bytes, those that are UTF-8 stand
-as a string and any others as ``{"base64": "…"}``.
+Each line ends in its number and a SHA-256 of the rest, so a reader notices a line that is cut off, edited, missing or
+out of place. Values of a JSON store are written as the JSON they are. Other bytes are written as a string if they are
+UTF-8, and as ``{"base64": "…"}`` otherwise.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class LineReader:
         header: Its first line.
 
     Raises:
-        CorruptDataError: A line is not as it was written; the message names the line.
+        CorruptDataError: A line was changed since it was written; the message names the line.
     """
 
     def __init__(self, lines: Iterable[bytes], name: str) -> None:

@@ -23,7 +23,7 @@ OnConflict: TypeAlias = Literal["error", "skip", "replace"]
 """The treatment of an existing object that differs: raise ``ObjectExists``, keep it, or replace it."""
 
 Progress: TypeAlias = Callable[[int, str], object]
-"""Called after each object with the number of objects dealt with and the key of this one."""
+"""The type of ``progress=``: called after each object with the number of objects done so far and its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Moved:
     """The result for the objects of a source.
 
     Attributes:
-        copied: Were not there.
-        replaced: Were there, differed, and were replaced.
-        skipped: Existed, differed, and were kept.
-        equal: Were there already, with the same content and deadline.
-        expired: Had a deadline that had passed.
-        foreign: Keys, not objects, that were left out, since another program wrote them.
+        copied: How many did not exist in the target.
+        replaced: How many existed, differed, and were replaced.
+        skipped: How many existed, differed, and were kept.
+        equal: How many existed already, with the same content and deadline.
+        expired: How many had a deadline that had passed.
+        foreign: How many keys, not objects, were skipped, since another program wrote them.
     """
 
     copied: int = 0

@@ -1,4 +1,4 @@
-"""Handles by which the first write makes a record: those of ``User(id)`` without values, and of its children."""
+"""Handles whose first write makes the record: ``User(id)`` without values, and its children."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Bare(NamedTuple):
         key: The record's own.
         children: The keys of the children that its class declares.
         initial: Returns the initial content of a new record.
-        commit: Makes changes if conditions hold, and the entries of the fields with which the record is made.
+        commit: Makes changes if conditions hold, and the index entries of a new record.
     """
 
     backend: Backend
@@ -43,7 +43,7 @@ class Bare(NamedTuple):
 
         Args:
             shape: The shape of the handle that ``write`` receives.
-            key: Of that handle.
+            key: The key of that handle.
             write: Calls a method of the handle.
 
         Cost: 1 round trip.

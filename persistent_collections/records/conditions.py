@@ -98,7 +98,7 @@ class starts_with:  # noqa: N801 - as above
 
 
 class Range(NamedTuple):
-    """Order keys from ``low`` up to ``high``, which is not among them."""
+    """Order keys from ``low`` up to, but not including, ``high``."""
 
     low: bytes
     high: bytes

@@ -85,7 +85,7 @@ class BoundFields(NamedTuple):
         fields: The fields that hold a value.
         stored: Their names in the store.
         indexed: The indexes of the class in the store, None if it has none.
-        formers: The names that they were stored under before.
+        formers: Their former names.
     """
 
     fields: Mapping[str, BoundField]
@@ -121,10 +121,10 @@ class Bound(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """The fields of a class, as the names in their annotations are understood now.
+    """The fields of a class, with the current meanings of the names in their annotations.
 
     Attributes:
-        redefinitions: How many classes had taken the place of a namesake.
+        redefinitions: The number of classes that had replaced another of their name by then.
         fields: Every declared field, the inherited ones first.
         children: The names of the child collections in the store.
         groups: The fields of each index.
@@ -326,7 +326,7 @@ class RecordCore(Core):
         items: Mapping[str, bytes | None],
         initial: Mapping[str, bytes] | None = None,
     ) -> bool:
-        """Make changes of the record, and those of its entries in indexes, if all conditions hold.
+        """Change the record, and its index entries accordingly, if all conditions hold.
 
         Args:
             bound: The state it is bound to.
@@ -346,7 +346,7 @@ class RecordCore(Core):
         changes: Sequence[Change],
         initial: Mapping[str, bytes],
     ) -> bool:
-        """Make changes that make the record with ``initial``, and its entries, if all conditions hold."""
+        """Make the record with ``initial`` and its index entries by ``changes``, if all conditions hold."""
         indexed: Indexed | None = self.info.bound_fields(backend).indexed
         store: Backend = self.info.declared(backend)
         if indexed:
@@ -371,7 +371,7 @@ class RecordCore(Core):
                 collection.__pc__.wrote()
 
     def child(self, record: Any, field: Field, kind: type[PersistentCollection]) -> PersistentCollection:
-        """Return the handle of a child of ``record``, the object that this is of."""
+        """Return the handle of a child of ``record``, the object whose core this is."""
         found = self.child_to_replace(record, field, kind)
         return self.children.setdefault(field.name, found)
 
@@ -440,7 +440,7 @@ class RecordCore(Core):
         return found and found.data
 
     def refuse_fields(self, backend: Backend, children: Sequence[Key]) -> bool:
-        """Return whether the record exists; raise if it holds a field of the name of one of ``children``.
+        """Return whether the record exists; raise if it holds a field with the name of one of ``children``.
 
         Raises:
             SchemaChangedError: It does.
@@ -476,7 +476,7 @@ class RecordCore(Core):
             initial: The initial content of the record if ``changes`` create it.
 
         Raises:
-            ObjectNotFound: It does not; nothing was written.
+            ObjectNotFound: The record does not exist; nothing was written.
             SchemaChangedError: It has a field with the name of one of ``children``; nothing was written.
         """
         conditions = [*([Exists(self.key)] if exists else ()), *self.no_fields(children)]
@@ -508,7 +508,7 @@ class RecordCore(Core):
         return super().swap(backend, self.field(where).stored, expected, data)
 
     def made(self, bound_field: BoundField) -> bytes | None:
-        """Return the bytes of the default that a field is stored with when the record is made."""
+        """Return the bytes of the default with which a field is stored when the record is made."""
         factory = bound_field.field.factory
         if factory is None:
             return bound_field.default
@@ -595,7 +595,7 @@ def ordered_field(bound: BoundField, order: Order) -> OrderedField:
 
 
 def _formers(bound: BoundField, backend: Backend) -> Sequence[Former]:
-    """Return the names that a field was stored under; old code deleted those before its own, so the first ones last."""
+    """Return the former names of a field, the oldest first; see :data:`~collections.formers.Formers`."""
     names = [Former(each.mark.name, bound.field.name, _converter(bound, each, backend)) for each in bound.field.former]
     return names[::-1]
 

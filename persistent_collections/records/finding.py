@@ -87,7 +87,7 @@ class Claim(NamedTuple):
 
 
 class Query(Generic[T_co]):
-    """Records of one class that fulfil conditions, read when they are asked for; what ``find`` returns.
+    """The result of ``find``: records of one class that match conditions, read when you ask for them.
 
     ::
 
@@ -98,14 +98,15 @@ class Query(Generic[T_co]):
         heaviest = Parcel.find(weight=at_least(1)).order_by("-weight").limit(20)
         assert [parcel.id for parcel in heaviest] == ["p1"]
 
-    Iterating gives handles, read a page at a time; each time anew. Methods that narrow a query return another one.
+    Iterating yields handles, found a page at a time; each iteration asks the store again. Methods that narrow a query
+    return a new one.
 
-    Order: that of the index that answers, stable from page to page; with :meth:`order_by`, that of its fields. Records
-    that are equal in these are in the order of their keys, and all of it is reversed where the order descends. None
+    Order: the order of the index that answers, stable from page to page; after :meth:`order_by`, the order of its
+    fields. Records with equal values are in the order of their keys. A descending order reverses all of that. None
     comes before every value.
 
-    Cost: where the store keeps indexes, 1 round trip for each page of 1,000 and each value of ``one_of``; in a cluster
-    2. Memory, JSON and other simple stores read all records of the class.
+    Cost: if the store keeps indexes, 1 round trip per page of 1,000 and per value of ``one_of``; on a cluster 2.
+    Memory, JSON and other simple stores read all records of the class.
     """
 
     __slots__ = (
@@ -143,7 +144,7 @@ class Query(Generic[T_co]):
 
             assert [parcel.weight for parcel in Parcel.find().order_by("-weight")] == [3, 2, 1]
 
-        An index has to give this order, after the fields that are equal to one value. :meth:`scan` allows any.
+        An index must have this order, after fields that must equal one value. With :meth:`scan`, any order works.
 
         Raises:
             UnknownFieldError: A field is not declared.
@@ -157,7 +158,7 @@ class Query(Generic[T_co]):
         return self._with(_order=fields, _backwards=bool(names) and names[0].startswith("-"))
 
     def limit(self, number: int) -> Self:
-        """Return the query for no more than ``number`` records. No I/O.
+        """Return the query for at most ``number`` records. No I/O.
 
         ::
 
@@ -174,7 +175,7 @@ class Query(Generic[T_co]):
         return self._with(_limit=number)
 
     def after(self, token: str | None) -> Self:
-        """Return the query for what comes after the page whose :attr:`token` you give; all of it for None. No I/O.
+        """Return the query for the records after the page with this :attr:`token`; from the start for None. No I/O.
 
         ::
 
@@ -187,16 +188,17 @@ class Query(Generic[T_co]):
             page = Parcel.find().order_by("weight").limit(2)
             assert [parcel.id for parcel in page.after(page.token)] == ["p3"]
 
-        If others add or delete records meanwhile, none is skipped or returned twice. The limit may be another one.
+        If others add or delete records meanwhile, no record is skipped or returned twice. The limit may differ from
+        page to page.
 
         Raises:
-            PageTokenError: It is not such a token. When it is read: it is the token of another query.
+            PageTokenError: The text is not a token. When you read the query: the token belongs to another query.
         """
         asked, after = (None, None) if token is None else token_of(token)
         return self._with(_after=after, _asked=asked)
 
     def scan(self) -> Self:
-        """Return the query for which all records of the class may be read. No I/O.
+        """Return the query that may read all records of the class if no index answers it. No I/O.
 
         ::
 
@@ -206,7 +208,7 @@ class Query(Generic[T_co]):
             letter = Letter.create(text="hello")
             assert Letter.find(text="hello").scan().one() == letter
 
-        Cost: as reading all records of the class.
+        Cost: reading all records of the class.
         """
         return self._with(_scan=True)
 
@@ -243,7 +245,7 @@ class Query(Generic[T_co]):
         raise TypeError("a query has no indexes; list(….limit(20)) takes the first 20, and after(token) goes on")
 
     def first(self) -> T_co | None:
-        """Return the first record, None if there is none. Cost: 1 round trip where the store keeps indexes.
+        """Return the first record, None if none matches. Cost: 1 round trip if the store keeps indexes.
 
         ::
 
@@ -258,7 +260,7 @@ class Query(Generic[T_co]):
         return next(iter(self.limit(1)), None)
 
     def one(self) -> T_co:
-        """Return the only record. Cost: 1 round trip where the store keeps indexes.
+        """Return the only matching record. Cost: 1 round trip if the store keeps indexes.
 
         ::
 
@@ -271,8 +273,8 @@ class Query(Generic[T_co]):
             assert Parcel.find(weight=3).one().id == "p3"
 
         Raises:
-            ObjectNotFound: There is none.
-            ValueError: There are several.
+            ObjectNotFound: No record matches.
+            ValueError: Several records match.
         """
         found = list(self.limit(2))
         if not found:
@@ -282,7 +284,7 @@ class Query(Generic[T_co]):
         return found[0]
 
     def count(self) -> int:
-        """Return how many records there are, at most the limit.
+        """Return the number of matching records, at most the limit.
 
         ::
 
@@ -295,8 +297,8 @@ class Query(Generic[T_co]):
             assert Parcel.find(weight=at_least(2)).count() == 2
             assert Parcel.find().limit(2).count() == 2
 
-        Cost: 1 round trip for each range where the store keeps indexes and one answers all conditions; otherwise as
-        reading all of them.
+        Cost: 1 round trip per range if an index of the store answers all conditions; otherwise as for reading all of
+        them.
         """
         counts = self._counts(self._plan())
         if counts and None not in counts:
@@ -328,7 +330,7 @@ class Query(Generic[T_co]):
 
         ``customer.name`` is the name of the record that ``customer`` refers to; it is None without one.
 
-        Cost: as iterating, and 1 round trip more a page for each field that refers to others.
+        Cost: as iterating, and 1 more round trip per page for each field that refers to other records.
         """
         if not names:
             raise TypeError("fetch takes the names of the fields to read, such as fetch('id', 'name')")
@@ -336,7 +338,7 @@ class Query(Generic[T_co]):
 
     @property
     def token(self) -> str | None:
-        """The place where the next page begins, for :meth:`after`; None after the last record.
+        """The token of the next page, for :meth:`after`; None after the last record.
 
         It holds the id of the last record, its values in the fields of the index, and a short hash of the query.
 
@@ -351,7 +353,7 @@ class Query(Generic[T_co]):
             assert Parcel.find().order_by("weight").limit(2).token is not None
             assert Parcel.find().order_by("weight").limit(3).token is None
 
-        Cost: none after the page was read, else as reading it.
+        Cost: none after you read the page; otherwise as for reading it.
         """
         if self._ended is None:
             for _ in self:
@@ -359,7 +361,7 @@ class Query(Generic[T_co]):
         return None if self._ended or self._last is None else Token(self._hash(self._plan()), self._last).text()
 
     def explain(self) -> str:
-        """Return in words which index answers, and what is asked of each record; no I/O.
+        """Return in words which index answers the query, and which conditions are checked on each record; no I/O.
 
         ::
 
@@ -383,12 +385,12 @@ class Query(Generic[T_co]):
 
     @property
     def _store(self) -> Backend:
-        """The store, within a transaction as that sees it."""
+        """The store, or within a transaction its view of the store."""
         return seen(self._backend)
 
     @property
     def _declared(self) -> Backend:
-        """The store by the names that the fields have now."""
+        """The store by the current names of the fields."""
         return self._fields.declared(self._backend, self._info.type_name)
 
     def _with(self, **changes: Any) -> Self:
@@ -413,10 +415,10 @@ class Query(Generic[T_co]):
         return found
 
     def _plan(self) -> Plan:
-        """Return how the query is answered.
+        """Return the plan of the query.
 
         Raises:
-            NoIndexError: No index does.
+            NoIndexError: No index answers it.
         """
         indexed = self._fields.indexed
         by_stored = {wanted.field.stored: wanted for wanted in self._wanted.values()}

@@ -34,7 +34,7 @@ def values_of(core: RecordCore, form: Mapping[str, str], *, complete: bool) -> d
     Args:
         core: Of any record of the class; references point to its store.
         form: The texts by field.
-        complete: Whether each field that ``create`` needs has to be in it, and filled in.
+        complete: Whether the form must contain each field that ``create`` needs, filled in.
 
     Raises:
         FormError: Some texts are invalid; it has one message for each.
@@ -60,7 +60,7 @@ def values_of(core: RecordCore, form: Mapping[str, str], *, complete: bool) -> d
 
 
 def _missing(core: RecordCore, form: Mapping[str, str]) -> list[str]:
-    """Return the fields that ``create`` needs and that are not in a form, or not filled in."""
+    """Return the fields that ``create`` needs and that a form lacks, or that are not filled in."""
     return [name for name, field in core.info.schema().fields.items() if field.required and form.get(name, "") == ""]
 
 

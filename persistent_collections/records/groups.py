@@ -1,4 +1,4 @@
-"""Which fields the indexes of a class order by, as its marks and its statement declare them."""
+"""The fields of the indexes of a class, as its marks and its class statement declare them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from persistent_collections.marks import Policy
 from persistent_collections.records.groups import Group
 
 _REMEMBERED_S: Final = 30.0
-"""How long a process writes entries without asking whether indexes are whole, once it has found that one is not."""
+"""For so many seconds after it found an incomplete index, a process writes entries without asking again."""
 
 _BARE: Final = frozenset({"str", "reference"})
 """The codecs that store texts unchanged."""
@@ -42,7 +42,8 @@ class OrderedField(NamedTuple):
         codec: Turns its values into bytes.
         unset: Its value while nothing is stored.
         default: The bytes stored when its value is deleted, None if the field is then unset.
-        policy: The treatment of a record when the record that this field refers to is deleted; the latter must exist.
+        policy: What happens to a record when the record that this field refers to is deleted. If set, a write requires
+            that the latter exists.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Indexed:
     _unbuilt_until_s: float = 0.0
 
     def touches(self, items: Iterable[str]) -> bool:
-        """Return whether entries change with the fields called so in the store."""
+        """Return whether entries change with the fields of these names in the store."""
         return not self.fields.keys().isdisjoint(items)
 
     def targets(self, items: Mapping[str, bytes | None]) -> set[Key]:
@@ -127,7 +128,7 @@ class Indexed:
         return EntryKey(b"".join([*parts, b"\1" if claims else b"\0"]), claims)
 
     def around(self, fields: Iterable[str]) -> list[Index]:
-        """Return the indexes that order by any of ``fields``, and those that order by a field of one of these."""
+        """Return the indexes that order by any of ``fields``, and all indexes that share a field with one of these."""
         found, names = list[Index](), set(fields)
         while more := [index for index in self.kept if index not in found and not names.isdisjoint(index.fields)]:
             found += more
@@ -192,7 +193,7 @@ def commit(
     items: Mapping[str, bytes | None],
     initial: Mapping[str, bytes] | None = None,
 ) -> bool:
-    """Make changes of a record, and those of its entries, if all conditions hold; return whether they did.
+    """Change a record, and its index entries accordingly, if all conditions hold; return whether they did.
 
     Args:
         indexed: Its indexes.
@@ -236,7 +237,7 @@ def _require(backend: Backend, key: Key, targets: Collection[Key]) -> None:
 
 
 def store_converted(indexed: Indexed, store: DeclaredStore, key: Key, fields: Sequence[str]) -> bool:
-    """Store those of ``fields`` that an index orders by under the names that they have now, with all their entries.
+    """Store the indexed ones of ``fields`` under their current names, with all their entries.
 
     Fields of the same indexes are stored in the same way. Nothing is done if one changes meanwhile.
 
@@ -322,9 +323,9 @@ def indexed_in(backend: Backend, type_name: str, fields: Sequence[OrderedField],
 
     Args:
         backend: The store.
-        type_name: Of the class.
+        type_name: The type name of the class.
         fields: The fields that its indexes order by.
-        groups: Which of them each index orders by, by their declared names.
+        groups: The fields of each index, by their declared names.
 
     Raises:
         ConfigurationError: The store can't keep a field unique.

@@ -33,7 +33,8 @@ def make_record(
     Args:
         name: The name of the class.
         fields: Each field's annotation.
-        defaults: The values that fields are stored with when a record is made, unless given, and read as while unset.
+        defaults: The default of each field: a new record stores it if you pass no value, and an unset field reads as
+            it.
         type_name: The start of the keys of the class, if not ``name``.
         backend: The backend of all its objects.
         codec: How the values of all its objects become bytes.

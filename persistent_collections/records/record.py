@@ -53,7 +53,7 @@ def child() -> Any:
 if TYPE_CHECKING:
 
     class _Create:
-        """Takes what the constructor takes; pyright checks it, mypy only sees the type of the record."""
+        """Accepts the arguments of the constructor; pyright checks them, mypy only sees the type of the record."""
 
         def __get__(self, record: object, kind: Callable[P, T], /) -> Callable[P, T]: ...
 
@@ -98,8 +98,8 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
     Args:
         id: As for :class:`PersistentObject`.
         backend: As for :class:`PersistentObject`.
-        values: Fields to set, child collections too, in one step or not at all, whether or not the record exists; a
-            child given is replaced, fields not given stay.
+        values: Fields to set, child collections too, in one step or not at all, whether or not the record exists. A
+            child that you pass is replaced; fields that you don't pass stay.
 
     Raises:
         UnknownFieldError: A field is not declared; nothing was written.
@@ -132,7 +132,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             expire=None,
             **values,
         ) -> Self:
-            """Store a record that does not exist yet, decided in the store. Cost: 1 round trip.
+            """Store a record that does not exist yet; the store decides that. Cost: 1 round trip.
 
             The defaults of fields that are not given are stored with it. A record can be made without any value if
             every field has a default or is optional.
@@ -214,7 +214,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
 
     @classmethod
     def find(cls, *, backend: BackendSource | None = None, **where: Any) -> Query[Self]:
-        """Return a query for the records whose fields are as given; it reads nothing until you use it.
+        """Return a query for the records whose fields match the conditions; it reads nothing until you use it.
 
         ::
 
@@ -224,11 +224,11 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             luke = Customer.find(email="luke@example.com").first()
             some = list(Customer.find(email=starts_with("l")).limit(20))
 
-        Cost: none until it is read; then as :class:`Query` says.
-
         A condition is a value, None, or ``one_of``, ``between``, ``at_least``, ``less_than`` or ``starts_with``. All
-        conditions must hold. A field that is not set counts as the value that it reads as. Subclasses are not
-        included, as in :meth:`all`.
+        conditions must hold. A field that is not set matches by the value that it reads as. Records of subclasses are
+        not included, as in :meth:`all`.
+
+        Cost: none until it is read; then see :class:`Query`.
 
         Args:
             backend: As for :class:`PersistentObject`.
@@ -242,7 +242,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
 
     @classmethod
     def reindex(cls, *, backend: BackendSource | None = None, dry_run: bool = False) -> int:
-        """Build the indexes of this class, as after you marked a field, and return the number of records.
+        """Build the indexes of this class, such as after you marked a field, and return the number of records.
 
         ::
 
@@ -255,16 +255,16 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             assert Member.reindex() == 1
 
         A class without records needs no call. Until all records are in an index, ``find`` reads all of them, with a
-        ``SlowHabitWarning``, and a write of a unique field is a ``SchemaChangedError``.
+        ``SlowHabitWarning``, and a write of a unique field raises ``SchemaChangedError``.
 
-        Cost: as reading all records twice, and 1 round trip for each.
+        Cost: reads all records twice, and takes 1 round trip per record.
 
         Args:
             backend: As for :class:`PersistentObject`.
-            dry_run: Only look whether a value that has to be unique has several records.
+            dry_run: Only check whether several records share a value that must be unique.
 
         Raises:
-            NotUnique: It has; the message names two of them.
+            NotUnique: Several records share one; the message names two of them.
         """
         return reindex(cls.__pc__, resolve(choose(backend) or cls.__pc__.choice), dry_run=dry_run)
 
@@ -280,10 +280,10 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             assert note.delete()
             assert not note.delete()
 
-        If other classes refer to it by a field with ``on_delete``, their records keep it from being deleted, or are
-        deleted or cleared before it, each in a step of its own. The library knows these classes once they are imported.
+        If records of other classes refer to it by a field with ``on_delete``, they prevent the deletion, or are deleted
+        or cleared before it, each in its own step. The library knows these classes once they are imported.
 
-        Cost: 1 round trip; with ``on_delete``, 2 more for each such field and those of the records that are changed.
+        Cost: 1 round trip; with ``on_delete``, 2 more per such field, and those of the records that change.
 
         Raises:
             StillReferenced: A record refers to it by a field with ``on_delete("restrict")``; nothing was deleted.
@@ -358,7 +358,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         return list(self.__pc__.info.declarations)
 
     def items(self) -> list[tuple[str, Any]]:
-        """Return name and value of every declared field; of a child, its handle. Cost: 1 round trip.
+        """Return the name and value of every declared field, the handle for a child. Cost: 1 round trip.
 
         ::
 
@@ -373,7 +373,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         return [(name, value) for name, value in read_all(self)]
 
     def values(self) -> list[Any]:
-        """Return the value of every declared field; of a child, its handle. Cost: 1 round trip.
+        """Return the value of every declared field, the handle for a child. Cost: 1 round trip.
 
         ::
 
@@ -556,7 +556,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         return delete_if(self, expected)
 
     def change(self, name: str, function: Callable[[Any], Any], /) -> Any:
-        """Store what ``function`` returns for the value of a field, if nobody changed it meanwhile; return that.
+        """Replace the value of a field by ``function(value)``, and return the new value.
 
         ::
 
@@ -565,7 +565,8 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
 
             Parcel.create("p1").change("tags", lambda tags: [*tags, "urgent"])
 
-        The value is plain, and ``function`` may be called again: it reads, and returns another value.
+        If others change the value meanwhile, ``function`` is called again with the current one, so it should only
+        compute. It receives a plain value.
 
         Cost: 1 read and 1 write for each attempt.
 

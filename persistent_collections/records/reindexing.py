@@ -31,19 +31,20 @@ def reindex(
 ) -> int:
     """Build the indexes of a class in a store, and return the number of its records.
 
-    An index is whole at the end only if all records are in it. A record in which nothing is stored of a field that
-    indexes order by gets its default. Indexes that the class no longer declares go.
+    An index is whole at the end only if all records are in it. If a record does not store a field that indexes order
+    by, the default of the field is stored. Indexes that the class no longer declares are deleted.
 
     Args:
         info: The class.
         backend: The store.
-        dry_run: Only look whether a value that has to be unique has several records.
+        dry_run: Only check whether several records share a value that must be unique.
         progress: Called after each record with the number of records done and the key.
 
     Raises:
-        NotUnique: It has; the message names two of them. The indexes are not whole, and the records as they were.
+        NotUnique: Several records share one; the message names two of them. The indexes are not whole, and the records
+            are unchanged.
         DecodeError: A record cannot be read.
-        TypeError: The class declares no index, and there is none from before.
+        TypeError: The class declares no index, and the store has no earlier index of it.
     """
     indexed = indexed_of(info, backend)
     names = [index.name for index in indexed.indexing.indexes]
@@ -73,7 +74,7 @@ def kept_of(type_name: str, backend: Backend) -> set[str]:
 
 @contextmanager
 def _built_anew(indexed: Indexed, backend: Backend, names: Sequence[str], former: Sequence[str]) -> Iterator[None]:
-    """Let the indexes ``names`` be empty when the block begins and whole when it ends, and ``former`` ones be gone."""
+    """Empty the indexes ``names`` and delete the ``former`` ones; mark ``names`` as whole at the end of the block."""
     if backend.indexing != "indexes":
         yield
         return
@@ -92,7 +93,7 @@ def indexed_of(info: RecordInfo, backend: Backend) -> Indexed:
 
 
 def _build(indexed: Indexed, backend: Backend, key: Key, data: Stored) -> None:
-    """Put the entries of a record that was read as ``data`` into the indexes, as long as it exists."""
+    """Store the index entries of a record that was read as ``data``, while the record exists."""
     if not _put(indexed, backend, key, data):
         put_right(indexed, backend, key)
 
@@ -118,7 +119,7 @@ def _put(indexed: Indexed, backend: Backend, key: Key, data: Stored) -> bool:
 
 
 def _changes(indexed: Indexed, backend: Backend, key: Key, data: Stored) -> list[Change]:
-    """Return the changes that store defaults of a record in the place of unset fields, and its entries."""
+    """Return the changes that store the defaults of a record's unset fields, and its entries."""
     unset = {name: field.default for name, field in indexed.fields.items() if data[name] is None and field.default}
     changes: list[Change] = [SetFields(key, unset, is_record=True)] if unset else []
     if backend.indexing == "indexes" and indexed.kept:
@@ -153,7 +154,7 @@ def _readable(indexed: Indexed, backend: Backend) -> Iterator[tuple[Key, Stored]
 
 
 def stored_of(indexed: Indexed, backend: Backend) -> Iterator[tuple[Key, Stored | PersistentCollectionsError]]:
-    """Yield each record of the class, and the bytes of the fields that indexes order by, or why it cannot be read."""
+    """Yield each record of the class with the bytes of the fields that indexes order by, or with its error."""
     keys = (key for key in backend.keys(indexed.indexing.prefix, MAPPING) if key.child is None)
     while page := list(islice(keys, PAGE_SIZE)):
         for key, data in zip(page, _read(indexed, backend, page), strict=True):

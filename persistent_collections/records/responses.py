@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PlainName(str):
-    """The name of a field, under which a record returns the plain value read together with all others."""
+    """The name of a field for which a record returns the plain value that was read together with all others."""
 
     value: Any
 
@@ -34,7 +34,7 @@ def core_schema(
         info: The class.
         handler: Makes the schema of a field's type.
         read: Accepts a record to validate, and returns one with its fields read.
-        show: Returns the plain values of that.
+        show: Returns the plain values of such a record.
     """
     from pydantic_core import core_schema as schemas  # noqa: PLC0415 - whoever calls this has it
 

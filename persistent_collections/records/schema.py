@@ -45,7 +45,7 @@ _PLACEHOLDER: Final = References(PersistentObject, str, str)
 
 
 class Password:
-    """The type of a field that stores a password as a bcrypt hash: given as text, read as a ``PasswordHash``.
+    """The type of a field that stores a password as a bcrypt hash: you set a text, and read a ``PasswordHash``.
 
     ::
 
@@ -120,8 +120,8 @@ def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None =
             pages: int = field(default=0)
             began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    A default is stored when a record is made, so changing it in code changes new records only. A factory runs once,
-    when the record is made; a record that is older than the field reads the type's zero, or None.
+    A default is stored when a record is made, so a change in code applies to new records only. A factory runs once,
+    when the record is made. A record that is older than the field reads the type's zero, or None.
 
     Args:
         default: The value.
@@ -179,8 +179,8 @@ class Field:
         bare: Whether texts and references are stored as they are. False if the type is a type variable, so that
             the stored form does not depend on the variable's value.
         optional: Whether its annotation allows None.
-        marks: Those of indexes in its annotation.
-        former: The names that it was stored under, the latest first.
+        marks: The index marks in its annotation.
+        former: Its former names, the latest first.
         child: The class of the child collection, None for a field that holds a value.
     """
 
@@ -225,7 +225,7 @@ def is_child(declared: Any) -> bool:
 def declarations(
     cls: type[PersistentObject], annotations: Mapping[str, Any], inherited: Mapping[str, Declaration]
 ) -> dict[str, Declaration]:
-    """Return the fields that the body of ``cls`` declares, and the inherited ones to which it assigns another default.
+    """Return the fields that the body of ``cls`` declares, and inherited ones to which it assigns another default.
 
     Raises:
         TypeError: A field has a reserved name.

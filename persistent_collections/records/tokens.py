@@ -21,22 +21,22 @@ class Token(NamedTuple):
     """The token of a page.
 
     Attributes:
-        query: The hash of the query that gave it.
-        place: Its last record.
+        query: The hash of the query that it belongs to.
+        place: The last record of the page.
     """
 
     query: bytes
     place: Place
 
     def text(self) -> str:
-        """Return it as a text that an URL can hold."""
+        """Return it as a text that can be part of a URL."""
         size = len(self.place.key).to_bytes(_START - _HEAD, "big")
         data = _VERSION + self.query + size + self.place.key + self.place.id.encode()
         return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def token_of(text: str) -> Token:
-    """Return the token of a text.
+    """Return the token that a text encodes.
 
     Raises:
         PageTokenError: It is not a token.
@@ -55,11 +55,11 @@ def token_of(text: str) -> Token:
 def hash_of(conditions: Iterable[Wanted], *others: object) -> bytes:
     """Return a short hash of a query.
 
-    The values in conditions on encrypted fields are not part of it, since a hash allows to try guesses.
+    Values in conditions on encrypted fields are left out, since a hash lets others test guesses.
 
     Args:
-        conditions: Of the query.
-        others: Texts, truth values and tuples of them that it differs in from other queries.
+        conditions: The conditions of the query.
+        others: Other texts, truth values and tuples of them that distinguish the query.
     """
     told = sorted((each.field.stored, () if each.field.codec.secret else (*each.ranges,)) for each in conditions)
     return hashlib.blake2b(repr((told, others)).encode(), digest_size=_HASH_SIZE).digest()

@@ -1,4 +1,4 @@
-"""Several fields and children of a record written in one step, and records made."""
+"""Writes of several fields and children of a record in one step, and the creation of records."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def update(record: Any, values: Mapping[str, Any], ttl_s: float | None = None) -
 
 
 def update_if(record: Any, expected: Mapping[str, Any], values: Mapping[str, Any], ttl_s: float | None) -> bool:
-    """Set fields and children if the record exists and reads as ``expected``; return whether that was so."""
+    """Set fields and children if the record exists and reads as ``expected``; return whether it did."""
     core: RecordCore = record.__pc__
     bound: Bound = core.now()
     encoded = encode(record, bound, values)
@@ -75,7 +75,7 @@ def delete(record: Any) -> bool:
 
 
 def delete_if(record: Any, expected: Mapping[str, Any]) -> bool:
-    """Delete the record if it exists and reads as ``expected``; return whether that was so."""
+    """Delete the record if it exists and reads as ``expected``; return whether it did."""
     core: RecordCore = record.__pc__
     core.wrote_family()
     referring = referring_to(core.info)
@@ -96,9 +96,9 @@ def commit_if(
 ) -> bool:
     """Make ``changes`` if the record exists and its fields equal ``expected``; return whether they do.
 
-    Bytes are compared in the store. If they differ, the fields may be equal all the same: an unset field reads as its
-    default, and equal values may have several forms. Then the fields are read, compared with ``==``, and the step is
-    made on the condition that they are still those bytes.
+    The store compares bytes. If they differ, the values may still be equal: an unset field reads as its default, and
+    equal values may have several stored forms. Then the fields are read and compared with ``==``, and the step is made
+    if they still hold the bytes that were read.
 
     Args:
         record: The record.
@@ -165,7 +165,7 @@ def _put(core: RecordCore, bound: Bound, encoded: Encoded, ttl_s: float | None) 
 
 
 def create(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
-    """Store a record that does not exist yet, decided in the store.
+    """Store a record that does not exist yet; the store decides that.
 
     Raises:
         ObjectExists: It exists already; nothing was written.
@@ -185,7 +185,7 @@ def create(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
 
 
 def make(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
-    """Store a record that does not exist yet, also without fields that ``create`` needs.
+    """Store a record that does not exist yet, even if it lacks fields that ``create`` needs.
 
     Raises:
         ObjectExists: It exists already; nothing was written.
@@ -212,7 +212,7 @@ def change_or_make(
         record: A bare handle.
         name: The name of the field to change.
         change: Changes it by a handle that doesn't create records.
-        function: Returns the value that the field is made with, from its default.
+        function: Returns the value of the field in a new record, from its default.
         ttl_s: Seconds until a new record vanishes, if it does.
 
     Raises:

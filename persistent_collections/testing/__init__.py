@@ -1,4 +1,4 @@
-"""What tests need: a pytest plugin, a store that fails to order, and the suites every backend and codec has to pass."""
+"""Tools for tests: a pytest plugin, a store that fails on request, and suites for backends and codecs."""
 
 import sys
 
@@ -6,7 +6,7 @@ from persistent_collections.testing.faults import FaultyBackend
 
 __all__ = ["FaultyBackend"]
 
-# pytest shows what an assertion compared only in modules it was told of before they are imported.
+# pytest shows the compared values of an assertion only in modules that are registered before they are imported.
 if "pytest" in sys.modules:
     sys.modules["pytest"].register_assert_rewrite(
         *(f"{__name__}.{module}" for module in ("backends", "codecs", "contention", "crashes"))

@@ -1,4 +1,4 @@
-"""The suite every codec has to pass."""
+"""The suite that every codec must pass."""
 
 from __future__ import annotations
 
@@ -114,13 +114,13 @@ TEMPTING: Final[tuple[Any, ...]] = (
     *(date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6, UTC), datetime(2026, 1, 2, 3, 4)),
     _endless(),
 )
-"""Values that codecs tend to bring back as others."""
+"""Values that codecs tend to return as different ones."""
 
 
 class CodecSuite:
-    """What every codec promises: exactly the value back, type included, or a refusal.
+    """Tests that a codec returns exactly the encoded value, type included, or refuses it.
 
-    Subclass it, and say what the codec holds and what it refuses::
+    Subclass it, and list values that the codec accepts and values that it refuses::
 
         class TestTOMLCodec(CodecSuite):
             values = ["text", 1, [1, 2], {"a": {"b": 1.5}}]
@@ -130,23 +130,23 @@ class CodecSuite:
             def codec(self):
                 return TOMLCodec()
 
-    A codec narrowed by ``bind`` is tested as any other. One that is one way, as a password's, is not for this suite.
-    Override :meth:`equal` if ``==`` of your values gives no bool, as that of numpy's arrays.
+    Test a codec narrowed by ``bind`` like any other. Do not use the suite for a one-way codec, such as one for
+    passwords. Override :meth:`equal` if ``==`` of your values does not return a bool, such as that of numpy's arrays.
 
     Attributes:
-        values: Examples of every kind of value the codec holds.
-        refused: Examples of every kind it refuses.
+        values: Examples of every kind of value that the codec accepts.
+        refused: Examples of every kind of value that it refuses.
     """
 
     values: ClassVar[Sequence[Any]]
     refused: ClassVar[Sequence[Any]]
 
     def examples(self) -> list[Any]:
-        """Return ``values`` as they were given, whatever a codec did to those another test encoded."""
+        """Return copies of ``values``, so that no test sees what another one's codec did to them."""
         return [fresh(value) for value in self.values]
 
     def equal(self, value: Any, found: Any) -> bool:
-        """Return whether a value that came back, of the same type, no list, tuple, dict or dataclass, is equal."""
+        """Return whether a decoded value equals ``value``; both have one type, not list, tuple, dict or dataclass."""
         return _exactly(value) == _exactly(found)
 
     def test_every_value_comes_back_equal_and_of_the_same_types_at_every_depth(self, codec: Codec) -> None:
@@ -249,7 +249,7 @@ def encodings(codec: Codec, values: Sequence[Any]) -> list[bytes]:
 
 
 def garbage(written: Sequence[bytes], random: Random) -> Iterator[bytes]:
-    """Yield data cut short, changed and made up."""
+    """Yield truncated, changed and invented data."""
     yield from (b"", b"\0", b" ", b"\xff", b"{", b"[", b'"', b"nan", b"NaN", b"Infinity", b"-", b"1" * 5000, b"1e999")
     yield from (
         b'{"$tag":1}',
@@ -280,7 +280,7 @@ def fresh(value: Any) -> Any:
 
 
 def leaves(value: Any) -> Iterator[str]:
-    """Yield the texts by which parts of ``value`` could be recognised."""
+    """Yield the texts by which parts of ``value`` could be recognized."""
     match value:
         case str():
             yield from [value] if len(value) > 5 else []
@@ -309,8 +309,9 @@ def difference(
         value: The expected value.
         found: The decoded value.
         path: The name of the value.
-        int_to_float: Whether an int may come back as the float it equals, as it does where floats are declared.
-        equal: Says whether two values of one type that have no parts are equal; without it, what Python says.
+        int_to_float: Whether an int may be decoded as the equal float, as happens if the declared type is float.
+        equal: Returns whether two values of one type without parts are equal; by default, they are compared with
+            ``==``.
     """
     if int_to_float and (type(value), type(found)) == (int, float) and value == found:
         return None
@@ -333,7 +334,7 @@ def _difference_of_parts(value: Any, found: Any, path: str, **options: Any) -> s
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a container in order, each with its name; a key's name says its type."""
+    """Yield the parts of a container in order, each with its name; the name of a key includes its type."""
     if isinstance(value, dict):
         yield from ((f"[{_exactly(key)}]", part) for key, part in value.items())
     elif isinstance(value, (list, tuple)):
@@ -343,7 +344,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _exactly(value: Any) -> Hashable:
-    """Return what equals only what is of the same types all through, has the same sign, zone and fold."""
+    """Return an object that equals only that of an equal value with the same types, sign, zone and fold throughout."""
     match value:
         case set() | frozenset():
             return (type(value), frozenset(map(_exactly, value)))

@@ -29,11 +29,11 @@ __all__ = ["ContentionSuite"]
 T = TypeVar("T")
 
 LONG_S: Final = int(os.environ.get("CONTENTION_S", "10"))
-"""How long the slow tests write and read."""
+"""For how many seconds the slow tests write and read."""
 
 
 class ContentionSuite:
-    """Every method is one atomic step: nothing is lost, nothing is done twice, no reader sees half of anything.
+    """Tests that every method is one atomic step: nothing is lost or done twice, and no reader sees half of a write.
 
     Subclass it beside :class:`~persistent_collections.testing.backends.BackendSuite`, with the same fixture
     ``backend``::
@@ -45,13 +45,13 @@ class ContentionSuite:
                     yield backend
 
     The workers are processes. Each makes a backend of the same class from ``backend.url``, so the class must be
-    importable. If that URL does not reach the store (it has no password), write a fixture ``backend_url`` with one that
-    does. For a store that is ``in_process``, the workers are threads.
+    importable. That URL has no password; if it does not reach the store, write a fixture ``backend_url`` that returns
+    one that does. For a store that is ``in_process``, the workers are threads.
 
     Attributes:
-        workers: How many work at once.
+        workers: The number of workers.
         times: How often each calls a method.
-        slow_times: How often in the tests that are marked ``slow``.
+        slow_times: How often each calls it in the tests that are marked ``slow``.
     """
 
     workers: ClassVar[int] = 6
@@ -66,7 +66,7 @@ class ContentionSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def processes(cls) -> Iterator[ProcessPoolExecutor]:
-        """Yield a pool that starts its processes when they are first needed, and keeps them for the next test."""
+        """Yield a pool that starts its processes on first use, and keeps them for the next test."""
         spawn = multiprocessing.get_context("spawn")
         start = (spawn.Barrier(cls.workers),)
         with ProcessPoolExecutor(cls.workers, mp_context=spawn, initializer=take_place, initargs=start) as pool:
@@ -154,7 +154,7 @@ class ContentionSuite:
 
     @pytest.fixture
     def claimable(self, backend: Backend) -> Backend:
-        """Give a store in which values can be unique."""
+        """Return a store that supports unique values."""
         if backend.indexing == "none":
             pytest.skip("this store promises nothing about indexes")
         return backend

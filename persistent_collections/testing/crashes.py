@@ -21,7 +21,7 @@ __all__ = ["CrashSuite"]
 
 
 class CrashSuite:
-    """Writes that were acknowledged outlive the process that made them; others are stored as a whole or not at all.
+    """Tests that acknowledged writes outlive their process, and others are stored as a whole or not at all.
 
     Use it for a store that outlives its process and whose backends also work in a fork: subclass it with the fixtures
     of :class:`~persistent_collections.testing.contention.ContentionSuite`. If the store is a server, the client is
@@ -29,7 +29,7 @@ class CrashSuite:
 
     Attributes:
         kills: How many writers are killed.
-        slow_kills: The number in the test that is marked ``slow``.
+        slow_kills: How many are killed in the test that is marked ``slow``.
     """
 
     kills: ClassVar[int] = 3
@@ -78,11 +78,11 @@ class CrashSuite:
 
 
 class Plan(NamedTuple):
-    """When a writer is killed.
+    """The moment at which a writer is killed.
 
     Attributes:
-        rounds: After how many rounds of its work.
-        delay_s: How long after these.
+        rounds: The number of rounds of its work before.
+        delay_s: The delay after these, in seconds.
     """
 
     rounds: int
@@ -118,7 +118,7 @@ def kill_writer(
 
 
 def assert_whole(backend: Backend, root: str, last: int) -> None:
-    """Check that all up to round ``last`` is there, of the next one each write wholly or not at all, and no more."""
+    """Check that all rounds up to ``last`` are stored, each write of the next wholly or not at all, and no others."""
     log, window, child = (_numbers(backend, Key(root, name)) for name in ("log", "window", "child"))
     fields, large = (backend.mapping(Key(root, name)).get_all() for name in ("fields", "large"))
     owner = backend.mapping(Key(root)).get_all()
@@ -139,7 +139,7 @@ def _numbers(backend: Backend, key: Key) -> list[int]:
 
 
 def assert_goes_on(backend: Backend, root: str, size: int) -> None:
-    """Check that deadlines are there, and that the store takes one more write than the ``size`` of its log."""
+    """Check that the deadlines exist, and that the store accepts another write after the ``size`` ones in its log."""
     deadlines = [ttl(backend, Key(root, name)) for name in (None, "child")]
     assert None not in deadlines, "an acknowledged deadline is lost"
     backend.sequence(Key(root, "log")).push_right([b"0"])

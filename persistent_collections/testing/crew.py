@@ -13,7 +13,7 @@ from persistent_collections.backends.urls import StoreURL
 
 R = TypeVar("R")
 Job: TypeAlias = Callable[[Backend, int, int], R]
-"""Takes a backend, the number of the worker and how many times to do its work; in its module's top level."""
+"""A function of a backend, the number of the worker and the number of repetitions, at the top level of its module."""
 
 START_TIMEOUT_S = 60
 
@@ -30,7 +30,7 @@ class Crew:
     """Workers on one store.
 
     Args:
-        executor: Has as many workers, each made by ``take_place`` with a barrier for as many.
+        executor: Has ``size`` workers, each made by ``take_place`` with a barrier for ``size``.
         reach: Opens the store in a worker.
         size: The number of workers.
         times: The repetitions of the work of each, by default.
@@ -57,7 +57,7 @@ def take_place(start: Start) -> None:
 
 
 def connect(kind: type[Backend], url: str) -> Backend:
-    """Return the store ``url`` names."""
+    """Return the store at ``url``."""
     return kind.from_url(StoreURL.parse(url))
 
 

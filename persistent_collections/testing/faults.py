@@ -1,4 +1,4 @@
-"""A store that fails when a test tells it to."""
+"""A store that fails when a test requests it."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def _check(kind: FaultKind, only: Only | None, *, done: bool) -> None:
 
 
 class FaultyBackend(WrappedBackend):
-    """Pass everything on to another backend, and fail where a test orders it to.
+    """Pass everything on to another backend, and fail when a test requests it.
 
-    So a test sees what becomes of a write that fails, times out or is beaten by another::
+    So you can test how your code handles a write that fails, times out or meets a conflict::
 
         faulty = FaultyBackend(connect("memory:"))
         stock = PersistentDict("stock", {"apples": 3, "tags": []}, backend=faulty)
@@ -88,7 +88,7 @@ class FaultyBackend(WrappedBackend):
             stock["apples"]
         assert stock["apples"] == 3
 
-        faulty.fail(OutcomeUnknown, done=True)              # the next write is made, and nobody is told
+        faulty.fail(OutcomeUnknown, done=True)              # the next write is made, but its reply is lost
         with pytest.raises(OutcomeUnknown):
             stock.increment("apples", -1)
         assert stock["apples"] == 2
@@ -98,12 +98,12 @@ class FaultyBackend(WrappedBackend):
             stock["tags"].append("ripe")
         assert stock["tags"] == []
 
-    An operation is one call of a method of the backend or of a handle, which is what a method of a collection or record
-    mostly makes; iteration makes one a page and one at the end. It is equal to the other backend, and may be configured
-    in its place.
+    An operation is one call of a method of the backend or of a handle. Most methods of collections and records make
+    one; iteration makes one per page, and one at the end. The wrapper is equal to the other backend, and may be
+    configured in its place.
 
     Args:
-        backend: The store that does the work. It is closed too.
+        backend: The store that does the work. Closing the wrapper closes it too.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -121,16 +121,16 @@ class FaultyBackend(WrappedBackend):
         done: bool = False,
         only: Only | None = None,
     ) -> None:
-        """Let operations to come fail; several orders count side by side, and of two for one operation the older wins.
+        """Make future operations fail. Each request counts operations by itself; if two apply, the older one wins.
 
         Args:
-            kind: ``BackendUnavailable``, ``OutcomeUnknown`` (a timeout, which hits writes only), ``BackendError`` or
-                ``CorruptDataError`` is raised; for ``ConflictError`` a write that is to be made only if nothing has
-                changed finds that something has.
-            after: How many of the operations that it could hit go well first.
-            times: How many it hits then; None for all until :meth:`heal`.
-            done: Whether the write that times out is made all the same.
-            only: ``"reads"`` or ``"writes"``, where it is not to hit both.
+            kind: The error to raise: ``BackendUnavailable``, ``OutcomeUnknown`` (a timeout, only of writes),
+                ``BackendError`` or ``CorruptDataError``. With ``ConflictError``, the next write that requires unchanged
+                data finds a change.
+            after: How many of the matching operations succeed first.
+            times: How many fail then; None for all until :meth:`heal`.
+            done: Whether a write that times out is made nevertheless.
+            only: ``"reads"`` or ``"writes"``; by default both fail.
 
         Raises:
             ValueError: The arguments contradict each other.
@@ -143,7 +143,7 @@ class FaultyBackend(WrappedBackend):
             self._faults.append(fault)
 
     def heal(self) -> bool:
-        """Forget all failures that were ordered, and say whether any was still to come."""
+        """Forget all requested failures, and return whether any was outstanding."""
         with self._lock:
             waiting = bool(self._faults)
             self._faults.clear()
@@ -169,7 +169,7 @@ class FaultyBackend(WrappedBackend):
         raise fault.kind(f"{key!r}: {ordered}; {outcome}")
 
     def _fault_for(self, operation: Operation) -> _Fault | None:
-        """Count an operation and return the failure ordered for it."""
+        """Count an operation, and return the failure requested for it."""
         with self._lock:
             self._operations += 1
             struck = next((fault for fault in self._faults if fault.strikes(operation)), None)

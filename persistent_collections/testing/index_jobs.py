@@ -46,7 +46,7 @@ def claim(backend: Backend, _worker: int, times: int) -> list[int]:
 
 
 def write_at_random(backend: Backend, _worker: int, times: int) -> None:
-    """Write few records at random, so that workers meet."""
+    """Write at random to few records, so that workers meet."""
     random = Random()  # noqa: S311 - no secret
     for _ in range(times):
         holding = Holding.ref(random.randrange(IDS), backend=backend)
@@ -64,7 +64,7 @@ def write_until_killed(kind: type[Backend], url: str, _: str, sender: Connection
 
 
 def wrong_queries(backend: Backend) -> list[str]:
-    """Return the queries that do not find, in their order, just the records that a look at all of them finds."""
+    """Return the queries whose results differ, also in order, from those of a search through all records."""
     rows = list(Holding.all(backend=backend).fetch("id", "name", "kind", "size"))
     names = [row["name"] for row in rows if row["name"] is not None]
     wrong = [f"{name} has several records" for name in NAMES if names.count(name) > 1]
@@ -76,7 +76,7 @@ def wrong_queries(backend: Backend) -> list[str]:
 
 
 def wrong_refusals(backend: Backend) -> list[str]:
-    """Return the names refused although no record has them, or accepted although one has them."""
+    """Return the names that were refused although no record has them, or accepted although one has them."""
     held = {row["name"] for row in Holding.all(backend=backend).fetch("name")}
     wrong = []
     for name in NAMES:
@@ -91,7 +91,7 @@ def wrong_refusals(backend: Backend) -> list[str]:
 
 
 def _queries(backend: Backend, rows: Sequence[Row]) -> Iterator[tuple[str, Query[Holding], list[str]]]:
-    """Yield queries, and the ids of the records that each has to find."""
+    """Yield queries, and the ids of the records that each must find."""
     by_id = sorted(rows, key=itemgetter("id"))
     by_size = sorted(rows, key=itemgetter("size", "id"))
     for name in (None, *NAMES):

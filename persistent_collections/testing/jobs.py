@@ -59,7 +59,7 @@ def delete(backend: Backend, _worker: int, times: int) -> int:
 
 
 def delete_expected(backend: Backend, _worker: int, _times: int) -> list[bytes]:
-    """Read and delete the first item until there is none, and return those deleted."""
+    """Read and delete the first item until none is left, and return the deleted ones."""
     sequence, deleted = backend.sequence(KEY), list[bytes]()
     while (item := sequence.get(0)) is not None:
         if sequence.pop(0, item) is not None:
@@ -68,7 +68,7 @@ def delete_expected(backend: Backend, _worker: int, _times: int) -> list[bytes]:
 
 
 def remove(backend: Backend, _worker: int, times: int) -> list[bytes]:
-    """Remove the items of worker 0, all workers the same, and return those this one removed."""
+    """Remove the items of worker 0, all workers the same ones; return those that this worker removed."""
     items = [mark(0, number) for number in range(times)]
     return [item for item in items if backend.sequence(KEY).remove(item)]
 
@@ -143,7 +143,7 @@ def set_fields(backend: Backend, worker: int, times: int) -> None:
 
 
 def add(backend: Backend, worker: int, times: int) -> list[bytes]:
-    """Add fields, all workers the same, and return what each then held."""
+    """Add fields, all workers the same ones; return what each field then held."""
     mapping, held = backend.mapping(KEY), list[bytes]()
     for number in range(times):
         mine = mark(worker, number)
@@ -153,13 +153,13 @@ def add(backend: Backend, worker: int, times: int) -> list[bytes]:
 
 
 def pop_field(backend: Backend, _worker: int, times: int) -> list[bytes]:
-    """Pop fields, all workers the same, and return what this one got."""
+    """Pop fields, all workers the same ones; return what this worker got."""
     popped = [backend.mapping(KEY).pop(str(number)) for number in range(times)]
     return [data for data in popped if data is not None]
 
 
 def delete_field(backend: Backend, _worker: int, times: int) -> int:
-    """Delete fields, all workers the same, and return how many were there for this one."""
+    """Delete fields, all workers the same ones; return how many this worker deleted."""
     return sum(backend.mapping(KEY).delete(str(number)) for number in range(times))
 
 
@@ -169,12 +169,12 @@ def pop_any_field(backend: Backend, _worker: int, times: int) -> list[tuple[str,
 
 
 def add_members(backend: Backend, _worker: int, times: int) -> int:
-    """Add members, all workers the same, and return how many were absent for this one."""
+    """Add members, all workers the same ones; return how many this worker added."""
     return sum(backend.members(KEY).add({str(number)}) for number in range(times))
 
 
 def remove_members(backend: Backend, _worker: int, times: int) -> int:
-    """Remove members, all workers the same, and return how many were there for this one."""
+    """Remove members, all workers the same ones; return how many this worker removed."""
     return sum(backend.members(KEY).remove({str(number)}) for number in range(times))
 
 
@@ -190,7 +190,7 @@ def toggle_member(backend: Backend, worker: int, times: int) -> None:
 
 
 def create(backend: Backend, worker: int, times: int) -> list[int]:
-    """Create records with a child, all workers the same, and return which this one made."""
+    """Create records with a child, all workers the same ones; return those that this worker made."""
     made = []
     for number in range(times):
         owner = Key(f"Made:{number}")
@@ -202,7 +202,7 @@ def create(backend: Backend, worker: int, times: int) -> list[int]:
 
 
 def make_and_list(backend: Backend, worker: int, times: int) -> list[list[Key]]:
-    """Make and delete objects of one's own, listing all in between, and return the listings."""
+    """Make and delete objects of this worker, listing all in between; return the listings."""
     listings = []
     for number in range(times):
         own = Key(f"Thing:{worker} {number}")
@@ -213,7 +213,7 @@ def make_and_list(backend: Backend, worker: int, times: int) -> list[list[Key]]:
 
 
 def set_and_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
-    """Set many fields alike and read them, in turn; return what was seen that was not alike."""
+    """Set many fields to one value and read them, in turn; return the reads that saw several values."""
     mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
     names = list(map(str, range(WIDTH)))
     for number in range(times):
@@ -224,7 +224,7 @@ def set_and_read_fields(backend: Backend, worker: int, times: int) -> list[dict[
 
 
 def replace_and_read_fields(backend: Backend, worker: int, times: int) -> list[dict[str, bytes]]:
-    """Replace all fields by others and read them, in turn; return what was seen that was mixed."""
+    """Replace all fields by others and read them, in turn; return the reads that saw a mixture."""
     mapping, halves = backend.mapping(KEY), list[dict[str, bytes]]()
     for number in range(times):
         mapping.replace({f"{number} {field}": mark(worker, number) for field in range(WIDTH)})
@@ -234,7 +234,7 @@ def replace_and_read_fields(backend: Backend, worker: int, times: int) -> list[d
 
 
 def splice_and_read_items(backend: Backend, worker: int, times: int) -> list[list[bytes]]:
-    """Replace all but the ends by items alike and read them, in turn; return what was seen that was mixed."""
+    """Replace all items except the ends by equal ones and read them, in turn; return the reads that saw a mixture."""
     sequence, halves = backend.sequence(KEY), list[list[bytes]]()
     for number in range(times):
         sequence.splice(1, -1, [mark(worker, number)] * (WIDTH + number % 3))
@@ -245,7 +245,7 @@ def splice_and_read_items(backend: Backend, worker: int, times: int) -> list[lis
 
 
 def reverse_and_read_items(backend: Backend, _worker: int, times: int) -> list[list[bytes]]:
-    """Reverse the items and read them, in turn; return what was seen that was in no order."""
+    """Reverse the items and read them, in turn; return the reads that saw neither order."""
     sequence, halves = backend.sequence(KEY), list[list[bytes]]()
     model = [b"%d" % number for number in range(WIDTH)]
     for _ in range(times):
@@ -256,7 +256,7 @@ def reverse_and_read_items(backend: Backend, _worker: int, times: int) -> list[l
 
 
 def move_and_read_members(backend: Backend, worker: int, times: int) -> list[set[str]]:
-    """Move a member between two sets and unite them, in turn; return unions without it."""
+    """Move a member between two sets and unite them, in turn; return the unions without it."""
     halves = []
     for number in range(times):
         contents = [{"moved"}, set[str]()]
@@ -268,7 +268,7 @@ def move_and_read_members(backend: Backend, worker: int, times: int) -> list[set
 
 
 def move_and_take_snapshots(backend: Backend, worker: int, times: int) -> list[list[Entry | None]]:
-    """Move an item between two keys and look at both, in turn; return snapshots without it, or with it twice."""
+    """Move an item between two keys and read both, in turn; return the snapshots without it, or with it twice."""
     halves = []
     for number in range(times):
         keys = [KEY, CHILD] if (number + worker) % 2 else [CHILD, KEY]
@@ -279,7 +279,7 @@ def move_and_take_snapshots(backend: Backend, worker: int, times: int) -> list[l
 
 
 def change_and_page(backend: Backend, worker: int, times: int) -> list[list[str]]:
-    """Set and delete fields of one's own, paging in between, and return the pagings' fields."""
+    """Set and delete fields of this worker, iterating in between; return the fields of each iteration."""
     mapping, pagings = backend.mapping(KEY), list[list[str]]()
     for number in range(times):
         own = [f"{worker} {number} {field}" for field in range(500)]
@@ -290,7 +290,7 @@ def change_and_page(backend: Backend, worker: int, times: int) -> list[list[str]
 
 
 def fork_and_increment(kind: type[Backend], url: str, times: int) -> None:
-    """Increment a field with a backend that is in use, both here and in a fork that inherits it, and once before."""
+    """Increment a field once, then with the same backend both here and in a fork that inherits it."""
     with connect(kind, url) as backend:
         mapping = backend.mapping(KEY)
         mapping.increment("n", 1)
@@ -303,7 +303,7 @@ def fork_and_increment(kind: type[Backend], url: str, times: int) -> None:
 
 
 def write_until_killed(kind: type[Backend], url: str, root: str, acknowledged: Connection) -> None:
-    """Write without end, and send the number of each round once all its writes have returned."""
+    """Write forever, and send the number of each round once all its writes have returned."""
     with connect(kind, url) as backend:
         for number in _rounds(backend, root):
             acknowledged.send(number)

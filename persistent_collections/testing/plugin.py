@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture ``persistent_backend``, its option and its marker.
 
-pytest loads it wherever the package is installed. No store's module is imported and nothing is opened before a test
-asks for the fixture, but that a server named by the option is asked once whether it can be used.
+pytest loads it if the package is installed. No module of a store is imported and nothing is opened before a test uses
+the fixture, with one exception: if the option names a server, one request checks at the start that it can be used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROUNDS: Final = 4
 
 _NAME: Final = "persistent_backend"
 _FILES: Final = {"json": "", "sqlite": "data.db"}
-"""What of a directory of its own each store of files is given."""
+"""The path of a store of files within the directory of the test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("persistent-collections").addoption(
         "--persistent-backend",
         metavar="URL",
-        help="the store for tests with the fixture persistent_backend, each of which gets an empty place of its own "
-        "there (default: fakeredis://, or memory: where fakeredis is not installed)",
+        help="the store for tests with the fixture persistent_backend; each test gets its own empty part of it "
+        "(default: fakeredis://, or memory: if fakeredis is not installed)",
     )
 
 
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and stop at once if the option's URL is wrong.
 
     Raises:
-        UsageError: It is, or what its store needs is not installed.
+        UsageError: The URL is wrong, or a package that its store needs is not installed.
     """
     config.addinivalue_line("markers", f"{_NAME}(url): run the test, with the fixture of this name, on this store")
     config.addinivalue_line("markers", "slow: takes up to minutes; -m 'not slow' leaves it out")
@@ -59,12 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Stop where the server that the option names cannot be used: once, before xdist starts its workers.
+    """Stop if the server that the option names cannot be used; it is asked once, before xdist starts its workers.
 
     Cost: 1 round trip.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: The server cannot be used.
     """
     config = session.config
     text = config.getoption(_NAME)
@@ -82,7 +82,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test that has the marker the fixture, first of all."""
+    """Add the fixture, before all others, to each test that has the marker."""
     for item in items:
         names = getattr(item, "fixturenames", None)
         if names is not None and item.get_closest_marker(_NAME) and _NAME not in names:
@@ -91,10 +91,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def persistent_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """Make an empty store the default for this test, and let one more stand in for each configured backend.
+    """Make an empty store the default for this test, and replace each configured backend by another empty one.
 
-    Objects follow, made at import or not, unless they or their classes name a URL or a backend object. Passwords are
-    hashed with 4 rounds. Afterwards everything is as it was before, and what the test stored is gone.
+    All objects use these stores, also objects made at import, unless they or their classes name a URL or a backend
+    object. Passwords are hashed with 4 rounds. Afterwards, all settings are restored, and the test's data are deleted.
     """
     with ExitStack() as stack:
         try:
@@ -132,7 +132,7 @@ def _usual() -> str:
 
 
 def _check(text: str) -> None:
-    """Raise ``ConfigurationError`` unless ``text`` is the URL of a store in which a test can have its own place."""
+    """Raise ``ConfigurationError`` unless ``text`` is the URL of a store in which each test can have its own part."""
     url = StoreURL.parse(text)
     kind = find_backend(url.scheme)
     if url.scheme in _FILES or kind.in_process:
@@ -145,7 +145,7 @@ def _check(text: str) -> None:
 
 
 def _path(kind: type[Backend], url: StoreURL) -> str | None:
-    """Return the name of the file or directory that a store lies in, None if it has no path; no I/O."""
+    """Return the name of the file or directory of a store, None if it has no path; no I/O."""
     if url.scheme in _FILES:
         return _FILES[url.scheme]
     path = kind.from_url(url.with_secrets(kind.options)).path
@@ -153,7 +153,7 @@ def _path(kind: type[Backend], url: StoreURL) -> str | None:
 
 
 def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) -> Backend:
-    """Return a backend on an empty place of the store at a URL, with the codec of what it stands in for."""
+    """Return a backend on an empty part of the store at a URL, with the codec of the backend that it replaces."""
     url = StoreURL.parse(text)
     kind = find_backend(url.scheme)
     options = dict(url.options)
@@ -171,7 +171,7 @@ def _fresh(text: str, replaced: Backend | None, request: pytest.FixtureRequest) 
 
 
 def _clear(backend: Backend) -> None:
-    """Delete what was stored, of which nothing else can be under the prefix, and close; files are pytest's to keep."""
+    """Delete everything under the test's prefix, and close the backend; pytest keeps or deletes files."""
     if not backend.in_process and "prefix" in backend.options:
         roots: dict[str, list[Key]] = {}
         for key in backend.keys(""):

@@ -19,7 +19,7 @@ LIFE_S: Final = 0.01
 
 
 class Piece(Record, name="ContentionPiece"):
-    """A number of pieces to be sold."""
+    """A number of pieces for sale."""
 
     left: int = 0
 
@@ -78,7 +78,7 @@ def _one_less(left: int) -> int:
 
 
 def sell_by_increment(backend: Backend, _worker: int, _times: int) -> int:
-    """Sell pieces until none is left, giving back what was not there, and return how many this worker sold."""
+    """Sell pieces until none is left, undoing a sale below zero, and return how many this worker sold."""
     piece, sold = Piece.ref("x", backend=backend), 0
     while piece.increment("left", -1) >= 0:
         sold += 1
@@ -87,7 +87,7 @@ def sell_by_increment(backend: Backend, _worker: int, _times: int) -> int:
 
 
 def stock(backend: Backend) -> PersistentDict[str, int]:
-    """Return the dict whose entry ``"x"`` is a number of pieces to be sold."""
+    """Return the dict whose entry ``"x"`` is a number of pieces for sale."""
     return PersistentDict[str, int]("contended stock", backend=backend)
 
 
@@ -110,7 +110,7 @@ def sell_by_change_of_an_entry(backend: Backend, _worker: int, _times: int) -> i
 
 
 def sell_by_increment_of_an_entry(backend: Backend, _worker: int, _times: int) -> int:
-    """Sell the pieces of an entry, giving back what was not there, and return how many this worker sold."""
+    """Sell the pieces of an entry, undoing a sale below zero, and return how many this worker sold."""
     pieces, sold = stock(backend), 0
     while pieces.increment("x", -1) >= 0:
         sold += 1
@@ -119,19 +119,19 @@ def sell_by_increment_of_an_entry(backend: Backend, _worker: int, _times: int) -
 
 
 def take_by_update_if(backend: Backend, worker: int, times: int) -> list[int]:
-    """Take every job that nobody has taken, and return which this worker took."""
+    """Take every job that no worker has taken, and return those that this worker took."""
     tasks = [Task.ref(number, backend=backend) for number in range(times)]
     return [n for n, task in enumerate(tasks) if task.update_if({"state": "new"}, state="taken", worker=worker)]
 
 
 def take_by_delete_if(backend: Backend, _worker: int, times: int) -> list[int]:
-    """Delete every job that is there, and return which this worker deleted."""
+    """Delete every existing job, and return those that this worker deleted."""
     tasks = [Task.ref(number, backend=backend) for number in range(times)]
     return [n for n, task in enumerate(tasks) if task.delete_if({"state": "new"})]
 
 
 def make_again_and_read(backend: Backend, worker: int, seconds: int) -> list[object]:
-    """Delete a record and make it again (worker 0), or read it (the others); return what is no whole record."""
+    """Delete a record and make it again (worker 0), or read it (others); return reads that are not a whole record."""
     end = time.monotonic() + seconds
     if worker == 0:
         _make_again(backend, end)
@@ -165,7 +165,7 @@ def _seen(backend: Backend, end: float) -> Iterator[dict[str, Any]]:
 
 
 def _is_whole(seen: dict[str, Any]) -> bool:
-    """Return whether all that was read is of one record, and none of it a default."""
+    """Return whether all values that were read belong to one record, and none is a default."""
     if "log" in seen:
         return len(seen["log"]) in (0, 2)
     return len({str(value) for value in seen.values()}) <= 1 and not {"the default", -1} & {*seen.values()}

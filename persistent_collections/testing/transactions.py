@@ -57,9 +57,9 @@ def elsewhere(function: Callable[[], Any]) -> None:
 
 
 class TransactionSuite:
-    """What a transaction promises on every store; a cluster refuses a second object, and so do some cases here.
+    """Tests of the promises of transactions on every store; cases with two objects are skipped on a cluster.
 
-    Subclass it, and give a fixture ``backend`` as for :class:`~persistent_collections.testing.backends.BackendSuite`.
+    Subclass it, and write a fixture ``backend`` as for :class:`~persistent_collections.testing.backends.BackendSuite`.
     """
 
     @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ class TransactionSuite:
 
     @pytest.fixture
     def b(self, in_store: None, backend: Backend) -> Account:  # noqa: ARG002 - asked for before
-        """Return another account; without it, a store that changes one object at a time runs no case that needs two."""
+        """Return another account; skip the case if the store changes one object at a time."""
         if not backend.several_roots:
             pytest.skip("the store changes one object at a time")
         return Account.create("b")

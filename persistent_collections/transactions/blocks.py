@@ -52,12 +52,12 @@ def transaction(*, backend: BackendSource | None = None) -> AbstractContextManag
     Cost: 1 round trip for each object or field that is read, and 1 for the commit; none for a write that needs no read.
 
     Args:
-        backend: The store, if it is to be checked at the beginning that the block is about this one.
+        backend: The store, to check at the beginning that the block uses it; optional.
 
     Raises:
         ConflictError: At the end of the block: something that it read has changed; nothing was written.
-        TransactionError: It used an operation that a transaction doesn't support: another store, a list of all objects,
-            too much at once, another thread or task; nothing was written.
+        TransactionError: It did something that a transaction doesn't support: it used another store, listed all
+            objects, read or wrote too much, or ran in another thread or task; nothing was written.
         OutcomeUnknown: At the end: the store did not answer; either everything was written or nothing.
     """
     return _Block(backend)
@@ -70,7 +70,7 @@ def transactional(
     *, attempts: int = ATTEMPTS, deadline_s: float | None = DEADLINE_S
 ) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
 def transactional(function: Any = None, /, *, attempts: int = ATTEMPTS, deadline_s: float | None = DEADLINE_S) -> Any:
-    """Make each call of a function a transaction, which runs again if something that it read has changed meanwhile.
+    """Make each call of a function a transaction, which runs again if anything that it read has changed meanwhile.
 
     ::
 
@@ -86,19 +86,20 @@ def transactional(function: Any = None, /, *, attempts: int = ATTEMPTS, deadline
             b.balance += amount
             return True
 
-    The function may run several times, so it does nothing beside reading and writing; what else there is to do, such
-    as sending mail, goes to :func:`on_commit`. Called within a transaction, it joins that.
+    The function may run several times, so it should only read and write objects. Use :func:`on_commit` for everything
+    else, such as sending mail. Called within a transaction, it joins that transaction.
 
     Cost: as :func:`transaction`, for each attempt.
 
     Args:
-        function: Neither a generator nor ``async``.
-        attempts: How many times it runs at most.
+        function: The function, which must not be a generator or ``async``.
+        attempts: The maximum number of times it runs.
         deadline_s: The seconds after which it does not run again, None for no limit.
 
     Raises:
-        ConflictError: The last attempt met a conflict, too; nothing was written.
-        NotUnique: Another record has a value that is unique; one that is taken right before the commit is a conflict.
+        ConflictError: The last attempt met a conflict too; nothing was written.
+        NotUnique: Another record has a unique value. If another program took it just before the commit, that is a
+            conflict instead.
         TypeError: The function is a generator or ``async``.
     """
     if function is None:
@@ -107,7 +108,7 @@ def transactional(function: Any = None, /, *, attempts: int = ATTEMPTS, deadline
 
 
 def on_commit(hook: Callable[[], object], /) -> None:
-    """Call ``hook`` after the commit of the transaction that this is in, outside of it.
+    """Call ``hook`` after the commit of the current transaction, outside of it.
 
     ::
 
@@ -116,13 +117,13 @@ def on_commit(hook: Callable[[], object], /) -> None:
             PersistentList("orders").append(name)
             on_commit(lambda: print("ordered", name))
 
+    Hooks run in their order after the outermost block. They don't run if the transaction fails. If one raises, the
+    others still run, and then its exception is raised; the commit stays.
+
     Cost: none.
 
-    Hooks run in their order after the outermost block, and not at all if nothing is written. If one raises, the others
-    run all the same, and then its exception is raised; what was committed stays.
-
     Raises:
-        TransactionError: There is no transaction.
+        TransactionError: No transaction is in progress.
     """
     transaction = current()
     if transaction is None:
@@ -260,18 +261,18 @@ def _run(function: Callable[[], T], attempts: int, deadline_s: float | None) -> 
 
 
 def _pause(number: int, took_s: float) -> None:
-    """Pause before the next attempt: up to some times as long as the last one took, so that others get done."""
+    """Pause before the next attempt, up to a few times as long as the last one took, so that others can finish."""
     longest_s = min(took_s * 2 ** min(number, 4), _LONGEST_PAUSE_S)
     flows.sleep(random.uniform(0, longest_s))  # noqa: S311 - spreads load, not a secret
 
 
 def _refuse_generator(frame: FrameType | None) -> None:
-    """Raise if a block is entered in a generator: whoever iterates over it would be in the transaction too.
+    """Raise if a block is entered in a generator: code that iterates over it would be in the transaction too.
 
-    The generator of a ``contextlib.contextmanager`` is meant to do that.
+    That is intended in the generator of a ``contextlib.contextmanager``, which is allowed.
 
     Raises:
-        TypeError: It is.
+        TypeError: The caller is another generator.
     """
     if frame is None or not frame.f_code.co_flags & _GENERATORS:
         return

@@ -185,7 +185,7 @@ class Cell:
         return difference(self.key, self._base, self.content) if self.content else [Delete(self.key)]
 
     def _stand_alone(self, first: Sequence[Change]) -> None:
-        """Start again: the content of the store no longer affects the writes, after ``first``."""
+        """Start again with ``first``: from now on, the content of the store does not affect the writes."""
         self._stands_alone, self._first, self._made = True, [*first], None
         if first:
             self._deadline = _UNSET

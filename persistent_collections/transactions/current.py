@@ -1,4 +1,4 @@
-"""The transaction that a flow of execution is in, and the stores as it sees them."""
+"""The current transaction of a flow of execution, and its views of stores."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Transaction:
             ) from self._failure
 
     def on(self, backend: Backend) -> Backend:
-        """Return ``backend`` as the transaction sees it.
+        """Return the transaction's view of ``backend``.
 
         Raises:
             TransactionError: The transaction is in another store.
@@ -132,7 +132,7 @@ class Transaction:
             self._undo.pop()()
 
     def saw_the_truth(self) -> bool:
-        """Return whether all that it read was so at one moment, namely now."""
+        """Return whether everything that it read is still so at this one moment."""
         if self._store is None or self._store.moments <= 1:
             return True
         conditions, _ = self._store.parts()
@@ -175,7 +175,7 @@ def joinable() -> Transaction | None:
 
 
 def enter_loop() -> None:
-    """Make this context, a copy of another one, see each store by :func:`seen`, like a transaction."""
+    """Make this context, a copy of another one, use each store through :func:`seen`, as in a transaction."""
     if entered() is None:
         _entered.set(_no_transaction)
 
@@ -185,18 +185,18 @@ def _no_transaction() -> None:
 
 
 def enter(transaction: Transaction) -> Callable[[], None]:
-    """Make ``transaction`` the one of this flow, and return the function that undoes that."""
+    """Make ``transaction`` the current one of this flow, and return the function that undoes that."""
     token = _entered.set(ref(transaction))
     return lambda: _entered.reset(token)
 
 
 def active(choice: Choice) -> Backend:
-    """Return the store that an operation goes to at this moment, within a transaction as that sees it."""
+    """Return the current store of an operation, or within a transaction its view of that store."""
     return seen(resolve(choice))
 
 
 def seen(backend: Backend) -> Backend:
-    """Return ``backend``, within a transaction as that sees it, and on an event loop as that may use it."""
+    """Return ``backend``, within a transaction its view of it, and on an event loop a form that doesn't block it."""
     transaction = current()
     return beside(backend) if transaction is None else transaction.on(backend)
 

@@ -1,4 +1,4 @@
-"""Looks for the records that have unique values, within a transaction."""
+"""Finds the records that have unique values, within a transaction."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def require_small(conditions: Sequence[Condition], changes: Sequence[Change]) ->
     """Raise if a commit is too large.
 
     Raises:
-        TransactionError: It is over a limit; nothing was written.
+        TransactionError: It exceeds a limit; nothing was written.
     """
     values = [getattr(part, name) for part in (*conditions, *changes) for name in type(part).__slots__]
     held = [value for value in values if isinstance(value, Mapping | AbstractSet | list)]

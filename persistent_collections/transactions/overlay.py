@@ -39,7 +39,7 @@ from persistent_collections.transactions.parts import PARTS, Fields, Items, Memb
 T = TypeVar("T")
 
 FEW: Final = 16
-"""So many members of a set are looked for one by one; for more of them the set is read as a whole."""
+"""Up to so many members of a set are looked up one by one; for more, the set is read as a whole."""
 
 
 class Overlay(SimpleBackend):
@@ -222,7 +222,7 @@ class Overlay(SimpleBackend):
         return {*members} & cast("set[str]", self.whole(key, MEMBERS))
 
     def size(self, key: Key, shape: Shape) -> int:
-        """Return how much ``key`` holds."""
+        """Return the number of fields, items or members of ``key``."""
         cell = self._cell(key)
         if cell.content is not None or shape not in PARTS or cell.part_of(shape).changes():
             return len(self.whole(key, shape))
@@ -231,7 +231,7 @@ class Overlay(SimpleBackend):
         return cell.size
 
     def whole(self, key: Key, shape: Shape, *, is_record: bool = False) -> Any:
-        """Return all that ``key`` holds as ``shape``, never to be changed in place.
+        """Return the whole content of ``key`` as ``shape``, never to be changed in place.
 
         Raises:
             WrongShapeError: It has another shape.
@@ -374,10 +374,10 @@ class Overlay(SimpleBackend):
     def _require_free(self, change: SetEntries, changes: Sequence[Change]) -> None:
         """Raise if another record has an entry that a record claims in a unique index.
 
-        Whether a record that the transaction has read goes on claiming it, is known at the commit only.
+        If the transaction has read that other record, only the commit shows whether it keeps the entry.
 
         Raises:
-            NotUnique: One does.
+            NotUnique: Another record has it.
             TransactionError: The store keeps record and index in different places.
         """
         if not self.inner.several_roots:
@@ -412,7 +412,7 @@ class Overlay(SimpleBackend):
         return found
 
     def _admit(self, key: Key) -> None:
-        """Raise if one step of the store can't include ``key`` together with the others."""
+        """Raise if one step of the store can't include ``key`` together with the other keys."""
         first = next(iter(self._cells), None)
         if first is not None and not self.inner.takes_together([first, key]):
             raise TransactionError(
@@ -551,7 +551,7 @@ class Overlay(SimpleBackend):
 
 
 def real(backend: Backend) -> Backend:
-    """Return ``backend`` itself; of a store within a transaction, or beside an event loop, the store."""
+    """Return the store itself, for its view in a transaction or its wrapper beside an event loop."""
     if isinstance(backend, Overlay):
         backend = backend.inner
     return backend.wrapped if isinstance(backend, BesideBackend) else backend

@@ -68,7 +68,7 @@ class Part(ABC):
 
 
 class Fields(Part):
-    """Of a mapping."""
+    """The known fields of a mapping."""
 
     shape = MAPPING
 
@@ -109,7 +109,7 @@ class Fields(Part):
 
 
 class Items(Part):
-    """For a sequence: the items pushed and popped at its ends."""
+    """The known items of a sequence, and the items pushed and popped at its ends."""
 
     shape = SEQUENCE
 
@@ -173,7 +173,7 @@ class Items(Part):
 
 
 class Members(Part):
-    """Of a set."""
+    """The known members of a set."""
 
     shape = MEMBERS
 

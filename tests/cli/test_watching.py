@@ -19,7 +19,7 @@ from persistent_collections import BackendUnavailable, PersistentDict, Persisten
 from persistent_collections.backends.keys import Content, Entry, Key
 from persistent_collections.catalogue import Known
 from persistent_collections.cli.reading import Reading
-from persistent_collections.cli.watching import Seen, _as_told, _looks, changes
+from persistent_collections.cli.watching import Seen, _as_shown, _looks, changes
 from persistent_collections.testing import FaultyBackend
 from tests.cli.conftest import MODELS, Run
 from tests.cli.models import Sailor
@@ -349,5 +349,5 @@ def test_a_deadline_that_moves_by_what_a_command_takes_is_told_only_when_that_ad
     for moved_s in range(1, 8):
         found = {KEY: Entry({"f": b"1"}, now + 1000 + moved_s)}
         told.append(len(list(changes(reading, seen, found))))
-        seen = {KEY: _as_told(seen[KEY], found[KEY])}
+        seen = {KEY: _as_shown(seen[KEY], found[KEY])}
     assert told == [0, 0, 0, 0, 0, 1, 0]

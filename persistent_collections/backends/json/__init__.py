@@ -1,4 +1,4 @@
-"""A store of readable JSON files, one an object."""
+"""A store of readable JSON files, one per object."""
 
 from persistent_collections.backends.json.backend import JSONBackend
 

@@ -32,20 +32,22 @@ class JSONBackend(SimpleBackend):
     """Keep each object in a readable JSON file of its own, which may be edited by hand.
 
     Shape: ``<path>/<type>/<id>.json``, and ``<path>/<type>/<id>/<field>.json`` for a child collection; sets are sorted
-    arrays. All else lies in ``<path>/.store``. Nothing is made before the first write.
+    arrays. All other files are in ``<path>/.store``. Nothing is created before the first write.
 
-    Cost: a write reads and writes its object's whole file, with two fsyncs (about three more, and one a file, where it
-    changes several files), and writers take turns. A read takes no lock, and a ``stat`` or two while nothing changes.
+    Cost: a write reads and writes the whole file of its object, with two fsyncs. If it changes several files, it takes
+    about three more, and one per file. Writers take turns. A read takes no lock, and one or two ``stat`` calls while
+    nothing changes.
 
-    Editing by hand: the next read sees it, but writers do not wait for it, so an object that is being written may lose
-    the edit. What an editor that does not replace the file has half written is a ``CorruptDataError`` until it is done.
+    Editing by hand: the next read sees your edit. Writers do not wait for you, so a write to the same object may
+    overwrite the edit. If your editor does not replace files in one step, reads of a half-written file raise
+    ``CorruptDataError``.
 
     Args:
-        path: The directory; a relative one stays what it is now, and ``~`` is a name like any other.
-        fsync: Whether a write waits until it is on the disk. Without it, what is stored outlives the process as it
-            should, but not a power cut.
-        lock_timeout_s: How long a write waits for other writers.
-        files: The file system, where it is not the real one.
+        path: The directory. A relative one is resolved now, and ``~`` is an ordinary name.
+        fsync: Whether a write waits until it is on the disk. Without it, stored data outlive the process, but perhaps
+            not a power cut.
+        lock_timeout_s: How many seconds a write waits for other writers.
+        files: The file system, if it is not the real one.
 
     Raises:
         ConfigurationError: An argument is out of its range.

@@ -1,4 +1,4 @@
-"""The border at which the operating system's errors become this package's."""
+"""Turns the operating system's errors into this package's."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _REMEDIES: Final = {
 def translated(root: Path) -> Iterator[None]:
     """Turn an ``OSError`` into this package's error, which names its file or else ``root``.
 
-    A name that the locale cannot spell is one as well.
+    A name that the locale cannot encode counts as such an error.
     """
     try:
         yield

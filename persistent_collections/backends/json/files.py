@@ -29,7 +29,7 @@ if sys.platform == "win32":
         return True
 
     def _unlock(file: io.FileIO) -> None:
-        """Do nothing: the lock ends as the file is closed."""
+        """Do nothing: closing the file ends the lock."""
         del file
 else:
     import fcntl
@@ -44,8 +44,8 @@ else:
     def _unlock(file: io.FileIO) -> None:
         """Release the lock of a file that is about to be closed.
 
-        ``close`` forgets the descriptor before the system closes it, and lets other threads run meanwhile. One that
-        forks then creates an unknown copy, which would keep the lock.
+        ``close`` forgets the descriptor before the system closes it, and lets other threads run meanwhile. If one of
+        them forks then, the child has an unknown copy, which would keep the lock.
         """
         with suppress(ValueError):  # this process is a fork, which has closed it
             fcntl.flock(file, fcntl.LOCK_UN)
@@ -54,7 +54,7 @@ else:
 if sys.platform == "darwin":
 
     def _flush(descriptor: int) -> None:
-        """Let the drive write its cache too, which fsync leaves out on this system."""
+        """Make the drive write its cache too: on this system, fsync doesn't."""
         try:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         except OSError:  # a volume, of a network mostly, that knows only fsync
@@ -76,8 +76,8 @@ _LOCK: Final = os.O_RDWR | os.O_CREAT | _NO_LINK | _BINARY | getattr(os, "O_NONB
 _locks: Final[WeakSet[io.FileIO]] = WeakSet()
 """Files whose lock this process may hold.
 
-A fork closes its copies. They would keep the lock until the child ends: a lock belongs to the opened file, which both
-processes have.
+The child of a fork closes its copies. Otherwise they would keep the lock until the child ends: a lock belongs to the
+opened file, which both processes share.
 """
 
 _opening: Final = lock_across_forks()
@@ -197,7 +197,7 @@ class Files:
         return True
 
     def sync_directory(self, path: Path) -> None:
-        """Return once the names in a directory are on the disk; a deleted one has none, Windows offers no way."""
+        """Return once the names in a directory are on the disk; do nothing for a deleted one, and on Windows."""
         if sys.platform == "win32":
             return
         descriptors: list[int] = []
@@ -218,7 +218,7 @@ class Files:
             return []
 
     def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
-        """Take the lock of ``path`` and note it in ``held``; return False if others held it all the time.
+        """Take the lock of ``path`` and note it in ``held``; return False if others hold it all the time.
 
         It excludes other processes and other callers in this one. The system releases it if the process is killed.
 

@@ -4,10 +4,14 @@ One file changes by an atomic replace. Several change through a commit file: onc
 readers use its content instead of the files, and if its writer dies before the end, the next writer finishes. All
 of it happens under the store's lock, so there is one writer and at most one commit file.
 
-Each part is on the disk before the next depends on it: a new file before it gets its name, the commit file before
-the files it names change, these before it is deleted, and its deletion before the lock is released, since a commit
-file that reappears after a power cut would undo later writes. A failed sync is never retried; its file is
-written again from the commit file.
+Each part is on the disk before the next depends on it:
+
+1. A new file is on the disk before it gets its name.
+2. The commit file is on the disk before the files it names change, and these before it is deleted.
+3. Its deletion is on the disk before the lock is released: if it reappeared after a power cut, it would undo later
+   writes.
+
+A failed sync is never retried; its file is written again from the commit file.
 """
 
 from __future__ import annotations
@@ -42,8 +46,8 @@ class Journal:
         files: The file system.
         reader: Reads the commit file.
         root: The directory of the store.
-        fsync: Whether to wait until the disk has what was written. Without it a write outlives the process, but
-            perhaps not a power cut.
+        fsync: Whether a write waits until it is on the disk. Without it, a write outlives the process, but perhaps not
+            a power cut.
     """
 
     def __init__(self, files: Files, reader: Reader, root: Path, *, fsync: bool) -> None:
@@ -69,7 +73,7 @@ class Journal:
             raise corrupt(self._commit, " is no commit file") from error
 
     def recover(self) -> None:
-        """Finish the write that its writer did not live to finish."""
+        """Finish a committed write whose writer died before it was done."""
         pending = self.pending()
         if pending:
             with self._staging() as stage:
@@ -86,7 +90,7 @@ class Journal:
         """
         if not self._swept:
             self._sweep()
-        self._swept = False  # until this write has cleared up behind it
+        self._swept = False  # until this write has deleted its temporary files
         with self._staging() as stage:
             staged = self._stage_all(changes, stage)
             if len(staged) == 1:

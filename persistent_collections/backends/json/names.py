@@ -1,8 +1,8 @@
 """Names of types, ids and children as names of files, and back.
 
 A file name is the name itself, except for characters that some file system refuses or misinterprets: these are
-the percent-encoded bytes of its UTF-8. Ids come with ``:``, ``%``, ``{`` and ``}`` so encoded already; these four are
-never added here, so on the way back they stay as they are. A ``%`` that starts none of them is ``%_``. A name too long
+percent-encoded, as the bytes of their UTF-8. In ids, ``:``, ``%``, ``{`` and ``}`` are percent-encoded already. This
+module never encodes these four, so it doesn't decode them either. Any other ``%`` is ``%_``. A name that is too long
 for a file system is cut, and ends in ``%~`` and the hash of the whole.
 """
 

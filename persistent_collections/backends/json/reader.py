@@ -44,7 +44,7 @@ class Reader:
 
     Two reads return the same object while a file has not changed, so comparing them costs nothing.
 
-    It has no lock, so that a signal handler may read while its thread reads: every step leaves a valid cache.
+    It has no lock, so a signal handler may read while its thread reads. Every step leaves a valid cache.
 
     Args:
         files: The file system.

@@ -127,8 +127,8 @@ class Store:
     def read_one(self, key: Key) -> Entry | None:
         """Return the entry of ``key``, like :meth:`read`.
 
-        One look is enough for a key without a deadline while no write is pending: its data were there when read, and
-        were alive, since an expired key's data go before its deadline does and the deadline is read first.
+        One look is enough for a key without a deadline while no write is pending. Its data existed when they were read,
+        and had not expired: the deadline is read first, and an expired key loses its data before its deadline.
         """
         files = (self._layout or self.layout).files_of(key)
         if self.journal.pending() or self.reader.look(files.deadline):
@@ -139,7 +139,7 @@ class Store:
     def read(self, keys: Sequence[Key]) -> list[Entry | None]:
         """Return the entries of ``keys``, all at one moment, without the lock if possible.
 
-        Two collections that agree held at the same moment, between them.
+        If two reads in a row agree, the content was the same at one moment between them.
         """
         all_files = [self.layout.files_of(key) for key in keys]
         collected = self._collect(all_files)
@@ -157,7 +157,7 @@ class Store:
         Cost: only the files that ``step`` asks for are read.
         """
         if self._files.signature(self._root / STORE) is None:
-            # A lock requires creating the store, which a step without changes must not do.
+            # Locking would create the store, which a step without changes must not do.
             entries = dict(zip(keys, self.read(keys), strict=True))
             if all(new is entries[key] for key, new in step(entries).items()):
                 return
@@ -186,7 +186,7 @@ class Store:
                     self.journal.write({name.path: None})
 
     def _sweep(self) -> None:
-        """Delete expired ones among the next few keys with a deadline, in rotation; call it with the lock held."""
+        """Check the next few keys with a deadline, in rotation, and delete expired ones; call it with the lock held."""
         paths = list(islice(self._timed, SWEPT))
         if len(paths) < SWEPT:
             self._timed = self._find_timed()
@@ -238,7 +238,7 @@ class Store:
     def _alone(self, work: Callable[[], T]) -> T:
         """Return ``work()``, run with the lock of the store held and all writes finished.
 
-        The lock is made if need be.
+        The lock file is created if it does not exist.
         """
         this_thread = get_ident()
         if this_thread in self._writing:
@@ -258,7 +258,7 @@ class Store:
         return holding(locked)
 
     def _take_turn(self, held: Held) -> None:
-        """Queue with the threads of this process first: among processes one competes by polling, as luck has it."""
+        """Queue with the threads of this process first; then compete with other processes, by polling."""
         path = self._root / STORE / "lock"
         self.journal.make_directory(path.parent)
         begun_s = time.monotonic()

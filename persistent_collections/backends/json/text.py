@@ -1,9 +1,9 @@
 """The text of a file, and its content.
 
 A file holds one JSON object or array, indented by two spaces, in UTF-8, ending in a newline. The data of its fields and
-items are never turned into Python values: they are cut out of the text and put into it. A file edited by hand may be
-laid out and escaped in any way; its data come back compact, with strings as the ``json`` codec writes them and numbers
-as they stand (``1E400`` too), so that no digit is lost.
+items are never decoded into Python values: they are cut out of the text and put into it. A file edited by hand may have
+any layout and escapes. Its data are returned compact, with strings as the ``json`` codec writes them, and numbers
+unchanged (``1E400`` too), so that no digit is lost.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def parse(data: bytes, path: Path) -> Parsed:
     Cost: O(n), values not parsed; several times as much if it was edited by hand.
 
     Raises:
-        CorruptDataError: It isn't one JSON object or array, has a duplicate key, a NaN or half a surrogate pair.
+        CorruptDataError: It isn't one JSON object or array, or has a duplicate key, a NaN or half a surrogate pair.
     """
     data = data.removeprefix(BOM_UTF8)  # which some editors put there
     try:
@@ -94,12 +94,12 @@ def parse_deadline(data: bytes, path: Path) -> float:
 
 
 def seal(text: bytes) -> bytes:
-    """Return lines with one more that shows whether they have been damaged."""
+    """Return ``lines`` with a checksum line, by which damage is detected."""
     return b"%b%08x\n" % (text, crc32(text))
 
 
 def unsealed(data: bytes, path: Path) -> bytes:
-    """Return the lines that :func:`seal` received."""
+    """Return the lines that :func:`seal` received, without their checksum line."""
     text = data[:-9]
     if seal(text) != data:
         raise corrupt(path, " is damaged: its last line is not the CRC-32 of those before")

@@ -35,19 +35,19 @@ from persistent_collections.errors import BackendError, OutcomeUnknown
 class RedisBackend(Backend):
     """Store mappings as hashes, sequences as lists and members as sets, one Redis key each.
 
-    Cost: every method is one round trip, but for iteration (one a page, and on a cluster two more to see that no slot
-    has moved meanwhile).
+    Cost: every method is one round trip. Iteration takes one per page, and on a cluster two more, to check that no slot
+    has moved meanwhile.
 
     Args:
-        client: Its connections are used, and never closed; the retries it is set to are not, since they would execute
-            a write twice.
+        client: A client of redis-py. Its connections are used, and never closed. Its retries are not used, since they
+            could execute a write twice.
         prefix: The start of every name.
         codec: The name of the codec for values if nothing else chooses one.
         retry_for_s: Seconds for which unexecuted commands are retried.
 
     Raises:
-        ConfigurationError: The client is none of redis-py's, is a pipeline, decodes replies or reads from replicas, or
-            the prefix has braces.
+        ConfigurationError: The client is not redis-py's, is a pipeline, decodes replies or reads from replicas; or the
+            prefix has braces.
     """
 
     ordered: ClassVar[bool] = False
@@ -126,7 +126,7 @@ class RedisBackend(Backend):
         )
 
     def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
-        """Return parts of each of some records. Cost: one round trip, on a cluster one a node."""
+        """Return parts of each of some records. Cost: one round trip, on a cluster one per node."""
         return examine(self._server, wanted)
 
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
@@ -153,10 +153,10 @@ class RedisBackend(Backend):
                     yield name.decode(errors="backslashreplace"), "a Redis key whose name is not one of an object"
 
     def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
-        """Make changes in one step. On a cluster, all keys must be in one slot, as those of one root are.
+        """Make changes in one step. On a cluster, all keys must be in one slot, as the keys of one root are.
 
         Raises:
-            BackendError: They can't; nothing was done.
+            BackendError: They are not in one slot; nothing was done.
         """
         parts = (*conditions, *changes)
         if not INDEXING.isdisjoint(map(type, parts)) and any(map(indexing_of, parts)):
@@ -169,7 +169,7 @@ class RedisBackend(Backend):
         Cost: one round trip; if a reply is lost, one more to ask whether the server may have evicted the token.
 
         Raises:
-            OutcomeUnknown: It may have, or it did not answer for long, or the store is on a cluster.
+            OutcomeUnknown: The server may have evicted the token or did not answer for long, or it is a cluster.
         """
         if not (changes and self.several_roots):
             return self.commit(conditions, changes)
@@ -200,7 +200,7 @@ class RedisBackend(Backend):
             self._deployment.close()
 
     def _page_sizes(self) -> Iterator[int]:
-        """Return how much each step of an iteration asks for, iteration by iteration."""
+        """Return the page size of each iteration: how many elements each of its steps asks for."""
         return repeat(PAGE_SIZE)
 
     def _matching(self, prefix: str) -> Command:

@@ -45,7 +45,7 @@ class Step(NamedTuple):
         items: Its arguments.
         shape: The shape that the key must have, if it exists.
         owner: The owner of the key, if the step asks for it.
-        children: The keys of the children that the step names, for kinds that have them.
+        children: The keys of the children that the step names, for kinds of steps that name any.
         may_empty: Whether the key may be gone after it.
     """
 
@@ -64,7 +64,7 @@ def steps_of(parts: Sequence[Condition | Change]) -> list[Step]:
 
 
 def _without_repetition(parts: Sequence[Condition | Change]) -> Sequence[Condition | Change]:
-    """Return ``parts``; if the first makes a record, without the fields that the second sets."""
+    """Return ``parts``; if the first makes a record, leave out the initial fields that the second sets."""
     match parts:
         case [Make() as made, SetFields() as given, *_] if made.key == given.key:
             rest = {field: data for field, data in made.fields.items() if field not in given.items}
@@ -89,7 +89,7 @@ def as_arguments(
 
 
 def claimed(claim: Claim) -> Step:
-    """Return the step that asks whether a claim is still good."""
+    """Return the step that checks whether a claim is still valid."""
     return Step("claimed", claim.key, (claim.stamp, claim.window_us))
 
 

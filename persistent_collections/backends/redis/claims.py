@@ -1,9 +1,10 @@
 """The indexes of classes on a cluster, where an index and its records are in different slots.
 
-A write first claims its entries in the slot of the class. Then it writes the record if the claim is still good. It
-takes an entry that another id has under a unique key only when the record of that id does not hold the value, and can
-no longer get it by a claim made before. So no two records get one value, whatever stalls, dies or comes late, and no
-record lacks an entry. An entry may be of a value that its record no longer has: whoever finds it reads the record too.
+A write first claims its entries in the slot of the class. Then it writes the record if the claim is still valid. If
+another id has an entry under a unique key, the write takes it only if two things hold: the record of that id does not
+have the value, and no earlier claim can give it the value any more. So no two records get one value, whichever process
+stalls, dies or is late, and no record lacks an entry. An entry may have a value that its record no longer has, so a
+reader who finds the entry reads the record too.
 
 ``tests/backends/claim_model.py`` explores the protocol. If you change a step, change the model first.
 """
@@ -58,7 +59,7 @@ MARGIN_US: Final = 540_000_000
 """How far that clock may go back."""
 
 _SWEPT: Final = 4
-"""Old entries that a write looks at for each entry that it adds, so that a quarter of all are old ones."""
+"""How many old entries a write checks for each entry that it adds: at most about a quarter of all entries are old."""
 
 PATIENCE_S: Final = 30.0
 _YOUNG_US: Final = 1_000_000
@@ -72,14 +73,14 @@ _STAMP: Final = 8
 
 
 class Stamped(NamedTuple):
-    """An entry as it was met.
+    """An entry that a write found.
 
     Attributes:
         of: Its index.
         place: Its bytes without the stamp.
         stamp: The stamp.
-        data: The bytes of the index's fields in its record, as they were read; None if they were not, or if the record
-            does not exist.
+        data: The bytes of the index's fields in its record, as they were read; None if they were not read, or if the
+            record does not exist.
     """
 
     of: Index
@@ -108,7 +109,7 @@ class Claims:
     def commit(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
         """Make changes like ``Backend.commit``. Cost: two round trips, one if no entries are set.
 
-        A value that another record claimed and does not hold costs two or three more, a value that is taken one.
+        If another record has claimed the value, it costs two or three more; if another record has the value, one more.
         """
         self._check(conditions, changes)
         entries = [change for change in changes if isinstance(change, SetEntries)]
@@ -140,15 +141,15 @@ class Claims:
         return True
 
     def _is_refused(self, conditions: Sequence[Condition], key: Key) -> bool:
-        """Return whether conditions do not hold; that a record does not exist is not asked, since that is as wrong."""
+        """Return whether conditions do not hold; conditions that the record does not exist are not checked."""
         asked = [condition for condition in conditions if condition != Exists(key, expected=False)]
         return bool(asked) and not self._commit(COMMIT, asked, [])
 
     def _check(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> None:
-        """Refuse steps that a cluster cannot make.
+        """Raise if a cluster cannot make this step.
 
         Raises:
-            BackendError: This is one.
+            BackendError: It cannot.
         """
         roots = list(dict.fromkeys(part.key.root for part in (*conditions, *changes)))
         if len(roots) > 1 or any(map(indexing_of, conditions)):
@@ -225,11 +226,11 @@ class Claims:
         return keys, arguments
 
     def _forbid(self, claiming: _Claiming, rival: Stamped) -> Stamped:
-        """Return ``rival`` once its claims are dead and its record does not hold the value.
+        """Return ``rival`` once its claims are dead and its record does not have the value.
 
         Raises:
-            NotUnique: It holds it.
-            BackendUnavailable: The record changes all the time.
+            NotUnique: The record has the value.
+            BackendUnavailable: The record keeps changing.
         """
         other = claiming.indexing.record(read(rival.place).id)
         deadline = time.monotonic() + PATIENCE_S
@@ -268,7 +269,7 @@ class _Claiming(NamedTuple):
         key: The record's.
         indexing: The indexes of its class.
         new: Whether each entry is claimed, by the name of its index and its key.
-        anyway: As of ``SetEntries``.
+        anyway: As for ``SetEntries``.
     """
 
     key: Key
@@ -278,7 +279,7 @@ class _Claiming(NamedTuple):
 
     @property
     def swept(self) -> int:
-        """How many old entries to look at."""
+        """The number of old entries to check."""
         return _SWEPT * max(1, len(self.new))
 
     @property
@@ -291,14 +292,14 @@ class _Claiming(NamedTuple):
         return _FIRST + [index.name for index in self.indexing.indexes].index(name)
 
     def met(self, number: bytes, entry: bytes) -> Stamped:
-        """Return an entry that ``claim.lua`` replies."""
+        """Return an entry from a reply of ``claim.lua``."""
         return stamped(self.indexing.indexes[int(number) - _FIRST], entry)
 
 
 def _claimed(
     entries: Sequence[SetEntries], conditions: Sequence[Condition], changes: Sequence[Change]
 ) -> dict[tuple[str, bytes], bool]:
-    """Return whether each entry is claimed that the record may get, by the name of its index and its key."""
+    """Return the entries that the record may get, by index and entry key, and whether each is claimed."""
     makes = any(isinstance(change, Make) for change in changes)
     claimed: dict[tuple[str, bytes], bool] = {}
     for change in entries:
@@ -342,8 +343,8 @@ class ClusterIndex(RedisIndex):
     """The indexes of one class on a cluster.
 
     Args:
-        server: As of ``RedisIndex``.
-        indexing: As of ``RedisIndex``.
+        server: As for ``RedisIndex``.
+        indexing: As for ``RedisIndex``.
         remember: Notes an entry that its record no longer has.
         discard: Deletes an entry that its record does not have.
     """

@@ -40,7 +40,7 @@ class _Holding(NamedTuple):
     Attributes:
         member: The master.
         owned: The slots it serves.
-        coming: Those of others whose keys are being moved to it.
+        coming: Slots of others whose keys are being moved to it.
     """
 
     member: Member
@@ -51,15 +51,15 @@ class _Holding(NamedTuple):
 class Cluster(Server):
     """Sends each command to the node that serves the slot of its first key.
 
-    Which node that is, is asked when first needed, when a node says ``MOVED``, and when one fails. ``ASK`` sends a
-    command on once.
+    It asks which node that is on first use, when a node answers ``MOVED``, and when one fails. After ``ASK``, one
+    command goes to another node.
 
     Args:
         seeds: Addresses of nodes that know the others.
         pool_at: Returns the pool of connections to an address.
-        names: As of ``Server``.
-        retry_for_s: As of ``Server``.
-        page_sizes: As of ``Server``.
+        names: As for ``Server``.
+        retry_for_s: As for ``Server``.
+        page_sizes: As for ``Server``.
 
     Source: Redis Cluster specification, "Redirection and resharding".
     """
@@ -86,7 +86,7 @@ class Cluster(Server):
         return len(set(map(key_slot, names))) == 1
 
     def ask_all(self, questions: Sequence[Question]) -> list[Any]:
-        """Return the replies to many commands that read, each a moment of its own, in one round trip a node.
+        """Return the replies to many reading commands, each at its own moment, in one round trip per node.
 
         All nodes receive their commands before any reply is awaited. A node that doesn't answer is asked again alone.
 
@@ -112,7 +112,7 @@ class Cluster(Server):
     def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
         """Yield the names of the keys of all masters in pages; every key that exists throughout at least once.
 
-        A master is walked again when it has got slots since, be it by a move or as the replica of one that failed.
+        A master is walked again if it has received slots since, by a move or because another master failed.
         """
         options = self._paged(options)
         walked: dict[Address, set[int]] = {}
@@ -296,8 +296,8 @@ def _read_view(view: bytes, host: str) -> tuple[set[int], dict[int, Address]]:
 
     Args:
         view: Its answer.
-        host: What it goes by: where that is the name it announces, the others go by theirs, and else by their IP, since
-            they may be certified as the one and not as the other.
+        host: Its own address. If that is the hostname it announces, other nodes are addressed by their hostnames, and
+            otherwise by IP: their certificates may be valid for only one of the two.
 
     Source: Redis ``CLUSTER NODES``; ``[93->-id]`` is a slot that is migrating to a node.
     """

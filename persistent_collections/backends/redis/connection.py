@@ -53,8 +53,8 @@ class Node:
         """Return the replies to ``commands``, refusals included.
 
         Raises:
-            Failure: They were not answered, or one of them was refused in a way that will pass or that names another
-                server, so that none that writes was executed.
+            Failure: They were not answered; or one was refused temporarily or redirected to another server, so no write
+                was executed.
         """
         try:
             with Exchange(self) as exchange:

@@ -115,21 +115,21 @@ class ClusterDeployment(Deployment):
 
 
 def spelt(addresses: Sequence[Address]) -> str:
-    """Return addresses as a URL names them."""
+    """Return addresses in the form of a URL."""
     return ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in addresses)
 
 
 def canonical(address: Address) -> Address:
-    """Return an address in the one spelling that others of it are compared by. This machine has four."""
+    """Return the canonical spelling of an address, for comparison. The local machine has four spellings."""
     host = address[0].lower()
     return ("localhost" if host in _HERE else host), address[1]
 
 
 def check_host(host: str) -> None:
-    """Refuse a text that can't be a host name.
+    """Raise if a text can't be a host name.
 
     Raises:
-        ConfigurationError: It has an empty label or one of more than 63 signs.
+        ConfigurationError: It has an empty label, or one of more than 63 characters.
 
     Source: RFC 1035, 2.3.4, as ``socket.getaddrinfo`` holds to it.
     """

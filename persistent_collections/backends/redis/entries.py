@@ -22,7 +22,7 @@ _MOST_ARGUMENTS: Final = 4000
 _SAVED: Final = {Make, SetFields, SetEntries}
 _MAY_EXIST: Final = 2
 SWEPT: Final = 12
-"""How many entries a write looks at that looks at any, which costs less than a few in each."""
+"""How many entries a write checks if it checks any; a few in every write would cost more."""
 
 _SEEN_TO_GO: Final = 2
 _OFTEN: Final = 0.25
@@ -35,8 +35,8 @@ class Saving(NamedTuple):
     Attributes:
         keys: The record's, then those of its children.
         arguments: The arguments after their names.
-        type_name: Of the record.
-        swept: How many entries it looks at.
+        type_name: The type name of the record.
+        swept: How many entries it checks.
     """
 
     keys: Sequence[Key]
@@ -62,19 +62,19 @@ class Claim(NamedTuple):
 class Sweeps:
     """Decides which writes look for stale entries of deleted records.
 
-    One in four does while such entries are found: so they are less than half as many as those that are not. As long as
-    none is found, fewer and fewer do.
+    One in four does while such entries are found, so stale entries stay fewer than half as many as others. While none
+    is found, fewer and fewer writes do.
     """
 
     def __init__(self) -> None:
         self._share: dict[str, float] = {}
 
     def swept(self, type_name: str) -> int:
-        """Return how many entries of a class a write looks at."""
+        """Return how many entries of a class a write checks."""
         return SWEPT if random() < self._share.get(type_name, _OFTEN) else 0  # noqa: S311 - spreads work, not a secret
 
     def note(self, type_name: str, reply: Any) -> None:
-        """Note the reply of ``save.lua`` to a write that looked."""
+        """Note the reply of ``save.lua`` to a write that checked entries."""
         seldom = max(self._share.get(type_name, _OFTEN) / 2, _SELDOM)
         self._share[type_name] = _OFTEN if reply == _SEEN_TO_GO else seldom
 
@@ -98,7 +98,7 @@ def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps
 
 
 def _is_saved(parts: Mapping[type, Any]) -> bool:
-    """Return whether these changes are all of one record, in the order of ``save.lua``, and such as it makes."""
+    """Return whether these changes are all of one record, and of the kinds and in the order of ``save.lua``."""
     fields = parts.get(SetFields)
     return (
         parts.keys() <= _SAVED

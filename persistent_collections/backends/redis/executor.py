@@ -25,7 +25,7 @@ MAX_ITEMS: Final = 400_000
 """The most items per command; a server accepts about a million arguments. Even, so fields stay with their bytes."""
 
 MOST_HOPS: Final = 5
-"""So many nodes in a row an operation is sent on to at once; then it pauses."""
+"""How many redirections in a row an operation follows at once; then it pauses."""
 
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
@@ -35,14 +35,14 @@ _T = TypeVar("_T")
 class Server:
     """Sends commands to a node.
 
-    A command is sent again, after a pause and within ``retry_for_s`` seconds, only where the first attempt was never
-    sent or was refused unexecuted, or where it only reads.
+    A command is sent again, after a pause and within ``retry_for_s`` seconds, only if the first attempt was never sent
+    or was refused unexecuted, or if the command only reads.
 
     Args:
         node: Executes them.
         names: The names of keys in Redis.
         retry_for_s: Seconds after which no new attempt starts.
-        page_sizes: How much each step of an iteration asks for, iteration by iteration.
+        page_sizes: The page size of each iteration.
     """
 
     several_roots: ClassVar[bool] = True
@@ -127,7 +127,7 @@ class Server:
         return [self._checked(subject, part) for part in self._checked(subject, reply)]
 
     def ask_all(self, questions: Sequence[Question]) -> list[Any]:
-        """Return the replies to many commands that read, each a moment of its own, in one round trip.
+        """Return the replies to many reading commands, each at its own moment, in one round trip.
 
         Raises:
             PersistentCollectionsError: They were not answered, or one of them was refused.
@@ -148,7 +148,7 @@ class Server:
             yield self._done(subject, [command], lambda node, _: node.step(walk), repeatable=True)
 
     def scan_names(self, subject: Subject, options: Command) -> Iterator[list[bytes]]:
-        """Yield the names of all keys there are in pages, as :meth:`scan` does."""
+        """Yield the names of all keys in pages, as :meth:`scan` does."""
         return self.scan(subject, ("SCAN",), options)
 
     def _checked(self, subject: Subject, reply: Any, none_if: Sequence[str] = ()) -> Any:
@@ -206,7 +206,7 @@ class Server:
         """Pause before the next attempt.
 
         Raises:
-            PersistentCollectionsError: Another attempt is not safe, or would be in vain, or comes too late.
+            PersistentCollectionsError: Another attempt is not safe, would fail too, or is too late.
         """
         nothing_done = failure.nothing_done or repeatable
         about = command, subject.type_name, node.address, type(failure.error).__name__
@@ -232,7 +232,7 @@ class Server:
 
 
 class Patience:
-    """Growing pauses up to a deadline, each cut at random so that clients do not come back all at once.
+    """Growing pauses up to a deadline, each shortened at random so that clients do not return all at once.
 
     Args:
         deadline_s: The deadline, by the monotonic clock.
@@ -245,7 +245,7 @@ class Patience:
         self._longest_s = _FIRST_PAUSE_S
 
     def pause(self) -> bool:
-        """Pause, unless the deadline comes first; return whether it did not."""
+        """Pause and return True; return False if the deadline comes first."""
         pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - spreads load, not a secret
         if time.monotonic() + pause_s > self._deadline_s:
             return False

@@ -29,11 +29,11 @@ class Given(NamedTuple):
     """The destination of a client.
 
     Attributes:
-        deployment: Uses its connections.
-        scheme: How the URL of the same place begins.
-        netloc: User and hosts of that URL.
+        deployment: The deployment, which uses the client's connections.
+        scheme: The scheme of the URL of the same store.
+        netloc: The user and hosts in that URL.
         path: The path of that URL.
-        options: The options that URL needs.
+        options: The options that the URL needs.
     """
 
     deployment: Deployment
@@ -43,7 +43,7 @@ class Given(NamedTuple):
     options: Mapping[str, object]
 
     def url(self, own: Mapping[str, object]) -> str:
-        """Return that URL, without passwords, with options of our own."""
+        """Return the URL of the store, without passwords, with the options of this package."""
         options = {**self.options, **own}
         return StoreURL(self.scheme, self.netloc, self.path, options).without_secrets(dict.fromkeys(options, Option()))
 

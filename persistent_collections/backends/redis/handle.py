@@ -28,14 +28,14 @@ class Handle:
         server: Executes the commands.
         key: The key.
         url: The URL of the store, for messages.
-        is_record: As of ``Backend.open``.
+        is_record: As for ``Backend.open``.
 
     Attributes:
         shape: The shape of its content.
         type_name: Redis's name for that shape.
         size_command: Counts its items, and fails on another shape.
-        put_command: Puts any number of items in.
-        read_command: Reads all: the parts before and after the name of the key.
+        put_command: The command that adds any number of items.
+        read_command: The command that reads all items: its parts before and after the name of the key.
     """
 
     shape: ClassVar[Shape]

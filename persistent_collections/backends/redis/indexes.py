@@ -169,7 +169,7 @@ class Entering:
         self._indexes: dict[str, RedisIndex] = {}
 
     def commit(self, conditions: Sequence[Condition], changes: Sequence[Change], once: Once | None = None) -> bool:
-        """Make changes as ``Backend.commit`` does, or as ``commit_once`` does. Cost: one round trip."""
+        """Make changes like ``Backend.commit``, or like ``commit_once``. Cost: one round trip."""
         saving = None if once else as_saving(conditions, changes, self._sweeps)
         reply = self._save(saving) if saving else self._commit(COMMIT_ENTRIES, conditions, changes, once=once)
         if isinstance(reply, list):
@@ -203,8 +203,8 @@ def refused(reply: Sequence[bytes], parts: Mapping[bytes, Condition | Change]) -
     """Return the error for a script's reply that refuses entries, with nothing done.
 
     Args:
-        reply: As of ``refusal`` in ``entering.lua``.
-        parts: The conditions and changes that are about entries, by the name of the record.
+        reply: The result of ``refusal`` in ``entering.lua``.
+        parts: The conditions and changes about entries, by the name of the record.
     """
     reason, name, *told = reply
     part = parts[name]

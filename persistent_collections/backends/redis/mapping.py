@@ -32,7 +32,7 @@ _NO_SUM: Final = ("not an integer", "would overflow")
 
 
 class RedisMapping(Handle, MappingStore):
-    """A hash; its fields are UTF-8. Cost: one round trip a method, O(1) a field."""
+    """A hash; its fields are UTF-8. Cost: one round trip per method, O(1) per field."""
 
     shape: ClassVar[Shape] = MAPPING
     type_name: ClassVar[str] = "hash"

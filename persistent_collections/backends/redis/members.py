@@ -27,7 +27,7 @@ _OPERATORS: Final[dict[SetOperation, Callable[[set[str], set[str]], set[str]]]] 
 
 
 class RedisMembers(Handle, MemberStore):
-    """A set; its members are UTF-8. Cost: one round trip a method, O(1) a member."""
+    """A set; its members are UTF-8. Cost: one round trip per method, O(1) per member."""
 
     shape: ClassVar[Shape] = MEMBERS
     type_name: ClassVar[str] = "set"
@@ -77,7 +77,7 @@ class RedisMembers(Handle, MemberStore):
         self._put_instead(encode_all(members))
 
     def combine(self, operation: SetOperation, others: Sequence[Key]) -> set[str]:
-        """Combine sets; on a cluster, those of other slots are read each at a moment of its own."""
+        """Combine sets; on a cluster, each set in another slot is read at its own moment."""
         subject = self._subject._replace(name=" or ".join([self._subject.name, *map(str, others)]))
         names = [self._name, *map(self._server.names.spell, others)]
         if self._server.share_a_node(names):

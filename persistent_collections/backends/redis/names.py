@@ -48,7 +48,7 @@ class Names:
         return self.index(type_name, ":")
 
     def index(self, type_name: str, name: str) -> bytes:
-        """Return the name, unlike any key's, of an index of a class; ``name`` has none of the signs ``:%{}``."""
+        """Return the name, unlike any key's, of an index of a class; ``name`` has none of the characters ``:%{}``."""
         return b"%b%b::%b" % (self._prefix, encode(type_name), encode(name))
 
     def pattern(self, prefix: str) -> bytes:

@@ -1,8 +1,7 @@
-"""The connections to one server that wait for the next operation.
+"""The idle connections to one server.
 
-An exception may arrive at any line, as a signal handler raises it. So nothing here has to be undone: whoever holds a
-link may drop it, which closes its connection and frees its place in the pool. No lock is held, so that a fork finds
-none.
+An exception of a signal handler may arrive at any line. So nothing here has to be undone: an operation may drop its
+link, which closes the connection and frees its place in the pool. No lock is held, so a fork can't copy a held one.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Link:
 
     Attributes:
         connection: Made by redis-py.
-        owner: The id of the process that made it, which a fork's child is not.
+        owner: The id of the process that made it; the child of a fork has another id.
         sound: Whether everything sent over it was answered, so that another operation may use it.
         process: Identifies the process at the other end, None until requested.
         awaited: The number of outstanding replies.
@@ -90,7 +89,7 @@ class Pool(Lender, ABC):
         self.on_loops: Final[dict[Any, Lender]] = {}
 
     def leads_here(self, link: Link) -> bool:
-        """Return whether a connection still has the destination of a new one."""
+        """Return whether a connection has the same destination as a new one would have."""
         del link
         return True
 
@@ -121,7 +120,7 @@ class OwnPool(Pool):
     Args:
         make: Makes a connection, which need not be connected yet. It may raise ``Failure``.
         limit: The maximum number of connections, None for as many as there are simultaneous operations.
-        is_current: Returns whether an idle connection still has the destination of a new one; None if always.
+        is_current: Returns whether an idle connection has the same destination as a new one would have; None if always.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The Lua scripts, for atomic steps that no single command can do."""
+"""The Lua scripts, for atomic steps that a single command cannot do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Script:
 
     @cached_property
     def once(self) -> Script:
-        """The script as one whose last key is a token; it does nothing if it was executed before."""
+        """This script with a token as its last key, so that it does nothing if it was executed before."""
         return Script(_text("once").replace(_PLACE_OF_STEP, self.source))
 
 

@@ -23,11 +23,11 @@ class Sentinels:
 
     Args:
         nodes: How to reach each of them.
-        service: The name they watch the master under.
-        least_others: How many other sentinels one must see to be believed.
+        service: The name under which they watch the master.
+        least_others: How many other sentinels a sentinel must see to be trusted.
 
     Attributes:
-        nodes: The one that knew the master last comes first.
+        nodes: The sentinels; the one that last knew the master comes first.
         last: The last reported address of the master, None before.
     """
 
@@ -38,7 +38,7 @@ class Sentinels:
         self.last: Address | None = None
 
     def master(self) -> Address:
-        """Return the master's address; the sentinel that knows it is asked first the next time.
+        """Return the master's address; the sentinel that reports it is asked first the next time.
 
         Raises:
             Failure: No sentinel reports one.
@@ -76,7 +76,7 @@ class Sentinels:
         return None
 
     def _believed(self, state: Mapping[bytes, bytes]) -> Address | None:
-        """Return the address in a sentinel's reply about the master, None if that is down or too few sentinels watch.
+        """Return the address in a sentinel's reply; None if the master is down or too few sentinels watch it.
 
         Source: Redis ``SENTINEL MASTER``.
         """

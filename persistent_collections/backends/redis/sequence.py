@@ -145,12 +145,12 @@ class RedisSequence(Handle, SequenceStore):
         return bool(self._run_with(SEQUENCE_REPLACE_IF, [*expected, *items], len(expected)))
 
     def _swap_in(self, items: Sequence[bytes]) -> None:
-        """Replace all items by many, by way of a temporary list filled in parts, so that no step takes long.
+        """Replace all items by many, through a temporary list filled in parts, so that no step takes long.
 
-        If that is interrupted, the rest of the list expires.
+        If that is interrupted, the temporary list expires.
 
         Raises:
-            BackendUnavailable: Steps took so long that the list was gone.
+            BackendUnavailable: Steps took so long that the temporary list expired.
         """
         self._write(self.size_command)  # another shape, or an owner that is gone, is refused before anything is sent
         for _ in range(_STAGINGS):
@@ -166,7 +166,7 @@ class RedisSequence(Handle, SequenceStore):
         )
 
     def _stage(self, stage: bytes, start: int, items: Sequence[bytes]) -> bool:
-        """Append items to a list that starts with ``start`` others, and return whether they are there."""
+        """Append items to a list that starts with ``start`` others, and return whether these still exist."""
         arguments: Command = (start, _STAGED_FOR_MS, *items)
         return bool(self._server.run(self._subject, SEQUENCE_STAGE, [stage], arguments, repeatable=True))
 

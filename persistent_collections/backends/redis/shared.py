@@ -1,8 +1,7 @@
-"""Connections that many operations of one event loop use at the same time, each for its own commands and replies.
+"""Connections that many operations of one event loop share, each for its own commands and replies.
 
-Replies come in the order of the commands. An operation that is cancelled or late leaves its place in the queue, where
-its replies are read and dropped. Nothing blocks the loop: connections are made in a thread, and large commands are sent
-there, over a connection of their own.
+Replies come in the order of the commands. If an operation is cancelled or late, its replies are read in their turn and
+dropped. Nothing blocks the loop: a thread makes connections, and sends large commands over a connection of their own.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from persistent_collections.flows import Crossing
 T = TypeVar("T")
 
 LARGE: Final = 2**18
-"""Bytes of commands from which on they are sent over a connection of their own, for which others do not wait."""
+"""Commands of so many bytes or more are sent over their own connection, so that others do not wait for them."""
 
 _RECEIVED: Final = 2**16
 _INTERRUPTED: Final = "an exception has interrupted another operation on the connection"
@@ -45,10 +44,10 @@ _NOT_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.
 
 
 class SharedPool:
-    """Lends every operation of one event loop a place on the same connection, which is made when it is needed.
+    """Lends every operation of one event loop a place on the same connection, made on first use.
 
     Args:
-        pool: Hands out connections, and takes them back.
+        pool: Lends connections.
         here: A function on the event loop.
     """
 
@@ -91,10 +90,10 @@ class SharedPool:
         return pool
 
     def _opened(self) -> Line | None:
-        """Return a new connection, the same for all who ask meanwhile; None if none can be shared.
+        """Return a new connection, the same for all operations that ask meanwhile; None if none can be shared.
 
         Raises:
-            Failure: It cannot be had.
+            Failure: It cannot be made.
         """
         here = current()
         if self._opening is None:
@@ -135,7 +134,7 @@ class SharedPool:
         return self._line
 
     def _shared(self, link: Link) -> Line | None:
-        """Return the connection of ``link`` for all; None if it is none of the operating system's."""
+        """Return the connection of ``link`` for all; None if its socket is not the operating system's."""
         channel = link.connection._get_socket()  # type: ignore[attr-defined]  # redis-py has no public name for it
         if isinstance(channel, socket.socket):
             link.sound = False
@@ -146,7 +145,7 @@ class SharedPool:
 
 
 class Lane(Link):
-    """The place of one operation on a shared connection: what is sent and received by it is this operation's."""
+    """One operation's place on a shared connection: it sends this operation's commands and receives their replies."""
 
     __slots__ = ("_alone", "_line", "_order", "_pool", "_read")
 
@@ -163,7 +162,7 @@ class Lane(Link):
 
     @property
     def connection(self) -> Any:  # type: ignore[override]
-        """This very object, which does what is needed of a connection."""
+        """This object itself, which has the methods of a connection that are used."""
         return self
 
     def pack_commands(self, commands: Sequence[Command]) -> Any:
@@ -196,7 +195,7 @@ class Lane(Link):
         return reply
 
     def leave(self) -> None:
-        """Let others go on: replies that are still to come are dropped."""
+        """Let others go on: outstanding replies are dropped when they come."""
         if self._alone is not None:
             self._alone.leave(is_sound=self.sound)
         elif self._line is not None and self._order is not None:
@@ -213,7 +212,7 @@ class Lane(Link):
 
 
 class Alone:
-    """A link that one operation has for itself, whose connection is used in threads."""
+    """A link of one operation only, whose connection is used in threads."""
 
     def __init__(self, link: Link, pool: Pool) -> None:
         self.link = link
@@ -253,11 +252,11 @@ class Order:
 
     Attributes:
         awaited: The number of commands.
-        end: The place of their last byte among all that was given to the connection.
-        done: Set when all is received, or nothing more will be.
+        end: The position of their last byte among all bytes passed to the connection.
+        done: Set when all replies are received, or no more will be.
         replies: The replies received so far.
-        failure: Why nothing more will be.
-        is_wanted: Whether somebody waits for it.
+        failure: The reason why no more will be received.
+        is_wanted: Whether an operation waits for it.
         asked_s: When it was sent, by the clock of the loop.
     """
 
@@ -275,10 +274,10 @@ class Order:
     def finish(self) -> None:
         if not self.done.done():
             self.done.set_result(None)
-        self.is_wanted = False  # at last, as long as it holds, it is finished once more
+        self.is_wanted = False  # last: while this is true, an interrupted call is repeated
 
     def fail(self, error: RedisError, sent: int) -> None:
-        """End it by ``error``, when ``sent`` bytes were sent of all that was given to the connection."""
+        """End it by ``error``, when ``sent`` of all bytes passed to the connection have been sent."""
         self.failure = Failure(error, nothing_done=self.end > sent)
         self.finish()
 
@@ -291,9 +290,9 @@ class Line:
 
     Args:
         link: Its connection, which is connected.
-        channel: The socket of that.
+        channel: The socket of that connection.
         loop: The event loop.
-        pool: Gets the link back, if it is still there.
+        pool: Returns the pool that gets the link back, None if it is gone.
     """
 
     def __init__(
@@ -319,7 +318,7 @@ class Line:
         loop.add_reader(self._file, self._receive)
 
     def is_usable(self, leads_here: Callable[[Link], bool]) -> bool:
-        """Return whether another operation may use it; an idle one is looked at, as it may have been closed."""
+        """Return whether another operation may use it; an idle connection is checked first, as it may be closed."""
         if not self._is_sound:
             self._fail(ConnectionError(_INTERRUPTED))
         elif self._is_open and not self._orders:
@@ -332,7 +331,7 @@ class Line:
         return self._is_open
 
     def send(self, packed: Sequence[bytes], awaited: int) -> Order:
-        """Send commands to which there will be as many replies, at the next turn of the loop.
+        """Send commands at the next turn of the loop; ``awaited`` is the number of their replies.
 
         Raises:
             Failure: The connection was closed.
@@ -353,7 +352,7 @@ class Line:
         return order
 
     def leave(self, order: Order, *, was_answered: bool) -> None:
-        """Note that nobody waits for ``order`` any more, or that its answer says to use another connection."""
+        """Note that no operation waits for ``order`` any more, or that its answer requires another connection."""
         order.is_wanted = False
         if was_answered:
             self.retire()
@@ -361,7 +360,7 @@ class Line:
             self._close_if_unwanted()
 
     def retire(self) -> None:
-        """Send nothing more, and close when all sent requests are answered or late."""
+        """Send nothing more, and close the connection when all sent commands are answered or late."""
         if self._loop.is_closed():
             self._orders.clear()  # nobody can wait any more
         self._is_open = False
@@ -373,7 +372,7 @@ class Line:
         self._close_if_unwanted()
 
     def _begins(self) -> bool:
-        """Begin a change of what was sent or received, unless an exception has left an earlier one; say whether."""
+        """Begin to send or receive, and return True; fail and return False if an exception interrupted this before."""
         if self._is_sound:
             self._is_sound = False
             return True
@@ -426,14 +425,14 @@ class Line:
             self._close_if_unwanted()
 
     def _has_more(self) -> bool:
-        """Return whether more was received already than the operating system knows of."""
+        """Return whether TLS has received data that the operating system no longer reports."""
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _sort(self, data: bytes) -> None:
-        """Give each reply in ``data`` to the first of those who wait.
+        """Append each reply in ``data`` to the first order that is not answered yet.
 
         Raises:
-            RedisError: Nobody waits for one, or it is no reply.
+            RedisError: No order awaits a reply, or the data are not one.
         """
         self._heard_s = self._loop.time()
         self._reader.feed(data)
@@ -449,7 +448,7 @@ class Line:
                 self._orders.popleft()
 
     def _expire(self) -> None:
-        """End what has waited for too long with nothing received meanwhile, and come again in time."""
+        """Fail orders that have waited too long with nothing received meanwhile, and set the next timer."""
         assert self._timeout_s is not None  # noqa: S101 - a timer was set
         later_s = self._loop.time() + self._timeout_s
         fallback = self._timer = self._loop.call_at(later_s, self._expire)  # first, lest an interrupt leave none
@@ -472,14 +471,14 @@ class Line:
             self.retire()
 
     def _due_s(self) -> float:
-        """Return when the first of those who wait is late, or of all if nobody waits any more."""
+        """Return when the first wanted order is late; the first of all if none is wanted."""
         if not self._orders or self._timeout_s is None:
             return inf
         first = next((order for order in self._orders if order.is_wanted), self._orders[0])
         return max(first.asked_s, self._heard_s) + self._timeout_s
 
     def _fail(self, error: RedisError) -> None:
-        """End all that wait by ``error``, and close the connection."""
+        """Fail all wanted orders by ``error``, and close the connection."""
         self._is_open = False
         for order in self._orders:
             if order.is_wanted:
@@ -498,7 +497,7 @@ class Line:
             self.link.connection.disconnect()
         else:
             pool.give_back(self.link)
-        self._is_closed = True  # at last, so that whoever was interrupted does it again
+        self._is_closed = True  # last, so that an interrupted call is repeated
 
 
 def current() -> Crossing:

@@ -1,4 +1,4 @@
-"""All that several keys hold, at one moment, and what many hold, without their contents."""
+"""The entries of several keys at one moment, and the properties of many keys without their contents."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _NOTHING: Final = b"none"
 
 
 def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
-    """Return the entry of each of ``keys``, None if nothing, all at one moment.
+    """Return the entry of each of ``keys``, None if it does not exist, all at one moment.
 
-    A transaction has to name the command for each shape, so one asks for the shapes, and the next for the contents too,
-    again if a shape has changed in between. (A script would know, but hold all of it once more in the server.)
+    Each shape has its own command, so a first transaction asks for the shapes, and a second one for shapes and
+    contents. The second is repeated if a shape changed in between. (A script would need one step, but a second copy of
+    the data in the server.)
 
     Raises:
         ForeignDataError: One holds a type that this package does not write.
@@ -49,10 +50,10 @@ def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
 
 
 def look_at(server: Server, keys: Sequence[Key], *, sizes: bool) -> list[Found | None]:
-    """Return the properties of each of ``keys``, without content, None if nothing.
+    """Return the properties of each of ``keys``, without content, None if it does not exist.
 
-    The commands that count differ by shape, so the first round trip asks for the shapes; both are made again if one has
-    changed in between.
+    The commands that count differ by shape, so a first round trip asks for the shapes. If a shape changed in between,
+    both are repeated.
     """
     named = [(Subject(str(key)), server.names.spell(key)) for key in keys]
     while True:
@@ -70,7 +71,7 @@ def look_at(server: Server, keys: Sequence[Key], *, sizes: bool) -> list[Found |
 def examine(server: Server, wanted: Sequence[Wanted]) -> list[Examined | None]:
     """Return parts of each of some records, None for one that does not exist; each record at one moment.
 
-    The source of the script is sent for each, since it is short and a missing script would cost a second trip.
+    The source of the script is sent each time, since it is short and a missing script would cost a second trip.
     """
     questions = [
         (Subject(str(each.key), MAPPING), _examining(server, [each.key, *each.children], each.fields))
@@ -85,7 +86,7 @@ def _examining(server: Server, keys: Sequence[Key], fields: Sequence[str]) -> Co
 
 
 def _found(type_name: bytes, left_ms: int) -> Found | None:
-    """Return the properties of a key by its type and remaining time: -2 if it does not exist, or no longer."""
+    """Return the properties of a key by its type and remaining time; -2 means that it does not exist."""
     if type_name == _NOTHING or left_ms == -2:  # noqa: PLR2004 - Redis PTTL
         return None
     return Found(SHAPES.get(type_name), None if left_ms < 0 else left_ms / 1000)

@@ -1,4 +1,4 @@
-"""Steps: changes that are made together if conditions hold, by one script."""
+"""Steps: changes that one script makes together if conditions hold."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Steps:
         claim: Claim | None = None,
         once: Once | None = None,
     ) -> Any:
-        """Return the reply of a script that makes changes if conditions hold, and a claim is still good."""
+        """Return the reply of a script that makes changes if conditions hold and a claim is still valid."""
         asked, made = steps_of(conditions), steps_of(changes)
         if not asked and not made:
             return True

@@ -1,4 +1,4 @@
-"""Steps that may be sent again, since the server keeps a token of each that it has made."""
+"""Steps that may be sent again, since the server keeps a token of each step that it has made."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _KEEPS: Final = (b"maxmemory:0", b"maxmemory_policy:noeviction")
 
 
 class Once(NamedTuple):
-    """How a step is made once, however often it is sent.
+    """How a step is made only once, however often it is sent.
 
     Attributes:
         token: The name of its token.
-        repeatable: Whether it may be sent again where a reply was lost.
+        repeatable: Whether it may be sent again after a reply was lost.
     """
 
     token: bytes
@@ -24,12 +24,12 @@ class Once(NamedTuple):
 
 
 def kept_ms(retry_for_s: float) -> int:
-    """Return how long a token is kept: twice as long as attempts may take."""
+    """Return for how many milliseconds a token is kept: twice as long as attempts may take."""
     return round(1000 * max(2 * retry_for_s, _KEPT_S))
 
 
 def keeps_all(server: Server) -> bool:
-    """Return whether a server evicts nothing, so that a token that it does not hold was never set."""
+    """Return whether a server evicts nothing, so that a missing token was never set."""
     told = server.ask(Subject("INFO"), ("INFO", "memory"), repeatable=True)
     lines = (told if isinstance(told, bytes) else str(told).encode()).split()
     return any(line in lines for line in _KEEPS)

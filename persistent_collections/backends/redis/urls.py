@@ -93,13 +93,13 @@ ALL_OPTIONS: Final = OPTIONS["rediss+sentinel"]
 
 
 class _Range(NamedTuple):
-    """Which numbers an option takes."""
+    """The range of an option's numbers."""
 
     least: int
     excluded: bool = False
 
     def check(self, name: str, number: float) -> None:
-        """Refuse ``number`` if it is out of range, which for a time is also what no clock can count."""
+        """Raise if ``number`` is out of range; a time is also out of range if no clock can count it."""
         if not self.least <= number <= _GREATEST or (self.excluded and number == self.least):
             raise ConfigurationError(
                 f"option {name!r} takes a number {'above' if self.excluded else 'from'} {self.least}, not {number}"
@@ -118,7 +118,7 @@ _RANGES: Final = {
 }
 
 _PROMPT_S: Final = 1.0
-"""Within so many seconds a server begins to speak TLS; later, it may be one that does not."""
+"""A server that has not answered the TLS handshake after so many seconds may be one without TLS."""
 
 _MAX_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:@,]*))(?::(?P<port>\d+))?")
@@ -200,7 +200,7 @@ def _sentinel(url: StoreURL, options: dict[str, Any]) -> Deployment:
 
 
 def _service(url: StoreURL) -> tuple[list[Address], str, int | None]:
-    """Return where the sentinels are that a URL names, the service and the database."""
+    """Return the addresses of sentinels, the service and the database that a URL names."""
     addresses = _addresses(url, 26379)
     service, _, db = url.path.strip("/").partition("/")
     if addresses and service and all(host for host, _ in addresses) and (db.isdecimal() or not db):
@@ -209,11 +209,11 @@ def _service(url: StoreURL) -> tuple[list[Address], str, int | None]:
 
 
 _SHARED: Final = {"ssl", "socket", "protocol", "retry", "maint", "driver"}
-"""How the names of settings begin that hold for the connections to sentinels too."""
+"""The starts of the names of settings that apply to connections to sentinels too."""
 
 
 class _TLSConnection(SSLConnection):
-    """A connection that notices a server without TLS, which waits for the end of a line instead of answering."""
+    """A connection that notices a server without TLS, which waits for the end of a line and does not answer."""
 
     def connect(self) -> None:
         if self.is_connected:
@@ -230,10 +230,10 @@ class _TLSConnection(SSLConnection):
         self.update_current_socket_timeout()
 
     def _check_tls(self) -> None:
-        """Refuse a server that answers without TLS.
+        """Raise if the server answers without TLS.
 
         Raises:
-            ConnectionError: This one does.
+            ConnectionError: It does.
         """
         timeouts = {"socket_timeout": self.socket_timeout, "socket_connect_timeout": self.socket_timeout}
         made_by: Any = Connection  # redis-py's own has no types
@@ -254,10 +254,10 @@ def _pool(made_by: Callable[..., Any], settings: Mapping[str, Any]) -> OwnPool:
 
 
 def _settings(placed: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the way to create connections: each command is sent once.
+    """Return the settings of connections, which send each command once.
 
     Raises:
-        ConfigurationError: Something is said twice.
+        ConfigurationError: A setting is given twice.
     """
     for name in placed.keys() & options.keys():
         raise ConfigurationError(f"option {name!r} is given twice; write it once, before or after the '?'")
@@ -267,7 +267,7 @@ def _settings(placed: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str
 
 @cache
 def _driver_info() -> DriverInfo:
-    """Return redis-py's description of itself for a server, which it would read from its files for each connection."""
+    """Return redis-py's description of itself for a server, cached: redis-py would read its files per connection."""
     return DriverInfo()
 
 

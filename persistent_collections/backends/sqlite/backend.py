@@ -33,17 +33,17 @@ _LONGEST_S: Final = (2**31 - 1) // 1000  # SQLite counts milliseconds in 32 bits
 
 
 class SQLiteBackend(Backend):
-    """Keep everything in one SQLite file, whose tables are in ``schema``. Nothing is made before the first write.
+    """Keep everything in one SQLite file, which the first write creates. The module ``schema`` shows its tables.
 
-    Cost: a method is one transaction, O(log n) in the size of what it is about; writers take turns, and readers wait
-    for nobody. A file has the size it once had to have, until SQLite's ``VACUUM``.
+    Cost: a method is one transaction, O(log n) in the size of the object. Writers take turns, and readers never wait.
+    The file does not shrink until you run SQLite's ``VACUUM``.
 
     Args:
-        path: The file; a relative one stays what it is now, and ``~`` is a name like any other.
-        synchronous: When a write waits for the disk (``PRAGMA synchronous``). What is stored always outlives the
-            process. With ``FULL`` or ``EXTRA`` it outlives a power cut too; with ``NORMAL``, which is many times as
-            fast, the last writes may be lost then; with ``OFF`` the whole file may.
-        busy_timeout_s: How long an operation waits for other writers.
+        path: The file. A relative path is resolved now, and ``~`` is an ordinary name.
+        synchronous: When a write waits for the disk (``PRAGMA synchronous``). Stored data always outlive the process.
+            With ``FULL`` or ``EXTRA`` they outlive a power cut too. ``NORMAL`` is many times as fast, but a power cut
+            may lose the last writes. With ``OFF`` it may lose the whole file.
+        busy_timeout_s: How many seconds an operation waits for other writers.
 
     Raises:
         ConfigurationError: An argument is out of its range.
@@ -124,11 +124,11 @@ class SQLiteBackend(Backend):
         return self._database.read(lambda db: [read_entry(db, key, now) for key in keys])
 
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
-        """Yield every key whose root starts with ``prefix``, without those of other shapes than ``shape``.
+        """Yield every key whose root starts with ``prefix``, without keys of other shapes than ``shape``.
 
         Raises:
-            CorruptDataError: At the end, if there are objects whose names cannot be read; also, if all keys are
-                listed, if there is content whose object is missing.
+            CorruptDataError: At the end, if names of objects cannot be read; if all keys are listed, also if some
+                content has no object.
         """
         unreadable = 0
         left_out = SHAPES.keys() - {shape.name} if shape else ()
@@ -143,7 +143,7 @@ class SQLiteBackend(Backend):
             raise self._incomplete("fields, items or members of objects that are missing")
 
     def back_up(self, file: Path) -> None:
-        """Write a store to ``file`` that is complete, in one file, and as it was at one moment. Writers go on."""
+        """Write the whole store, as it is at one moment, to ``file``. Other writers go on meanwhile."""
         self._database.back_up(file)
 
     def strangers(self, type_names: Collection[str]) -> Iterator[tuple[str, str]]:

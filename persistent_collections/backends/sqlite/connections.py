@@ -1,9 +1,11 @@
 """Open connections to one file, kept between operations, but never open while the process forks.
 
-SQLite keeps track, within a process, of the locks it holds on a file. A fork takes the account along but not the locks,
-so that even a new connection of the child's would believe itself protected: once the parent has closed its own, another
-process may clear the write-ahead log away from under the child, and acknowledged writes with it. Hence no connection is
-open at that moment. (Section 2.6 of "How To Corrupt An SQLite Database File" names the danger.)
+Within a process, SQLite notes the locks that it holds on a file. A fork copies these notes, but not the locks. So even
+a new connection of the child would believe that it holds them. Once the parent has closed its own, another process may
+delete the write-ahead log that the child uses, and acknowledged writes with it. So no connection is open at that
+moment.
+
+Source: "How To Corrupt An SQLite Database File", section 2.6.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ class Connection(Seat):
         db: SQLite's connection, None while it is closed.
         identity: The file it was opened to.
         log: The inode of the write-ahead log then, 0 without one.
-        opened: The resource to close, with its process. The garbage collector closes it and leaves ``db``
-            as it is, and a finalizer of something else may use the store after that.
+        opened: The resource to close, with its process. The garbage collector closes it and leaves ``db`` as it is; a
+            finalizer of another object may use the store after that.
         fresh_until: Until when reads skip the check of the file and its log, in seconds of the monotonic clock; 0 for a
             connection that is closed or frozen.
-        frozen: What distinguished the file when all of it was taken to be read without locks; else None.
-        process: The one that opened it.
-        writes: Whether the operation at work is a write.
+        frozen: The value of ``File._freeze`` when the file was opened to be read without locks; None otherwise.
+        process: The id of the process that opened it.
+        writes: Whether the operation in progress is a write.
     """
 
     __slots__ = ("db", "fresh_until", "frozen", "identity", "log", "opened", "process", "writes")

@@ -133,7 +133,7 @@ class Database:
         self.read(copy)
 
     def close(self) -> None:
-        """Close all connections, those at work when they have done; the next operation opens another one."""
+        """Close all connections, busy ones after their operation; the next operation opens a new one."""
         self._epoch = object()
         while self._idle:
             connection = self._idle.pop()

@@ -1,4 +1,4 @@
-"""The border at which the errors of SQLite and of the operating system become this package's."""
+"""Turns the errors of SQLite and of the operating system into this package's."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ _OTHER: Final = _Failure(BackendError, "nothing was done")
 
 
 FOREIGN: Final = (sqlite3.Error, OSError, OverflowError, UnicodeDecodeError, struct.error)
-"""Errors of others that an operation on a database may end in."""
+"""Errors of other packages that an operation on a database may raise."""
 
 
 def translated(error: Exception, path: Path) -> PersistentCollectionsError:
-    """Return this package's error for one of ``FOREIGN`` that the database at ``path`` ended in."""
+    """Return this package's error for one of ``FOREIGN``, raised by an operation on the database at ``path``."""
     if isinstance(error, sqlite3.Error):
         failure = _FAILURES.get(_code(error), _OTHER)
         return failure.kind(f"{path}: {error}; {failure.remedy}")

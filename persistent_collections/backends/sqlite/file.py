@@ -19,7 +19,7 @@ from persistent_collections.errors import BackendError, CorruptDataError
 
 CACHE_PAGES: Final = 8192
 LOOK_S: Final = 0.001
-"""How old a look at the file and its log may be before a read. Writes look at the file before, and at the log after."""
+"""The maximum age of a check of the file and its log before a read. Writes check the file before, and the log after."""
 
 _BESIDE: Final = ("-journal", "-wal", "-shm")
 _NOT_OURS_TO_MAKE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
@@ -29,7 +29,7 @@ _making: Final = lock_across_forks()
 
 
 class File:
-    """A database file that need not exist yet.
+    """A database file, which may not exist yet.
 
     Args:
         path: Its path, without symbolic links.
@@ -68,8 +68,8 @@ class File:
     def is_in_place(self, connection: Connection) -> bool:
         """Return whether the files of a connection still have their names, and a frozen one its content.
 
-        Closing any descriptor of the file, as reading it does, drops this process's locks (POSIX); then a program
-        elsewhere that closes the file takes itself for the last one, and deletes the log that is written here.
+        Closing any descriptor of the file, such as after reading it, drops this process's locks (POSIX). Then another
+        program that closes the file believes that it is the last user, and deletes the log that this process writes.
         """
         if connection.frozen:
             return self._freeze() == connection.frozen
@@ -81,7 +81,7 @@ class File:
         return found
 
     def make(self) -> None:
-        """Make an empty store, unless somebody has just done so."""
+        """Make an empty store, unless another process or thread has just made it."""
         with _making:
             _make_directory(self._path.parent)
             with suppress(FileExistsError):

@@ -24,7 +24,7 @@ _SIZE: Final = f"SELECT shape, size FROM objects WHERE root = ? AND child = ? AN
 
 
 class Store(Protocol):
-    """A handle's state about its store."""
+    """The store of a handle, for its messages."""
 
     @property
     def url(self) -> str:
@@ -58,12 +58,12 @@ class Handle:
     @staticmethod
     @abstractmethod
     def read_all(cell: Cell) -> Content:
-        """Return all that the cell of a key holds."""
+        """Return the whole content of the cell of a key."""
 
     @staticmethod
     @abstractmethod
     def put_instead(cell: Cell, content: Any) -> None:
-        """Put ``content`` in place of all that the cell of a key holds."""
+        """Replace the whole content of the cell of a key."""
 
     def size(self) -> int:
         row = self._database.ask(_SIZE, (self._root, self._child, time.time()))
@@ -92,7 +92,7 @@ class Handle:
         """Return the step of a write.
 
         Raises:
-            ObjectNotFound: By the step: the owner does not exist; nothing was done.
+            ObjectNotFound: The step raises it if the owner does not exist; nothing was done.
         """
 
         def step(db: sqlite3.Connection) -> T:

@@ -1,4 +1,4 @@
-"""The entries of indexes, which change in the transaction of their record and go with it.
+"""The entries of indexes, which change in the transaction of their record and are deleted with it.
 
 An entry is a row: the class and the name of the index, the entry key, and the root of the record. The row of the record
 notes all its entries. One more row, at the end of an index, says whether it is whole or being written.
@@ -188,7 +188,7 @@ def is_held(db: sqlite3.Connection, condition: HeldBy, now: float) -> bool:
 
 
 def set_entries(db: sqlite3.Connection, steps: Sequence[SetEntries], made: Collection[Key], now: float) -> None:
-    """Let records have their new entries, at the end of a transaction.
+    """Store the new entries of records, at the end of a transaction.
 
     Args:
         db: The connection.

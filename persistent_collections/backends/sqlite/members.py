@@ -144,7 +144,7 @@ def get_members(cell: Cell) -> set[str]:
 
 
 def replace_members(cell: Cell, members: AbstractSet[str]) -> None:
-    """Put members in place of all."""
+    """Replace all members."""
     cell.clear()
     add_members(cell, members)
 

@@ -1,4 +1,4 @@
-"""The tables of format 1, and how a store becomes one of format 2: in one transaction, which a crash undoes."""
+"""The tables of format 1, and the upgrade of a store to format 2, in one transaction: a crash undoes it."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 A sequence that has grown and shrunk only at its ends is one run, and needs no tree: its row has the start and end of
 the run. An insertion or deletion in the middle splits a run in two, and touches no other item. An index is found by
 the counts. A node that loses its last entry is deleted, and nodes are never merged ("free at empty", as in
-PostgreSQL's indexes), so the tree stays as high as it once had to be until the sequence is emptied. A tree of one leaf
-that holds one run is given up.
+PostgreSQL's indexes), so the tree keeps its greatest height until the sequence is emptied. A tree of one leaf with one
+run is dropped.
 """
 
 from __future__ import annotations

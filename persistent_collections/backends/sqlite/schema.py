@@ -1,4 +1,4 @@
-"""The tables of a store, and how a file shows that it is one."""
+"""The tables of a store, and the marks by which a file is recognized as one."""
 
 from __future__ import annotations
 

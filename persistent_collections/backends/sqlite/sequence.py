@@ -225,7 +225,7 @@ def get_range(cell: Cell, positions: range) -> list[bytes]:
 
 
 def replace_items(cell: Cell, items: Sequence[bytes]) -> None:
-    """Put items in place of all."""
+    """Replace all items."""
     cell.clear()
     splice_items(cell, 0, 0, items)
 
@@ -264,7 +264,7 @@ def _expand(runs: Iterable[Run]) -> list[int]:
 
 
 def _span(positions: range) -> tuple[int, int]:
-    """Return the least of ``positions``, which is not empty, and the one after the greatest."""
+    """Return the least of ``positions``, which are not empty, and the greatest plus one."""
     least, greatest = sorted((positions[0], positions[-1]))
     return least, greatest + 1
 
@@ -339,7 +339,7 @@ def _add(cell: Cell, items: Sequence[bytes], *, before: bool) -> list[Run]:
 
 
 def _make_room(cell: Cell, count: int) -> None:
-    """Let ``count`` places be free after all others, for which all items move together if they have to."""
+    """Make ``count`` places free after all others; all items move together if necessary."""
     if cell.next + count <= PLACES:
         return
     items = get_range(cell, range(cell.size))

@@ -23,7 +23,7 @@ class Operation(NamedTuple):
 
     Attributes:
         name: The name of the method.
-        keys: The keys that it works on; a key with the root ``User:`` represents all whose root starts with it.
+        keys: The keys that it works on; a key with the root ``User:`` represents all keys whose root starts with it.
         effect: Whether it reads or writes, as its interface declares.
         shape: The shape of the handle, None for a method of the backend.
         arguments: The arguments of a handle's method: fields, indexes, and the bytes of values.
@@ -65,11 +65,11 @@ _WALKS: Final = frozenset({"keys", "strangers"})
 class WrappedBackend(Backend):
     """The base of stores that wrap another one and do something around each operation: subclasses define ``around``.
 
-    It is equal to the other backend, and may be configured in its place. Every method of ``Backend`` that is not
-    written here is passed on; the end of this module arranges that.
+    It is equal to the other backend, and may be configured in its place. Every method of ``Backend`` that this class
+    does not define is passed on; the end of this module arranges that.
 
     Args:
-        backend: The store that does the work. It is closed too.
+        backend: The store that does the work. Closing the wrapper closes it too.
     """
 
     option: ClassVar[str | None] = None

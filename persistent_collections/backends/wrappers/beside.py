@@ -1,4 +1,4 @@
-"""Stores that would block an event loop, as a function that runs on one uses them."""
+"""Stores that would block an event loop, made usable for functions that run on one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ R = TypeVar("R")
 
 _ENTRIES: Final = Operation("entries", [], "reads")
 _made: Final[WeakValueDictionary[int, BesideBackend]] = WeakValueDictionary()
-"""By the id of the store, which each holds."""
+"""The wrappers by the ``id()`` of the store, which each keeps alive."""
 
 
 class BesideBackend(WrappedBackend):
     """Pass each operation on to another store, in a thread while this is on an event loop.
 
     Args:
-        backend: The store that does the work. It is closed too.
+        backend: The store that does the work. Closing the wrapper closes it too.
     """
 
     def around(self, operation: Operation, call: Callable[[], R]) -> R:
@@ -50,7 +50,7 @@ class _BesideIndex:
 
 
 def beside(backend: Backend) -> Backend:
-    """Return ``backend`` as it may be used here: in threads, if it would block the event loop that this is on."""
+    """Return ``backend``, or on an event loop that it would block, a wrapper that uses it in threads."""
     if not flows.bridging or flows.crossing() is None or backend.yields:
         return backend
     return _made.get(id(backend)) or _made.setdefault(id(backend), BesideBackend(backend))

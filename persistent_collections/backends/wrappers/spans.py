@@ -29,17 +29,17 @@ _PORT: Final = 6379
 class TracedBackend(WrappedBackend):
     """Pass everything on to another backend, each operation in a span, as ``?spans=on`` does.
 
-    A span is called ``{operation} {type}``, as in ``get User`` and ``push_right User.friends``, is of the kind
-    ``CLIENT`` and has the attributes of a database client:
-    ``db.system.name``, ``db.namespace``, ``db.operation.name``, ``db.collection.name``, ``server.address``,
-    ``server.port`` and, of one that failed, ``error.type``, which is the name of the exception's class.
-    Values are in none; neither are ids nor the messages of errors, which name them, unless ``keys`` asks for them.
+    A span is called ``{operation} {type}``, as in ``get User`` and ``push_right User.friends``. Its kind is ``CLIENT``,
+    and it has the attributes of a database client: ``db.system.name``, ``db.namespace``, ``db.operation.name``,
+    ``db.collection.name``, ``server.address`` and ``server.port``. The span of a failed operation also has
+    ``error.type``, the name of the exception's class.
+    Values are in no span. Neither are ids, nor messages of errors, which name ids, unless you pass ``keys=True``.
 
-    Cost: no round trip. Iteration makes a span a page and one that finds the end.
+    Cost: no round trip. Iteration makes one span per page, and one that finds the end.
 
     Args:
-        backend: The store that does the work. It is closed too.
-        tracer_provider: Where spans go; by default the provider that is global when a span begins.
+        backend: The store that does the work. Closing the wrapper closes it too.
+        tracer_provider: The provider that receives spans; by default the global one at the start of each span.
         keys: Whether a span of one object has its key, as ``persistent_collections.key``, and a span that failed has
             the message of the error.
 

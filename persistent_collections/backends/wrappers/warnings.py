@@ -26,7 +26,7 @@ PAUSE_S: Final = 0.01
 """The longest pause between two steps of a row: with longer ones, the store is not the slow part."""
 
 LARGE: Final = 1000
-"""How many items a list has at least for a search that reads all of them to be worth a warning."""
+"""The least size of a list for which a search that reads all items is worth a warning."""
 
 _RECORDS: Final = (
     "fields of {} {} records were read one after another; fetch() of the list, the set or all() that gave them, or "
@@ -65,7 +65,7 @@ class _Row:
     Attributes:
         subject: The subject of each step, None before the first.
         position: The position of the last step.
-        times: How many there are.
+        times: The number of steps.
     """
 
     subject: Hashable = None
@@ -89,8 +89,8 @@ class _Trail(local):
         listed: The hashes of the results of the last page or full read, each with its position.
         reads: Reads in the order of ``listed``, or of a list.
         writes: Writes to one key with nothing else in between.
-        nested: Changes inside values that one key holds, with none to another key in between.
-        written: The hash of the field or item that the last of these wrote.
+        nested: Changes inside values of one key, with no change of another key in between.
+        written: The hash of the field or item that the last of these changes wrote.
         ended_s: When the last operation ended.
     """
 
@@ -117,7 +117,7 @@ class WatchedBackend(WrappedBackend):
     Cost: no round trip; in each thread, memory for the hashes of a page.
 
     Args:
-        backend: The store that does the work. It is closed too.
+        backend: The store that does the work. Closing the wrapper closes it too.
     """
 
     option = "warnings"
@@ -223,7 +223,7 @@ def _positions(listed: Iterable[Hashable]) -> Mapping[int, int]:
 
 
 def _bare(data: bytes) -> bytes:
-    """Return the key of the object that ``data`` refers to, if it does, in whichever form."""
+    """Return ``data`` without the JSON around a reference, so that each form of a reference gives the key."""
     return data.removeprefix(b'{"$ref":').strip(b'"}')
 
 

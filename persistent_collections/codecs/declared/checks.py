@@ -100,7 +100,7 @@ class Check(ABC):
 
 
 class AnyCheck(Check):
-    """Everything the codec holds."""
+    """Any value that the codec can encode."""
 
     expected = "anything"
 
@@ -134,7 +134,7 @@ class LaterCheck(Check):
 
 
 class ExactCheck(Check):
-    """Instances of one type that the codecs hold, not of its subclasses."""
+    """Instances of exactly one type that the codecs can encode, not of its subclasses."""
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -148,7 +148,7 @@ class ExactCheck(Check):
 
 
 class FloatCheck(Check):
-    """Floats; an int becomes one if it is exactly one."""
+    """Floats; an int becomes a float if it is exactly equal to one."""
 
     expected = "float"
     stored = frozenset({float, int})
@@ -163,7 +163,7 @@ class FloatCheck(Check):
 
 
 class LiteralCheck(Check):
-    """One of some values, of the same type too."""
+    """One of some values, with the same type as well."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = {(type(value), value) for value in values}

@@ -1,7 +1,7 @@
 """The fields of a stored class, read as older and newer versions of that class wrote them.
 
-An added field takes its default, a removed one is skipped, a renamed one is read by its
-former name, and any other is an error that names the field and shows the line to write.
+An added field takes its default, a removed one is skipped, and a renamed one is read by its former name. Any other
+difference is an error that names the field and shows the line to write.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class StoredFields:
         owner: The class's name.
         checks: Their checks, by name.
         required: The names of those without a default.
-        former: The names that they were stored under, of one field the latest first.
-        optional: How one of them becomes a field that need not be stored.
+        former: The former names of each field, the latest first.
+        optional: The advice on how to make a field optional in the store.
     """
 
     def __init__(

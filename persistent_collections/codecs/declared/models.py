@@ -14,7 +14,7 @@ from persistent_collections.codecs.declared.fields import FormerField, renamed, 
 from persistent_collections.codecs.types.classes import same
 
 UNSET: Final = "$unset"
-"""Beside the fields of a model: those, at any depth, that were not set but have their defaults."""
+"""The key, beside the fields of a model, of the fields that were not set but have their defaults, at any depth."""
 
 _ROOT: Final = "$root"
 """The key of a root model's value if unset fields of a model in it are noted beside it."""
@@ -26,7 +26,7 @@ class ModelCheck(ClassCheck):
     """Instances of a pydantic model, as the result of ``model_dump``: a dict, for a root model its root.
 
     Attributes:
-        former: The names that fields were stored under, of this model and of those in its fields, by model.
+        former: The former names of fields, by model: of this model and of the models in its fields.
     """
 
     def __init__(self, kind: Any) -> None:
@@ -163,7 +163,7 @@ def _unset(value: Any, path: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _forget(value: Any, path: Sequence[Any]) -> None:
-    """Let the field at a path be one that was not set; it may be gone from the class."""
+    """Mark the field at a path as not set; the class may no longer have it."""
     try:
         *way, last = path
         for step in way:

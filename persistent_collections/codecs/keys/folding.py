@@ -22,8 +22,8 @@ _ONE_OF_EQUAL_TYPES: Final = (str, bytes, tuple, frozenset)
 def fold_number(number: Any) -> Any:
     """Return the number that represents all numbers equal to this one.
 
-    It is an int where one is equal, else a float where one is, else of the type it has; the parts of a complex number
-    are still to be folded.
+    It is the equal int if one exists, else the equal float, else the number itself. The caller folds the parts of a
+    complex number.
 
     Raises:
         EncodeError: It is nan, which equals nothing, or has more digits than Python reads back.
@@ -57,10 +57,10 @@ def is_equal_to_a(kind: type[int | float], value: Any) -> bool:
 
 
 def fold_datetime(moment: datetime) -> datetime:
-    """Return the moment in UTC, which all that are equal to it share; without a zone, itself.
+    """Return the moment in UTC, the same one for all equal values; return a naive ``datetime`` unchanged.
 
     Raises:
-        EncodeError: It is in an hour that a change of clocks skips or repeats, where equality does not compare by UTC.
+        EncodeError: It is in an hour that a change of clocks skips or repeats; equality doesn't compare these by UTC.
     """
     if moment.utcoffset() is None:
         return moment.replace(tzinfo=None, fold=0)
@@ -73,7 +73,7 @@ def fold_datetime(moment: datetime) -> datetime:
 
 
 class KeyLowering(JSONLowering):
-    """To the values of JSON, the same ones for keys that are equal."""
+    """Converts keys to JSON values, equal keys to the same one."""
 
     def lower(self, value: Any, path: lowering.Path = ()) -> Any:
         try:
@@ -113,7 +113,7 @@ def fold_time(clock: time) -> time:
     """Return the time of a day without the parts that equality ignores.
 
     Raises:
-        EncodeError: It has an offset, across which times are equal.
+        EncodeError: It has an offset; times with different offsets may be equal.
     """
     if clock.utcoffset() is not None:
         raise EncodeError("a time with an offset cannot be a key, since other times are equal to it; use one without")

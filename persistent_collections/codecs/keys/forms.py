@@ -1,4 +1,4 @@
-"""The forms of keys: how those of one type are plain JSON values, the same one for all that are equal."""
+"""The forms of keys: keys of one type as plain JSON values, the same value for all equal keys."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _UNHASHABLE: Final = frozenset({list, dict, set})
 
 
 class KeyForm(ABC):
-    """How keys of one type are plain JSON values.
+    """The form of keys of one type as plain JSON values.
 
     Attributes:
-        is_text: Whether these are all texts, which are stored unquoted.
+        is_text: Whether all these values are texts, which are stored unquoted.
     """
 
     is_text = False
@@ -218,7 +218,7 @@ def _leaf_form(check: Check) -> KeyForm | None:
 
 
 def form_of(check: Check, references: References | None) -> KeyForm:
-    """Return how keys of a check are plain JSON values.
+    """Return the form of the keys that a check allows.
 
     Raises:
         TypeError: They are not hashable, or would need registration.

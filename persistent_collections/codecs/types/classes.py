@@ -21,7 +21,7 @@ _CONTENT: Final[frozenset[Any]] = frozenset(
     {list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float, complex, deque}
     | {date, time, timedelta, Decimal}
 )
-"""The built-in types that a class may inherit from, whose instances hold something."""
+"""The built-in types with content that a class may inherit from."""
 
 _BY_IDENTITY: Final[Any] = object.__eq__
 _MISSING: Final = object()
@@ -67,7 +67,7 @@ def take_apart(value: Any) -> dict[str, Any]:
     """Return the fields of an instance.
 
     Raises:
-        EncodeError: An instance built from these fields would be another one.
+        EncodeError: An instance built from these fields would differ.
     """
     kind = type(value)
     try:
@@ -81,7 +81,7 @@ def take_apart(value: Any) -> dict[str, Any]:
 
 
 def _lost(value: Any, twin: Any, fields: Mapping[str, Any]) -> str:
-    """Return the content that the twin built from the fields of ``value`` lacks, as the end of a sentence."""
+    """Return the content of ``value`` that ``twin``, built from its fields, lacks, as the end of a sentence."""
     if not all(same(getattr(twin, name), field) for name, field in fields.items()):
         return "(...) built from its own fields changes them"
     for name, attribute in _attributes(value).items():

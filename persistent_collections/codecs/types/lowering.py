@@ -61,7 +61,7 @@ def _show_step(step: object) -> str:
 
 
 class Lowering(ABC):
-    """One walk over a value, giving a new one in which every registered type is tagged."""
+    """One walk over a value that returns a new value, in which every registered type is tagged."""
 
     def __init__(self, references: References | None) -> None:
         self._references = references
@@ -115,7 +115,7 @@ class Lowering(ABC):
         return self._tag(tag, self._in_order(lowered) if tag in _SETS else lowered)
 
     def _in_order(self, items: list[Any]) -> list[Any]:
-        """Return the items of a set such that equal sets of the same types have the same bytes."""
+        """Return the items of a set in an order such that equal sets of the same types have the same bytes."""
         return sorted(items, key=None if set(map(type, items)) in _SORTABLE else self._order)
 
 
@@ -136,7 +136,7 @@ def checked_text(text: str, path: Path) -> str:
 
 
 class JSONLowering(Lowering):
-    """To the values of JSON."""
+    """Converts values to those of JSON."""
 
     def _is_native(self, kind: type, value: Any) -> bool:
         if kind is int:
@@ -162,7 +162,7 @@ def is_marked(value: dict[str, Any]) -> bool:
 
 
 def lower(value: Any, references: References | None = None) -> Any:
-    """Return ``value`` as plain JSON values, which :func:`lift` turns back; no I/O.
+    """Return ``value`` as plain JSON values, from which :func:`lift` restores it; no I/O.
 
     ::
 
@@ -226,7 +226,7 @@ def _lift(plain: Any, references: References | None) -> Any:
 
 
 def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
-    """Return whether ``value`` is leaves, lists and dicts all through, of exactly these types, at the speed of C.
+    """Return whether ``value`` consists only of leaves, lists and dicts of exactly these types, at the speed of C.
 
     It is for values that an encoder has already written, so they contain no cycles.
 
@@ -234,7 +234,7 @@ def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, mark
         value: The value to examine.
         leaves: The types of values that contain no others.
         keys: The types of keys.
-        marks: Whether a dict that :func:`is_marked` is not plain.
+        marks: Whether a dict for which :func:`is_marked` is true counts as not plain.
     """
     kind = type(value)
     if kind is dict:
@@ -255,7 +255,7 @@ def _is_plain_dict(value: dict[Any, Any], leaves: frozenset[type], keys: frozens
 
 
 def _are_leaves_or_lists(items: Iterable[Any], leaves: frozenset[type]) -> bool:
-    """Return whether items are leaves or lists of leaves, as most values are that hold others."""
+    """Return whether items are leaves or lists of leaves, which covers most nested values."""
     others = [item for item in items if type(item) not in leaves]
     return all(type(item) is list and leaves.issuperset(map(type, item)) for item in others)
 

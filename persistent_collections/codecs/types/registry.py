@@ -41,7 +41,7 @@ def register_type(
     *,
     replace: bool = False,
 ) -> None:
-    """Teach every codec to hold instances of exactly ``kind``; no I/O. The same registration again does nothing.
+    """Let every codec store instances of exactly ``kind``; no I/O. The same registration again does nothing.
 
     ::
 
@@ -57,13 +57,13 @@ def register_type(
 
     Args:
         kind: The type; not its subclasses.
-        tag: The name under which its values are stored; it lasts as long as the data.
-        encode: Returns any value the codecs hold. If instances are used as dict keys, equal ones must give equal
-            values. None for an Enum (its members are stored by name, a Flag by value) and for a class that consists of
-            its fields (dataclass, ``msgspec.Struct``, attrs, named tuple).
-        decode: Returns the instance again; what it raises becomes a ``DecodeError``.
-        replace: Whether to take the type or the tag from another registration; never from a shipped one. A class that
-            was defined again takes the tag of its older definition without it.
+        tag: The name under which its values are stored. Keep it as long as the data.
+        encode: Must return a value that the codecs can encode. If instances are used as dict keys, equal instances must
+            return equal values. None for an Enum (its members are stored by name, a Flag by value) and for a class that
+            consists of its fields (dataclass, ``msgspec.Struct``, attrs, named tuple).
+        decode: Returns the instance again; an exception becomes a ``DecodeError``.
+        replace: Whether to replace another registration of the type or the tag; built-in ones can't be replaced. A
+            class that was defined again replaces its older definition in any case.
 
     Raises:
         ConfigurationError: The type or the tag is taken, or the tag is empty or starts with ``$``.
@@ -112,7 +112,7 @@ def encode_as(subclass: type, builtin: type) -> None:
     """Let instances of ``subclass`` be stored exactly as ``builtin``, which they read back as.
 
     Args:
-        subclass: A subclass of ``builtin`` that adds behaviour, but nothing to be stored.
+        subclass: A subclass of ``builtin`` that adds behaviour, but nothing to store.
         builtin: ``list``, ``dict`` or ``set``.
     """
     _builtin_of[subclass] = builtin

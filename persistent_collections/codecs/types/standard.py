@@ -69,11 +69,11 @@ def from_base64(text: str) -> bytes:
 
 
 MAX_COLLISIONS: Final = 1000
-"""The most keys of a dict, or items of a set, with one hash: finding one of n such takes n steps."""
+"""The maximum number of keys of a dict, or items of a set, with one hash: to find one of n takes n steps."""
 
 
 def require_spread(keys: Collection[Hashable]) -> None:
-    """Refuse keys that may be chosen to make a dict or set slow: integers of one hash are easy to find.
+    """Raise if keys may have been chosen to make a dict or set slow: integers with one hash are easy to find.
 
     Raises:
         EncodeError: Too many have one hash.

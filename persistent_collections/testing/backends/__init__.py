@@ -1,4 +1,4 @@
-"""The suite every backend has to pass."""
+"""The suite that every backend must pass."""
 
 from persistent_collections.testing.backends.changes import ChangeTests
 from persistent_collections.testing.backends.deadlines import DeadlineTests
@@ -32,9 +32,9 @@ class BackendSuite(
     LifecycleTests,
     WalkTests,
 ):
-    """What every store promises, method by method, against plain dicts, lists and sets.
+    """Tests of every promise of a store, method by method, against plain dicts, lists and sets.
 
-    Subclass it, and give a fixture ``backend`` that yields a backend on an empty store and closes it::
+    Subclass it, and write a fixture ``backend`` that yields a backend on an empty store and closes it::
 
         class TestShelfBackend(BackendSuite):
             @pytest.fixture
@@ -43,16 +43,16 @@ class BackendSuite(
                     yield backend
 
             def stored(self, backend, key):
-                ...  # what lies on the shelf under key, read without the backend
+                ...  # read the content of key, without the backend
 
             def store(self, backend, key, content):
-                ...  # put it there without the backend
+                ...  # write the content of key, without the backend
 
             def reopen(self, backend):
                 return ShelfBackend(backend.path)
 
-    The three hooks are optional, and the suite is the stricter for each of them. No test is to be overridden or
-    skipped: what a store does not promise follows from its ``medium`` and its ``ordered``. What takes seconds carries
-    the marker ``slow``. Add :class:`~persistent_collections.testing.contention.ContentionSuite`, and for a store that
-    outlives its process :class:`~persistent_collections.testing.crashes.CrashSuite`.
+    The three hooks are optional; each makes the suite stricter. Do not override or skip any test: the suite knows from
+    ``medium``, ``ordered`` and ``indexing`` what the store does not promise. Tests that take seconds have the marker
+    ``slow``. Add :class:`~persistent_collections.testing.contention.ContentionSuite`, and for a store that outlives its
+    process :class:`~persistent_collections.testing.crashes.CrashSuite`.
     """

@@ -18,30 +18,30 @@ OTHER: Final = Key("Thing:y")
 
 
 class StoreTests:
-    """The hooks by which a store's own test class tells the suite how to reach the medium."""
+    """The hooks with which the test class of a store gives the suite access to the medium."""
 
     @pytest.fixture(params=[10_000, pytest.param(40_000, marks=pytest.mark.slow)])
     def many(self, request: pytest.FixtureRequest) -> int:
-        """Return more items than one statement or script of the usual stores accepts."""
+        """Return a number of items larger than one statement or script of the usual stores accepts."""
         number: int = request.param
         return number
 
     def stored(self, backend: Backend, key: Key) -> Content | None:
         """Return the content of ``key`` in the medium, read without the backend.
 
-        Give a dict of bytes, a list of bytes or a set of texts, where the medium does not tell a set from a list the
-        list. This default asks the backend itself, from which an error that writing and reading share can hide.
+        The result is a dict of bytes, a list of bytes or a set of texts; a list, if the medium does not distinguish
+        sets from lists. This default asks a second backend, so it misses a mistake that writing and reading share.
         """
         with self.reopen(backend) as other:
             return read_content(other, key)
 
     def store(self, backend: Backend, key: Key, content: Content) -> None:
-        """Put ``content`` into the medium under ``key``, written behind the backend's back."""
+        """Put ``content`` into the medium under ``key``, without the backend."""
         with self.reopen(backend) as other:
             other.commit([], [Replace(key, content)])
 
     def reopen(self, backend: Backend) -> Backend:
-        """Return another backend on the same store; of a store that lives in one backend, that backend."""
+        """Return another backend on the same store; the backend itself, if its store ends with it."""
         return backend
 
     def assert_stored(self, backend: Backend, key: Key, expected: Content | None) -> None:
@@ -67,7 +67,7 @@ def read_content(backend: Backend, key: Key) -> Content | None:
 
 
 def put(backend: Backend, key: Key, content: Content) -> None:
-    """Make ``key`` hold ``content``, whatever it held, and whether or not it has an owner; without a deadline."""
+    """Make ``key`` hold ``content`` without a deadline, whatever it held, and whether or not its owner exists."""
     assert backend.commit([], [Delete(key), Replace(key, content)])
 
 

@@ -1,4 +1,4 @@
-"""Each method of the handles, called on an absent key, on one that it empties, and on one that keeps content."""
+"""Calls of each method of the handles: on an absent key, on a key that it empties, and on one that keeps content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Call(NamedTuple):
         run: Makes the call on a backend and a key.
         result: Its return value.
         leaves: The content of the key afterwards.
-        method: Makes the call on a handle, for a method of one.
+        method: Makes the call on a handle, if it is a method of handles.
     """
 
     name: str

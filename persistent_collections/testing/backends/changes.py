@@ -236,7 +236,7 @@ class ChangeTests(StoreTests):
     def roots(self, backend: Backend) -> tuple[Key, Key]:
         """Return the keys of two objects.
 
-        A store that does not change them together says ``several_roots = False``; transactions refuse a second root.
+        A store that cannot change them together sets ``several_roots = False``; then this is one object and its child.
         """
         return Key("A:1"), Key("B:2" if backend.several_roots else "A:1", None if backend.several_roots else "f")
 

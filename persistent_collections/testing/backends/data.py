@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from persistent_collections.backends.base import Medium
 
-# Compact JSON texts, so that every medium takes them.
+# Compact JSON texts, so that every medium accepts them.
 A: Final = b'"a"'
 B: Final = b"2"
 C: Final = b"[3]"
@@ -23,7 +23,7 @@ _BYTES: Final = (
     *(b"", b"\0", b"\0\0", b"a\0b", b"\xff\xfe\x80", b"\xc3\x28", bytes(range(256)), b" ", b"\r\n", b"a\n"),
     *(b"None", b"nil", b"__DELETED__", b"$-1\r\n", b"*0\r\n", b"+OK", b"007", b"'", b"--", b"\x80\x04N."),
 )
-# What looks like the start of JSON, of a script or of a pattern; texts equal but for case or Unicode form.
+# Texts that look like the start of JSON, of a script or of a pattern; texts that differ only in case or Unicode form.
 _TEXTS: Final = (
     *(" ", "  ", ".", "..", "...", "/", "//", "\\", "a/b", "a\\b", "../../up", "/etc/passwd", "~", "-", "--help"),
     *(
@@ -56,10 +56,10 @@ _TEXTS: Final = (
 )
 
 IDS: Final = (*_TEXTS, "%3A", "%253A", "%253a", "%25", "%252F", "%25252F", "%7B%7D", "a%3Ab", "a%3A")
-"""Ids as they stand in a key's root: ``:``, ``%``, ``{`` and ``}`` are percent-encoded there, nothing else is."""
+"""Ids as they are written in a root: only ``:``, ``%``, ``{`` and ``}`` are percent-encoded there."""
 
 CHILDREN: Final = _TEXTS
-"""Names of child collections: any text but the empty one and one with ``:``, ``%``, ``{`` or ``}``."""
+"""Names of child collections: any text except the empty one and those with ``:``, ``%``, ``{`` or ``}``."""
 
 FIELDS: Final = ("", *_TEXTS, ":", "a:b", "%", "%2F", "%2f", "%%", "{", "}", "{}", "{a}", "{a}:b", "%3A")
 """Fields of a mapping and members of a set: any text."""

@@ -26,7 +26,7 @@ def _second(item: tuple[str, bytes] | None) -> bytes | None:
 
 
 def about(ttl_s: float) -> object:
-    """Return an object equal to the remaining time of ``ttl_s`` up to a minute later."""
+    """Return an object that equals the remaining time of ``ttl_s``, up to a minute later."""
     return pytest.approx(ttl_s - 30, abs=31)
 
 

@@ -88,7 +88,7 @@ class IndexTests(StoreTests):
 
     @pytest.fixture
     def unique(self, backend: Backend) -> Backend:
-        """Yield a store that supports unique values."""
+        """Return a store that supports unique values."""
         if backend.indexing == "none":
             pytest.skip("this store promises nothing about indexes")
         if backend.indexing == "indexes":
@@ -97,20 +97,20 @@ class IndexTests(StoreTests):
 
     @pytest.fixture
     def index(self, unique: Backend) -> IndexStore:
-        """Yield the indexes of a class, all whole, in a store that keeps entries."""
+        """Return the indexes of a class, all whole, in a store that keeps entries."""
         if unique.indexing != "indexes":
             pytest.skip("this store keeps no entries")
         return unique.index(INDEXING)
 
     def ids(self, index: IndexStore, of: Index, low: bytes = FIRST, high: bytes = LAST) -> list[str]:
-        """Return the ids that are found."""
+        """Return the ids that a search finds."""
         page = index.find(of.name, low, high, 100)
         assert page is not None
         assert page.last is None
         return [hit.place.id for hit in page.hits]
 
     def assert_all(self, index: IndexStore, expected: Mapping[str, Mapping[str, str | None]]) -> None:
-        """Check that every index has exactly the entries of the records expected."""
+        """Check that every index has exactly the entries of the expected records."""
         for each in INDEXES:
             places = {Place(entry(each, *map(values.get, each.fields)), ident) for ident, values in expected.items()}
             page = index.find(each.name, FIRST, LAST, 1000)
@@ -120,7 +120,7 @@ class IndexTests(StoreTests):
             assert index.count(each.name, FIRST, LAST) == len(found)
 
     def assert_no_more(self, index: IndexStore, expected: Sequence[str]) -> None:
-        """Check that only entries of some records are kept, if the store deletes stale ones at once."""
+        """Check that no entries of other records are left, if the store deletes stale entries at once."""
         if not index.exact:
             return
         for each in INDEXES:

@@ -32,7 +32,7 @@ FAMILIES = {
 
 
 class NameTests(StoreTests):
-    """Promise 6, and ``keys``."""
+    """Names of any kind, and ``keys``."""
 
     @pytest.mark.parametrize("family", FAMILIES)
     def test_any_name_goes_and_no_two_collide(self, backend: Backend, family: str) -> None:

@@ -29,7 +29,7 @@ SHAPED_CHANGES += [Replace(KEY, [A]), Replace(KEY, {"f"})]
 
 
 def shape_names(backend: Backend, shape: str) -> set[str]:
-    """Return the shapes a key of this shape may say it has: a JSON array is both a sequence and a set."""
+    """Return the shapes that a store may report for a key of this shape: a JSON array is both a sequence and a set."""
     return {"sequence", "members"} if backend.medium == "json" and shape != "mapping" else {shape}
 
 

@@ -1,4 +1,4 @@
-"""All that several keys hold, at one moment."""
+"""The entries of several keys at one moment."""
 
 from __future__ import annotations
 
