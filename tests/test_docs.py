@@ -51,8 +51,6 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 MODULES = [
     path for path in sorted((ROOT / "persistent_collections").rglob("*.py")) if "::\n" in path.read_text("utf-8")
 ]
-TRIED = {"README.md", "docs/install.md", "docs/tutorial.md", "docs/write-a-backend.md"}
-"""The pages whose Python runs again on the data that it left, as one does who tries it."""
 NOT_PYTHON = {"errors.py": 1, "layout.py": 1}
 """How many of the literal blocks of a module's docstrings are pictures."""
 
@@ -79,12 +77,14 @@ def docstrings(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
+def test_the_python_of_a_page_runs_from_top_to_bottom_and_again_on_the_data_that_it_left(
+    page: Path, tmp_path: Path
+) -> None:
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page, "python")), "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERSISTENT_")}
     command = [sys.executable, "-W", "error", str(script)]
-    for _ in range(2 if named(page) in TRIED else 1):
+    for _ in range(2):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
