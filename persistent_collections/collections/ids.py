@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Final
 from uuid import UUID
 
 _RESERVED: Final = {"%": "%25", ":": "%3A", "{": "%7B", "}": "%7D"}
 _QUOTE: Final = str.maketrans(_RESERVED)
+_has_signs: Final = re.compile("[%:{}]").search
+"""Few ids have any of the signs, and looking takes a tenth of quoting."""
 
 
 def id_or_random(id: object) -> str:
@@ -57,11 +60,13 @@ def check_name(kind: str, name: str) -> str:
 
 def quote_id(id: str) -> str:
     """Return ``id`` as it is written in a key."""
-    return id.translate(_QUOTE)
+    return id.translate(_QUOTE) if _has_signs(id) else id
 
 
 def unquote_id(quoted: str) -> str | None:
     """Return the id that is quoted so, None if none is."""
+    if not _has_signs(quoted):
+        return quoted
     text = quoted
     for character, code in reversed(_RESERVED.items()):
         text = text.replace(code, character)

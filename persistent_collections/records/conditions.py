@@ -97,6 +97,9 @@ class starts_with:  # noqa: N801 - as above
     text: str
 
 
+_CONDITIONS = (one_of, between, at_least, less_than, starts_with)
+
+
 class Range(NamedTuple):
     """Order keys from ``low`` up to, but not including, ``high``."""
 
@@ -141,6 +144,10 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
     def key(value: Any) -> bytes:
         return field.key(encode(value))
 
+    if not isinstance(condition, _CONDITIONS):
+        data = encode(condition)
+        exact = field.key(data)
+        return Wanted(field, (Range(exact, exact + LAST),), exact, data)
     if isinstance(condition, starts_with):
         return _starting(field, condition.text)
     match condition:
@@ -150,8 +157,7 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
             return Wanted(field, [Range(key(low), LAST)])
         case less_than(high=high):
             return Wanted(field, [Range(_ABOVE_NONE, key(high))])
-    values = condition.values if isinstance(condition, one_of) else [condition]
-    keys = {field.key(data): data for data in map(encode, values)}
+    keys = {field.key(data): data for data in map(encode, condition.values)}
     ranges = [Range(each, each + LAST) for each in sorted(keys)]
     return Wanted(field, ranges, *next(iter(keys.items()))) if len(keys) == 1 else Wanted(field, ranges)
 

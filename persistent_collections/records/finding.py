@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
-from functools import lru_cache
-from itertools import islice, repeat, takewhile
+from itertools import chain, islice, takewhile
+from math import inf
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar
 
@@ -68,6 +67,12 @@ class Plan(NamedTuple):
 
 
 _Found = Hit | PersistentCollectionsError
+
+_KINDS = 256
+"""How many kinds of queries of a class are cached."""
+
+_ASKED = ("_after", "_asked", "_backwards", "_limit", "_on_error", "_order", "_scan")
+"""The attributes of a query in which those made from it may differ."""
 
 
 class Claim(NamedTuple):
@@ -232,11 +237,15 @@ class Query(Generic[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         refuse_unannotated("what find() gives")
 
-        def handles() -> Iterator[Any]:
-            for match in self._matches([]):
-                yield match if isinstance(match, PersistentCollectionsError) else self._handle(match.place.id)
+        make, backend = self._info.make, self._backend
 
-        return Resilient(handles(), self._on_error)
+        def handle(match: _Found) -> Any:
+            if isinstance(match, PersistentCollectionsError):
+                return match
+            quoted = match.place.id
+            return make(unquote_id(quoted) or quoted, backend)
+
+        return Resilient(map(handle, self._matches([])), self._on_error)
 
     def __bool__(self) -> bool:
         return self.first() is not None
@@ -394,9 +403,9 @@ class Query(Generic[T_co]):
         return self._fields.declared(self._backend, self._info.type_name)
 
     def _with(self, **changes: Any) -> Self:
-        other = copy(self)
-        for name, value in {**changes, "_last": None, "_ended": None}.items():
-            setattr(other, name, value)
+        other = type(self)(self._info, self._backend, self._fields, self._wanted)
+        for name in _ASKED:
+            setattr(other, name, changes[name] if name in changes else getattr(self, name))
         return other
 
     def _shown(self) -> str:
@@ -423,8 +432,8 @@ class Query(Generic[T_co]):
         indexed = self._fields.indexed
         by_stored = {wanted.field.stored: wanted for wanted in self._wanted.values()}
         order = tuple([_ordered(self._info, self._fields, name).stored for name in self._order])
-        exact = frozenset([name for name, wanted in by_stored.items() if wanted.exact is not None])
-        best = _best(indexed.indexing.indexes, frozenset(by_stored), exact, order) if indexed else None
+        exact = tuple([name for name, wanted in by_stored.items() if wanted.exact is not None])
+        best = indexed and _best(indexed, tuple(by_stored), exact, order)
         if best:
             return _planned(*best, by_stored)
         if self._scan:
@@ -462,21 +471,31 @@ class Query(Generic[T_co]):
 
     def _matches(self, fields: Sequence[str]) -> Iterator[_Found]:
         """Yield the results, with the bytes of some fields, up to the limit; and note the start of the next page."""
+        return chain.from_iterable(self._pages(fields))
+
+    def _pages(self, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
+        """Yield what :meth:`_matches` does, by pages."""
         plan = self._plan()
         self._require_own_token(plan)
         filtered = [each.field.stored for each in plan.filters]
-        found = self._read(plan, [*fields, *filtered])
+        pages = self._read(plan, [*fields, *filtered])
         if filtered:
-            found = self._filtered(found, plan.filters, len(fields))
+            pages = (list(self._filtered(page, plan.filters, len(fields))) for page in pages)
         self._last, self._ended = self._after, None
-        given = 0
-        for match in found:
-            if self._limit is not None and given >= self._limit:
+        yield from self._limited(pages)
+
+    def _limited(self, pages: Iterable[Sequence[_Found]]) -> Iterator[Sequence[_Found]]:
+        """Yield pages up to the limit, and note the start of the next one."""
+        left = inf if self._limit is None else self._limit
+        for page in pages:
+            part = page if len(page) <= left else _beginning(page, left)
+            hits = [found for found in part if isinstance(found, Hit)]
+            self._last = hits[-1].place if hits else self._last
+            left -= len(hits)
+            yield part
+            if len(part) < len(page):
                 self._ended = False
                 return
-            given += not isinstance(match, PersistentCollectionsError)
-            self._last = self._last if isinstance(match, PersistentCollectionsError) else match.place
-            yield match
         self._ended = True
 
     def _hash(self, plan: Plan) -> bytes:
@@ -486,7 +505,7 @@ class Query(Generic[T_co]):
 
     def _require_own_token(self, plan: Plan) -> None:
         """Raise ``PageTokenError`` if the token belongs to another query."""
-        if self._asked not in (None, self._hash(plan)):
+        if self._asked is not None and self._asked != self._hash(plan):
             raise PageTokenError(
                 f"after() was given the token of a page of another query than {self._shown()} of "
                 f"{self._info.cls.__name__}: its conditions, its order or its index differ; begin with the first page"
@@ -522,7 +541,7 @@ class Query(Generic[T_co]):
         """Return whether old code may write fields of an index under other names, and so past the index."""
         return not self._fields.formers.keys().isdisjoint(index.fields)
 
-    def _read_claim(self, claim: Claim, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read_claim(self, claim: Claim, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         """Yield the record that has a claim, as the transaction sees it."""
         indexing, store = self._indexed.indexing, self._info.declared(claim.store)
         key = claim.store.holder(indexing, claim.by, claim.entry, claim.data)
@@ -532,9 +551,10 @@ class Query(Generic[T_co]):
             return
         place = Place(claim.entry.key, key.root.partition(":")[2])
         if unquote_id(place.id) is not None and self._is_behind(place):
-            yield Hit(place, store.get_many([(key, fields)])[0] if fields else [])
+            yield [Hit(place, store.get_many([(key, fields)])[0] if fields else [])]
 
-    def _read(self, plan: Plan, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read(self, plan: Plan, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
+        """Yield the records in the ranges of a plan, in their order, by pages."""
         claim = self._claim(plan)
         if claim is not None:
             return self._read_claim(claim, fields)
@@ -542,26 +562,30 @@ class Query(Generic[T_co]):
             return self._read_all(plan, fields)
         return self._read_index(plan, plan.by, fields)
 
-    def _read_index(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read_index(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         if self._had_others(index):
-            return self._read_current(plan, index, fields)
+            pages = self._read_pages(plan, index, [*fields, *index.fields])
+            return (list(self._current(index, page, len(fields))) for page in pages)
         return self._read_pages(plan, index, fields)
 
-    def _read_current(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[_Found]:
-        """Yield the hits of an index, except records in which old code has since written under a former name."""
-        for found in self._read_pages(plan, index, [*fields, *index.fields]):
+    def _current(self, index: Index, page: Iterable[_Found], first: int) -> Iterator[_Found]:
+        """Yield the hits of an index, except records in which old code has since written under a former name.
+
+        The fields of the index follow the ``first`` ones in the data.
+        """
+        for found in page:
             if not isinstance(found, Hit):
                 yield found
                 continue
             try:
-                entry = self._indexed.key_of(index, found.data[len(fields) :])
+                entry = self._indexed.key_of(index, found.data[first:])
             except UNREADABLE as error:
                 yield error
                 continue
             if entry.key == found.place.key:
-                yield Hit(found.place, found.data[: len(fields)])
+                yield Hit(found.place, found.data[:first])
 
-    def _read_pages(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read_pages(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         store = self._store.index(self._indexed.indexing)
         size = PAGE_SIZE if self._limit is None or plan.filters else min(self._limit + 1, PAGE_SIZE)
         declared = self._declared
@@ -573,22 +597,24 @@ class Query(Generic[T_co]):
                 if page is None:
                     yield from self._read_unbuilt(plan, index, fields)
                     return
-                yield from map(self._named, page.hits, repeat(fields)) if asked is not fields else page.hits
+                yield self._named(declared, page.hits, fields)
                 after = page.last
                 if after is None:
                     break
 
-    def _named(self, hit: Hit, fields: Sequence[str]) -> _Found:
-        """Return a hit with the requested fields, from the values stored under all their names."""
-        declared = self._declared
+    def _named(self, declared: Backend, hits: Sequence[Hit], fields: Sequence[str]) -> Sequence[_Found]:
+        """Return hits with the requested fields, from the values stored under all their names."""
         if not isinstance(declared, DeclaredStore):
-            return hit
-        try:
-            return Hit(hit.place, declared.values(self._key(hit.place.id), fields, hit.data))
-        except DecodeError as error:
-            return error
+            return hits
+        named: list[_Found] = []
+        for place, data in hits:
+            try:
+                named.append(Hit(place, declared.values(self._key(place.id), fields, data)))
+            except DecodeError as error:
+                named.append(error)
+        return named
 
-    def _read_unbuilt(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read_unbuilt(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         """Read all, since an index is incomplete; if the class has no records, the index is complete from now on."""
         if mark_new(self._backend, self._indexed.indexing, [index.name]):
             return
@@ -601,16 +627,16 @@ class Query(Generic[T_co]):
         )
         yield from self._read_all(plan, fields)
 
-    def _read_all(self, plan: Plan, fields: Sequence[str]) -> Iterator[_Found]:
+    def _read_all(self, plan: Plan, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         """Yield all records in the ranges, in their order."""
         matches: list[Hit] = []
         for found in self._each(plan, fields):
             if isinstance(found, PersistentCollectionsError):
-                yield found
+                yield [found]
             elif found is not None:
                 matches.append(found)
         matches.sort(key=lambda match: _position(match.place), reverse=self._backwards)
-        yield from matches
+        yield matches
 
     def _each(self, plan: Plan, fields: Sequence[str]) -> Iterator[_Found | None]:
         keys = (key for key in self._store.keys(f"{self._info.type_name}:", MAPPING) if key.child is None)
@@ -648,6 +674,15 @@ class Query(Generic[T_co]):
         return one < other if self._backwards else one > other
 
 
+def _beginning(page: Sequence[_Found], number: float) -> Sequence[_Found]:
+    """Return a page up to its hit of this number."""
+    for end, found in enumerate(page):
+        if not number:
+            return page[:end]
+        number -= isinstance(found, Hit)
+    return page
+
+
 def _position(place: Place) -> tuple[bytes, bytes]:
     return place.key, place.id.encode()
 
@@ -668,27 +703,30 @@ class _Use(NamedTuple):
     is_sorted: bool
 
 
-@lru_cache(1024)
 def _best(
-    indexes: tuple[Index, ...], wanted: frozenset[str], exact: frozenset[str], order: tuple[str, ...]
+    indexed: Indexed, wanted: tuple[str, ...], exact: tuple[str, ...], order: tuple[str, ...]
 ) -> tuple[Index, _Use] | None:
     """Return the best index for a query, and its usefulness; None if no index answers it.
 
     Args:
-        indexes: The indexes.
+        indexed: The indexes of the class.
         wanted: The names of fields in the store on which there are conditions.
         exact: The fields that must equal one value.
         order: Those to order by.
     """
-    uses = {index: _use(index, wanted, exact, order) for index in indexes}
-    found = [(use, index) for index, use in uses.items() if use is not None]
-    if not found:
-        return None
-    use, best = max(found, key=itemgetter(0))
-    return best, use
+    kind = wanted, exact, order
+    try:
+        best: tuple[Index, _Use] | None = indexed.uses[kind]
+    except KeyError:
+        uses = [(_use(index, {*wanted}, {*exact}, order), index) for index in indexed.indexing.indexes]
+        best = max([(index, use) for use, index in uses if use is not None], key=itemgetter(1), default=None)
+        if len(indexed.uses) >= _KINDS:
+            indexed.uses.clear()
+        indexed.uses[kind] = best
+    return best
 
 
-def _use(index: Index, wanted: frozenset[str], exact: frozenset[str], order: Sequence[str]) -> _Use | None:
+def _use(index: Index, wanted: set[str], exact: set[str], order: Sequence[str]) -> _Use | None:
     """Return the usefulness of an index for a query, None if the index does not answer it."""
     equal = len(list(takewhile(exact.__contains__, index.fields)))
     rest = index.fields[equal:]
@@ -700,7 +738,10 @@ def _use(index: Index, wanted: frozenset[str], exact: frozenset[str], order: Seq
 
 
 def _planned(index: Index, use: _Use, wanted: Mapping[str, conditions.Wanted]) -> Plan:
-    start = b"".join(wanted[name].exact or b"" for name in index.fields[: use.equal])
+    if use.is_whole and len(wanted) == use.equal == 1:
+        [each] = wanted.values()
+        return Plan(index, each.ranges, (), index.fields)
+    start = b"".join([wanted[name].exact or b"" for name in index.fields[: use.equal]])
     ranges = wanted[index.fields[use.equal]].ranges if use.is_ranged else [Range(FIRST, LAST)]
     answered = index.fields[: use.equal + use.is_ranged]
     filters = [each for name, each in wanted.items() if name not in answered]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from persistent_collections.backends.base import Backend
@@ -98,12 +98,14 @@ class Indexed:
         indexing: The indexes, as stores know them.
         kept: The indexes that the store maintains or compares: all, or only the unique ones.
         policed: The fields with ``on_delete``.
+        uses: A cache of which index answers queries, by their kind.
     """
 
     fields: Mapping[str, OrderedField]
     indexing: Indexing
     kept: tuple[Index, ...]
     policed: tuple[str, ...] = ()
+    uses: dict[Any, Any] = field(default_factory=dict)
     _unbuilt_until_s: float = 0.0
 
     def touches(self, items: Iterable[str]) -> bool:

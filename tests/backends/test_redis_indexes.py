@@ -239,6 +239,25 @@ def real(server: RunningServer) -> Iterator[RedisBackend]:
         yield backend
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_page_asks_for_each_record_once(real: RedisBackend, client: redis.Redis, gone: bool) -> None:
+    index = real.index(INDEXING)
+    real.commit([], [change for number in range(20) for change in saving(f"{number:02}", name=f"{number}", size="1")])
+    if gone:
+        client.delete("Indexed:07")
+    for fields in ([], ["size"], ["size", "none"]):
+        client.config_resetstat()
+        page = index.find(SIZE.name, FIRST, LAST, 30, fields=fields)
+        stats = client.info("commandstats")
+        asked = [stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("hmget", "exists")]
+        if not gone:
+            assert asked == ([len(page.hits), 0] if fields and page else [0, 1])
+        gone = False
+        assert page is not None
+        assert [hit.place.id for hit in page.hits] == [f"{n:02}" for n in range(20) if client.exists(f"Indexed:{n:02}")]
+        assert all([*hit.data] == [text("1"), None][: len(fields)] for hit in page.hits)
+
+
 @pytest.mark.slow
 def test_many_entries_are_found_and_counted(real: RedisBackend) -> None:
     index = real.index(INDEXING)

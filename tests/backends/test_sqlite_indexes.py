@@ -13,7 +13,7 @@ from persistent_collections.backends.changes import Change, Condition, SetDeadli
 from persistent_collections.backends.indexes import FIRST, LAST, Place
 from persistent_collections.backends.sqlite import SQLiteBackend
 from persistent_collections.testing.backends.indexes import INDEXES, INDEXING, NAME, SIZE, entry, key, saving
-from tests.backends.test_sqlite_growth import count_steps, plans
+from tests.backends.test_sqlite_growth import connection, count_steps, plans
 
 pytestmark = pytest.mark.store("sqlite")
 
@@ -55,6 +55,30 @@ def test_a_page_costs_hardly_more_where_there_is_ten_times_as_much(backend: SQLi
     for look in looks:
         found = set(plans(backend, path, look)) - {"SCAN CONSTANT ROW"}
         assert not [step for step in found if step.startswith(("SCAN", "USE TEMP"))]
+
+
+def test_a_count_looks_at_records_only_after_one_has_expired(backend: SQLiteBackend) -> None:
+    fill(backend, range(300))
+    index, steps = backend.index(INDEXING), list[int]()
+    for expired in (0, 1):
+        counts: list[int | None] = []
+        steps.append(count_steps(backend, lambda found=counts: found.append(index.count(SIZE.name, FIRST, LAST))))  # type: ignore[misc]
+        assert counts == [300 - expired]
+        with closing(sqlite3.connect(backend._path)) as db, db:
+            db.execute("UPDATE objects SET deadline = 1 WHERE root = ?", (b"Indexed:7",))
+    assert steps[0] < steps[1] / 2
+
+
+def test_a_page_is_read_with_its_fields_by_one_statement(backend: SQLiteBackend) -> None:
+    fill(backend, range(50))
+    executed: list[str] = []
+    connection(backend).set_trace_callback(executed.append)
+    page = backend.index(INDEXING).find(SIZE.name, FIRST, LAST, 20, fields=["size", "name", "none"])
+    connection(backend).set_trace_callback(None)
+    assert page is not None
+    assert [hit.data[2] for hit in page.hits] == [None] * 20
+    assert [*page.hits[1].data[:2]] == [b'"0"', b'"00014"']
+    assert sum(statement.startswith("SELECT") for statement in executed) == 2  # the other: is the index whole
 
 
 def test_entries_of_records_that_expired_do_not_pile_up(backend: SQLiteBackend, path: Path) -> None:

@@ -65,7 +65,7 @@ COMMIT_CLAIMED: Final = Script(
     _text("common", "deadlines", "stamps", "commit").replace(_PLACE_OF_ENTRIES, _text("claimed"))
 )
 SAVE: Final = Script(_text("whole", "entries", "entering", "save"))
-INDEX_FIND: Final = Script(_text("whole", "entries", "paging", "index_find"))
+INDEX_FIND: Final = Script(_text("whole", "paging", "index_all", "entries", "index_find"))
 CLAIM: Final = Script(_text("whole", "stamps", "claim"))
 FORBID: Final = Script(_text("stamps", "forbid"))
 INDEX_PAGE: Final = Script(_text("whole", "paging", "index_page"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -41,19 +41,29 @@ _WRITTEN: Final = b"being written"
 _END: Final = LAST
 """The value in place of an entry key, greater than all entry keys."""
 
+_HELD: Final = frozenset({bytes, type(None)})
+"""The types of what a record has in a field."""
+
 _LIVE: Final = f"CROSS JOIN objects ON objects.root = entries.root AND child = x'' AND {ALIVE}"
 _RANGE: Final = "name = ? AND value >= ? AND value < ?"
-_FIND: Final = f"SELECT value, entries.root, id FROM entries {_LIVE} WHERE name = ?"
-_PAGES: Final = (
-    f"{_FIND} AND (value, entries.root) > (?, ?) AND value < ? ORDER BY value, entries.root LIMIT ?",
-    f"{_FIND} AND (value, entries.root) < (?, ?) AND value >= ? ORDER BY value DESC, entries.root DESC LIMIT ?",
-)
-"""Forwards and backwards. No root is empty, so that a bound without one is below all entries of its key."""
-
-_COUNT: Final = f"SELECT count(*) FROM entries {_LIVE} WHERE {_RANGE}"
 _HOLDERS: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE {_RANGE} LIMIT 2"
 _CLAIMED: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE name = ? AND value = ? AND entries.root <> ? LIMIT 1"
 _IS_WHOLE: Final = f"EXISTS (SELECT 1 FROM entries WHERE name = ? AND value = x'ff' AND root = x'{_WHOLE.hex()}')"
+_COUNT: Final = (
+    f"SELECT {_IS_WHOLE}, CASE WHEN EXISTS (SELECT 1 FROM objects INDEXED BY objects_by_deadline "
+    "WHERE deadline <= ? AND root > ? AND root < ?) "
+    f"THEN (SELECT count(*) FROM entries {_LIVE} WHERE {_RANGE}) "
+    f"ELSE (SELECT count(*) FROM entries WHERE {_RANGE}) END"
+)
+"""Whether an index is whole, and how many records are in a range. They are looked at only if one has expired."""
+
+_BEHIND: Final = (
+    "(value, entries.root) > (?, ?) AND value < ? ORDER BY value, entries.root",
+    "(value, entries.root) < (?, ?) AND value >= ? ORDER BY value DESC, entries.root DESC",
+)
+"""Forwards and backwards. No root is empty, so that a bound without one is below all entries of its key."""
+
+_FIELD: Final = ", (SELECT data FROM fields WHERE object = id AND name = ?)"
 _NOTED: Final = f"(SELECT ifnull(indexed, x'80') FROM objects WHERE root = ? AND child = x'' AND {ALIVE})"
 """The note in a record's row about its entries, ``80`` for none; NULL if the record does not exist."""
 
@@ -64,7 +74,6 @@ _FORGET_ALL: Final = (
 """The notes in the rows of records about entries, after all were deleted."""
 
 _DISCARD: Final = "DELETE FROM entries WHERE name = ? AND value = ? AND root = ?"
-_FIELD: Final = "SELECT data FROM fields WHERE object = ? AND name = ?"
 
 
 class SQLiteIndexes(IndexStore):
@@ -88,27 +97,24 @@ class SQLiteIndexes(IndexStore):
         name, names = self._name(index), [encode(field) for field in fields]
         begin, end = (high, low) if backwards else (low, high)
         start = (begin, b"") if after is None else (after.key, self._prefix + encode(after.id))
-        parameters = (time.time(), name, *start, end, limit + 1)
+        statement = _page(len(names), backwards=backwards)
+        parameters = (*names, time.time(), name, *start, end, limit + 1)
 
-        def step(db: sqlite3.Connection) -> Page | None:
-            if not _is_whole(db, name):
-                return None
-            rows = db.execute(_PAGES[backwards], parameters).fetchall()
-            hits = [Hit(self._place(key, root), _read(db, number, names)) for key, root, number in rows[:limit]]
-            return Page(hits, hits[-1].place if len(rows) > limit else None)
+        def step(db: sqlite3.Connection) -> list[tuple[Any, ...]] | None:
+            return db.execute(statement, parameters).fetchall() if _is_whole(db, name) else None
 
-        return self._database.read(step)
+        rows = self._database.read(step)
+        if rows is None:
+            return None
+        hits = list(map(self._hit, rows[:limit]))
+        return Page(hits, hits[-1].place if len(rows) > limit else None)
 
     def count(self, index: str, low: bytes, high: bytes) -> int | None:
-        name = self._name(index)
-
-        def step(db: sqlite3.Connection) -> int | None:
-            if not _is_whole(db, name):
-                return None
-            found: int = db.execute(_COUNT, (time.time(), name, low, high)).fetchone()[0]
-            return found
-
-        return self._database.read(step)
+        name, now = self._name(index), time.time()
+        expired = now, self._prefix, self._prefix + LAST
+        row = self._database.ask(_COUNT, (name, *expired, now, name, low, high, name, low, high))
+        is_whole, number = row
+        return int(number) if is_whole else None
 
     def states(self) -> Mapping[str, bool]:
         def step(db: sqlite3.Connection) -> dict[str, bool]:
@@ -169,6 +175,12 @@ class SQLiteIndexes(IndexStore):
 
     def _name(self, index: str) -> bytes:
         return self._prefix + encode(index)
+
+    def _hit(self, row: tuple[Any, ...]) -> Hit:
+        key, root, *data = row
+        if not _HELD.issuperset(map(type, data)):
+            raise CorruptDataError("a record has a field that this package did not write; go back to a backup")
+        return Hit(self._place(key, root), data)
 
     def _place(self, key: bytes, root: bytes) -> Place:
         return Place(key, decode(root.removeprefix(self._prefix)))
@@ -258,15 +270,11 @@ def _select(query: str, parameters: Parameters, db: sqlite3.Connection) -> list[
     return db.execute(query, parameters).fetchall()
 
 
-def _read(db: sqlite3.Connection, number: int, names: Sequence[bytes]) -> list[bytes | None]:
-    """Return the bytes of some fields of an object."""
-    data: list[bytes | None] = []
-    for name in names:
-        row: Any = db.execute(_FIELD, (number, name)).fetchone()
-        if row is not None and type(row[0]) is not bytes:
-            raise CorruptDataError("a record has a field that this package did not write; go back to a backup")
-        data.append(None if row is None else row[0])
-    return data
+@lru_cache(64)
+def _page(fields: int, *, backwards: bool) -> str:
+    """Return the query for a page of entries, with the data of some fields of each record."""
+    columns = f"value, entries.root{_FIELD * fields}"
+    return f"SELECT {columns} FROM entries {_LIVE} WHERE name = ? AND {_BEHIND[backwards]} LIMIT ?"
 
 
 def _name_of(indexing: Indexing, index: str) -> bytes:

@@ -3,8 +3,8 @@
 -- read of each record, or `count` alone.
 -- Returns nothing if the index is not whole, else the last entry if there are more behind it, and the entries with the
 -- fields of each; or how many records exist, and where to go on.
-local start = string.sub(KEYS[1], 1, -3)
-local ids, reply = {}, {last}
+local ids = {}
+reply = {last}
 for i, entry in ipairs(page) do ids[i] = id_of(entry) end
 local gone, count = {}, 0
 for from = 1, #ids, 4000 do
