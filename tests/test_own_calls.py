@@ -10,8 +10,8 @@ from benchmarks.own_calls import counts
 from persistent_collections import Backend, flows
 
 LIMITS = {
-    "memory": (13, 22, 16, 24, 29),
-    "json": (48, 107, 53, 111, 165),
+    "memory": (8, 18, 11, 20, 28),
+    "json": (41, 83, 44, 87, 161),
     "sqlite": (30, 41, 33, 43, 63),
     "server": (27, 31, 30, 35, 45),
 }

@@ -47,7 +47,8 @@ class MemoryBackend(SimpleBackend):
         return StoreURL("memory", path=self._name, options=options).without_secrets(self.options)
 
     def read(self, key: Key) -> Entry | None:
-        return self._objects.get(key.root, {}).get(key)
+        entries = self._objects.get(key.root)
+        return entries.get(key) if entries else None
 
     def transform(self, keys: Sequence[Key], step: Step) -> None:
         self.transform_among(keys, step, ())

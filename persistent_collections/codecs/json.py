@@ -14,7 +14,7 @@ import msgspec
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared.reading import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like, reason
-from persistent_collections.codecs.types.lowering import MAX_DIGITS, is_plain, lift, lower, to_json
+from persistent_collections.codecs.types.lowering import MAX_DEPTH, MAX_DIGITS, is_plain, lift, lower, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
 _LEAVES: Final = frozenset({type(None), bool, int, float, str})
@@ -61,25 +61,28 @@ class JSONCodec(DeclaredCodec):
                 "see sys.set_int_max_str_digits and sys.setrecursionlimit"
             ) from None
 
-    def _read(self, data: bytes) -> Any:
+    def decode(self, data: bytes) -> Any:
         """Parse, and check for duplicate keys and tags only if necessary.
 
         A text without objects, or one that is written back byte for byte, has no duplicate key. A text without ``"$``
         has no tag.
         """
+        value: Any = None
+        parse: Callable[[str], Any] | None = None
         try:
             value = _read_fast(data)
-            if _BRACE not in data or (
-                (_DOLLAR not in data or b'"$' not in data) and _write_fast(value) == data  # one byte is found faster
+            if _BRACE in data and (
+                (_DOLLAR in data and b'"$' in data) or _write_fast(value) != data  # one byte is found faster
             ):
-                return value
-            parse: Callable[[str], Any] = _parse
+                parse = _parse
         except msgspec.ValidationError:
             parse = _parse_in_range  # a number is out of the range of that parser, but perhaps not of Python's
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             hint = looks_like(data, self.name)
             raise DecodeError(f"not the JSON of this codec ({reason(error, data)}){hint}") from None
-        return lift(_read_carefully(data, parse), self._references)
+        if parse is not None:
+            value = lift(_read_carefully(data, parse), self._references)
+        return value if self._check is None and len(data) <= MAX_DEPTH else self.finished(value, data)
 
 
 def _reads_everywhere(text: str) -> bool:

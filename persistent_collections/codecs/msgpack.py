@@ -91,6 +91,9 @@ class MsgpackCodec(DeclaredCodec):
                 f"value: MessagePack cannot hold it ({type(error).__name__}): too long, or too deep"
             ) from None
 
+    def decode(self, data: bytes) -> Any:
+        return self.finished(self._read(data), data)
+
     def _read(self, data: bytes) -> Any:
         """Unpack; a map that packs to the same bytes again has no duplicate key and no extension."""
         if data[:1] in _MAPS:

@@ -74,7 +74,10 @@ class ListCore(CollectionCore):
 
     def held(self, bound: _Bound, position: int, data: bytes) -> Any:
         """Return the item of ``data``, its lists, dicts and sets writing back."""
-        value = self.decode(bound.codec, data, position)
+        try:  # like decode(), with one call less
+            value = bound.codec.decode(data)
+        except DecodeError as error:
+            raise self.located(position, error) from error.__cause__
         return value if type(value) not in HOLDING else hold(value, self.place(bound, position, data))
 
     def walk(self, of: object, bound: _Bound, index: int, step: int) -> Iterator[Any]:  # noqa: ARG002 - kept alive

@@ -34,10 +34,14 @@ _UNCHANGING: Final = (
     *(int, float, complex, str, bytes, frozenset, type(None)),
     *(date, time, timedelta, tzinfo, Decimal, Enum, PurePath, UUID, PersistentObject),
 )
+_BUILT_IN: Final = frozenset({list, dict, set})
 _MANY: Final = 16
 """How many items are looked at faster all at once than one by one."""
 
-_nested: Final[dict[type, Any]] = {}
+_new_dict: Final = dict.__new__
+_fill_dict: Final = dict.update
+_new_list: Final = list.__new__
+_fill_list: Final = list.extend
 _plain: Final[dict[type, Any]] = {}
 
 
@@ -52,7 +56,7 @@ class StoredAt(msgspec.Struct, eq=False):
         data: The bytes that were read, None if nothing is stored and the value is an unset field's default.
         written: The last write of this thread through the owner when it was read.
         default: The bytes of the default of an unset field.
-        root: The whole value.
+        root: The whole value, if containers in it have this location too; None while only the value itself has it.
     """
 
     owner: Core
@@ -69,14 +73,16 @@ class StoredAt(msgspec.Struct, eq=False):
         """Whether the owner is still in this store, and this thread has since written only this value through it."""
         return self.written is self.owner.last_write() and real(self.backend) is real(self.owner.now().backend)
 
-    def write(self) -> None:
-        """Store the value if its bytes differ from those that were read. Cost: 1 round trip.
+    def write(self, value: Any) -> None:
+        """Store the whole value, which is or holds ``value``, if its bytes differ from those that were read.
+
+        Cost: 1 round trip.
 
         Raises:
             ConflictError: The stored value changed since it was read; it stays.
         """
         try:
-            data = self.codec.encode(self.root)
+            data = self.codec.encode(value if self.root is None else self.root)
         except EncodeError as error:
             raise self.owner.located(self.where, error) from error.__cause__
         if data == (self.default if self.data is None else self.data):
@@ -129,15 +135,13 @@ class Nested:
 
 def _built_on(kind: Any, *, changing: str, making: str = "") -> Callable[[N], N]:
     """Make a class a ``kind`` whose ``changing`` methods write back and whose ``making`` methods return plain ones."""
-    fill = kind.extend if kind is list else kind.update
-    put = getattr(kind, "__setitem__", None)
 
     def build(cls: N) -> N:
         for name in changing.split():
             setattr(cls, name, _writing_back(getattr(kind, name)))
         for name in making.split():
             setattr(cls, name, _giving_plain(getattr(kind, name)))
-        _nested[kind], _plain[cls] = (cls, kind.__new__, fill, put), kind
+        _plain[cls] = kind
         encode_as(cls, kind)
         return cls
 
@@ -152,13 +156,13 @@ def _writing_back(method: Callable[..., Any]) -> Callable[..., Any]:
         before = _plain[type(self)](self)
         try:
             result = method(self, *args, **kwargs)
-            self.__pc__.write()
-            _attach_items(self)
+            self.__pc__.write(self)
+            _hold_items(self)
         except BaseException:
             _put_back(self, before)
             raise
         on_abort(partial(_put_back, self, before))
-        return result if result is self or type(result) in _nested else detach(result)
+        return result if result is self or type(result) in _BUILT_IN else detach(result)
 
     return changing
 
@@ -227,23 +231,35 @@ class NestedSet(Nested, set[Any]):
 NESTED: Final = frozenset(_plain)
 """The types of containers that write back."""
 
-HOLDING: Final = frozenset({tuple, *_nested, *_plain})
+HOLDING: Final = frozenset({tuple, *_BUILT_IN, *_plain})
 """The types of values that :func:`hold` changes."""
 
 
-def hold(value: Any, here: StoredAt) -> Any:
-    """Return a value of a type of ``HOLDING`` that was just read, its lists, dicts and sets writing back to ``here``.
+def hold(value: Any, place: StoredAt) -> Any:
+    """Return a value that was just read with every list, dict and set in it, and in tuples, writing to ``place``.
 
     Raises:
         DecodeError: It is nested too deeply for the remaining call stack.
     """
-    try:
-        here.root = attach(value, here)
-    except RecursionError:
-        raise DecodeError(
-            f"the value at {here.where!r} of {here.owner}: nested too deeply for the rest of the call stack"
-        ) from None
-    return here.root
+    kind = type(value)
+    items: Any
+    if kind is dict:
+        nested: Any = _new_dict(NestedDict)
+        _fill_dict(nested, value)
+        items = value.values()
+    elif kind is list:
+        nested = _new_list(NestedList)
+        _fill_list(nested, value)
+        items = value
+    else:
+        return _hold_other(value, place)
+    nested.__pc__ = place
+    if len(value) > _MANY:
+        return _hold_items(nested) if _holds_others(items) else nested
+    for item in items:
+        if type(item) in HOLDING:
+            return _hold_items(nested)
+    return nested
 
 
 def hold_all(values: Iterable[Any], place: Callable[[int], StoredAt]) -> list[Any]:
@@ -254,40 +270,49 @@ def hold_all(values: Iterable[Any], place: Callable[[int], StoredAt]) -> list[An
     return held
 
 
-def attach(value: Any, place: StoredAt) -> Any:
-    """Return ``value`` with every list, dict and set in it, and in tuples in it, made one that writes to ``place``."""
-    kind: Any = type(value)
-    make = _nested.get(kind)
-    if make is None:
-        return _attach_other(value, place)
-    cls, new, fill, put = make
-    nested = new(cls)
-    fill(nested, value)
-    nested.__pc__ = place
-    if put is not None and (len(value) < _MANY or _holds_others(value.values() if kind is dict else value)):
-        for where, item in value.items() if kind is dict else enumerate(value):
-            if type(item) in HOLDING:
-                put(nested, where, attach(item, place))
-    return nested
-
-
-def _attach_other(value: Any, place: StoredAt) -> Any:
-    """Return the result of :func:`attach` for any value except a plain list, dict or set."""
-    if type(value) is tuple:
-        return tuple(attach(item, place) for item in value) if _holds_others(value) else value
-    if type(value) in _plain:
-        return value if value.__pc__ is place else attach(detach(value), place)
+def _hold_other(value: Any, place: StoredAt) -> Any:
+    """Return the result of :func:`hold` for any value except a plain list or dict."""
+    kind = type(value)
+    if kind is set:
+        nested: Any = set.__new__(NestedSet)
+        set.update(nested, value)
+        nested.__pc__ = place
+        return nested
+    if kind is tuple and _holds_others(value):
+        is_whole = place.root is None
+        try:
+            held = tuple([hold(item, place) for item in value])
+        except RecursionError:
+            raise _too_deep(place) from None
+        if is_whole:
+            place.root = held
+        return held
+    if kind in _plain:
+        return value if value.__pc__ is place else hold(detach(value), place)
     return value
 
 
-def _attach_items(nested: Any) -> None:
-    """Make the content of a nested container write back too."""
-    place = nested.__pc__
-    _, _, _, put = _nested[_plain[type(nested)]]
-    if put is not None:
-        for where, item in nested.items() if isinstance(nested, dict) else enumerate(nested):
+def _hold_items(nested: Any) -> Any:
+    """Let the containers in a nested one write back too, and return it."""
+    place: StoredAt = nested.__pc__
+    kind = _plain[type(nested)]
+    if kind is set:
+        return nested
+    try:
+        for where, item in nested.items() if kind is dict else enumerate(nested):
             if type(item) in HOLDING:
-                put(nested, where, attach(item, place))
+                if place.root is None:
+                    place.root = nested
+                kind.__setitem__(nested, where, hold(item, place))
+    except RecursionError:
+        raise _too_deep(place) from None
+    return nested
+
+
+def _too_deep(place: StoredAt) -> DecodeError:
+    return DecodeError(
+        f"the value at {place.where!r} of {place.owner}: nested too deeply for the rest of the call stack"
+    )
 
 
 def wrote_back(value: Any, owner: Core, where: object) -> bool:
@@ -299,9 +324,14 @@ def wrote_back(value: Any, owner: Core, where: object) -> bool:
     if type(value) not in _plain:
         return False
     place: StoredAt = value.__pc__
-    if value is not place.root or owner is not place.owner or where != place.where or not place.is_current:
+    if (
+        (place.root is not None and value is not place.root)
+        or owner is not place.owner
+        or where != place.where
+        or not place.is_current
+    ):
         return False
-    place.write()
+    place.write(value)
     return True
 
 
@@ -320,9 +350,8 @@ def editing(place: StoredAt, value: Any) -> Iterator[Any]:
         )
     if is_array(value):
         value = copy(value)  # values that were read refuse changes
-    place.root = value
     yield value
-    place.write()
+    place.write(value)
 
 
 def _is_hashable(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import heapq
 import json
 import pickle
@@ -20,6 +21,7 @@ from persistent_collections import (
     PersistentDict,
     PersistentList,
     PersistentObject,
+    connect,
     register_type,
 )
 from tests.collections.comparing import compiled, shown, unaliased
@@ -598,3 +600,27 @@ def test_an_object_that_is_stored_as_a_reference_is_a_handle_inside_a_value_too(
     mapping["k"].append(found)
     assert box.value == [1, 2]
     assert mapping["k"] == [box, box]
+
+
+def test_a_value_without_containers_in_it_is_freed_as_soon_as_nothing_holds_it() -> None:
+    d = PersistentDict("d", {"flat": {"freed": "at once"}, "list": ["freed", "at once"]}, backend=connect("memory:"))
+    gc.disable()
+    try:
+        for key in ("flat", "list"):
+            kind = type(d[key])
+            assert not [it for it in gc.get_objects() if type(it) is kind and it == d.copy()[key]]
+    finally:
+        gc.enable()
+
+
+def test_a_value_writes_back_as_a_whole_after_it_has_taken_in_its_first_container(backend: Backend) -> None:
+    d = PersistentDict[str, Any]("d", {"it": {"a": 1}}, backend=backend)
+    value = d["it"]
+    value["b"] = [1]
+    inside = value["b"]
+    inside.append(2)
+    value["c"] = 3
+    assert d["it"] == value == {"a": 1, "b": [1, 2], "c": 3}
+    del value["b"]
+    inside.append(4)
+    assert d["it"] == value == {"a": 1, "c": 3}

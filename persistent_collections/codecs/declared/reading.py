@@ -79,8 +79,8 @@ class DeclaredCodec(Codec):
     def encode(self, value: Any) -> bytes:
         return self._write(value if self._check is None else checked(self._check, value))
 
-    def decode(self, data: bytes) -> Any:
-        value = self._read(data)
+    def finished(self, value: Any, data: bytes) -> Any:
+        """Return what was parsed from ``data`` as a value of the declared type, unless it is too deep."""
         if len(data) > MAX_DEPTH and self._may_be_deep(data):
             shallow(value)
         return value if self._check is None else rebuilt(self._check, value)
@@ -92,10 +92,6 @@ class DeclaredCodec(Codec):
     @abstractmethod
     def _write(self, value: Any) -> bytes:
         """Return the bytes of a value of any type."""
-
-    @abstractmethod
-    def _read(self, data: bytes) -> Any:
-        """Return the value of the bytes."""
 
 
 def checked(check: Check, value: Any) -> Any:
