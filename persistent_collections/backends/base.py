@@ -33,8 +33,14 @@ from persistent_collections.errors import ConfigurationError, CorruptDataError
 
 Medium: TypeAlias = Literal["bytes", "json"]
 
+Whole: TypeAlias = list[Entry | None] | CorruptDataError
+"""The entries of some keys of one object, None if one does not exist; or the error if they cannot be read."""
+
 PAGE_SIZE = 1000
 """Fields, items or members read in one step of an iteration."""
+
+BATCH_BYTES = 1_000_000
+"""How large the values of objects that are read or written together may be, except for those of a single one."""
 
 
 class ForeignDataError(CorruptDataError):
@@ -148,7 +154,7 @@ class Backend(Inspectable, ABC):
         ordered: Whether a mapping keeps the order in which its fields were first set.
         in_process: Whether the store ends with the process, so that a bare URL names a new one each time.
         several_roots: Whether ``commit`` accepts keys of any roots, as one step.
-        steps_at_once: How many steps ``commit_each`` makes best together.
+        steps_at_once: How many steps ``commit_each`` makes best together, and how many objects a simple store reads.
         yields: Whether its operations let their event loop continue, by ``flows.crossing``.
         options: The options that its URL accepts, by name.
         codec: The name of the codec for this store's values, unless something else chooses one.
@@ -251,6 +257,18 @@ class Backend(Inspectable, ABC):
             ForeignDataError: One holds data that another program put there.
         """
 
+    @reads
+    def snapshots(self, objects: Sequence[Sequence[Key]]) -> list[Whole]:
+        """Return the entries of keys of the first of some objects, each object's at one moment; at least one object's.
+
+        A store that reads several objects in one round trip returns those that have about ``BATCH_BYTES`` together. An
+        object that cannot be read does not hide the others.
+        """
+        try:
+            return [self.snapshot(objects[0])]
+        except CorruptDataError as error:
+            return [error]
+
     @abstractmethod
     @reads
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
@@ -289,9 +307,9 @@ class Backend(Inspectable, ABC):
 
     @writes
     def commit_each(self, steps: Sequence[tuple[Sequence[Condition], Sequence[Change]]]) -> list[bool]:
-        """Make several steps in order, each like :meth:`commit`, up to the first refused one.
+        """Make several steps that do not depend on one another, each like :meth:`commit`, up to the first refused one.
 
-        A store may make many of them as one.
+        A store may make many of them as one, and may try those after a refused one too.
 
         Returns:
             The result of each step that was tried.

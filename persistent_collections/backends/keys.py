@@ -44,3 +44,8 @@ class Entry(NamedTuple):
 
     content: Content
     deadline: float | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """About how large its values, items or members are."""
+        return sum(map(len, self.content.values() if isinstance(self.content, dict) else self.content))

@@ -5,8 +5,8 @@
 Each object moves with its children and their deadlines: put in one step, as the same bytes, and read back. Values are
 not decoded. ``copy`` moves a password's hash as it is stored, ``export`` if you say so.
 
-The names of all keys, and one object, are held in memory; on the way into a SQLite file, up to 200 objects, or 1 MB of
-them, since the disk confirms as many together.
+The names of all keys are held in memory, and one object, or some that have 1 MB together: as many as a store reads or
+puts best in one step.
 """
 
 from persistent_collections.moving.backups import backup

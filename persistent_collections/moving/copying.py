@@ -72,8 +72,9 @@ def copy(
     Data of other programs are skipped if this library never writes their type, such as a string in Redis. A hash, list
     or set counts as an object. To copy only your own, pass ``prefix`` or put ``?prefix=`` into the URL of the source.
 
-    Cost: a few round trips per object; the names of all keys, and one object, in memory. A SQLite file receives up to
-    200 objects, or 1 MB of them, per transaction.
+    Cost: up to 200 objects, or 1 MB of them, are read in one transaction of SQLite, and put in one; on Redis, up to
+    100 are read in one round trip, and a larger object in three, and put in one. Elsewhere each object is read and put
+    by itself. In memory: the names of all keys, and as many objects.
 
     Args:
         source: The store to read: a configured name, a URL or a backend.
@@ -126,7 +127,7 @@ def export(
     programs are skipped, as in :func:`copy`. Fields that are not stored, such as one added to the class later, are not
     in the file.
 
-    Cost: a few round trips per object; the names of all keys, and one object, in memory.
+    Cost: objects are read as :func:`copy` reads them, and written one by one.
 
     Args:
         source: The store to read: a configured name, a URL or a backend.

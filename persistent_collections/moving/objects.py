@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from persistent_collections.backends.base import Backend, ForeignDataError, Medium
+from persistent_collections.backends.base import Backend, ForeignDataError, Medium, Whole
 from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.media import same_content
 from persistent_collections.catalogue import Known
+from persistent_collections.errors import CorruptDataError
 
 TOLERANCE_S: Final = 5.0
 """The largest difference of two deadlines that count as equal.
@@ -18,6 +19,9 @@ TOLERANCE_S: Final = 5.0
 A deadline is sent to a store, and returned, as the seconds left, so it moves by the duration of a command and by a
 millisecond's rounding. A Redis client waits 5 s for a reply by default; longer waits are an error.
 """
+
+MOST_OBJECTS: Final = 200
+"""So many objects are read together, or fewer."""
 
 
 class StoredObject(NamedTuple):
@@ -63,24 +67,53 @@ class Source:
 
     def objects(self) -> Iterator[StoredObject]:
         """Yield each object, in order, its keys read at one moment. Objects that vanish meanwhile are skipped."""
-        for root, found in families(self._backend, self._prefix).items():
-            parts = self._parts(sorted({*found, *self._known.family(root)}, key=str))
-            if parts:
+        found = {
+            root: sorted({*keys, *self._known.family(root)}, key=str)
+            for root, keys in families(self._backend, self._prefix).items()
+        }
+        for (root, keys), whole in zip(found.items(), wholes(self._backend, list(found.values())), strict=True):
+            if parts := self._parts(keys, whole):
                 yield StoredObject(root, parts)
 
-    def _parts(self, keys: list[Key]) -> dict[Key, Entry]:
-        try:
-            entries = self._backend.snapshot(keys)
-        except ForeignDataError as error:
+    def _parts(self, keys: Sequence[Key], whole: Whole) -> dict[Key, Entry]:
+        if isinstance(whole, ForeignDataError):
             self.foreign += 1
-            return self._parts([key for key in keys if key != error.key])
-        return {key: entry for key, entry in zip(keys, entries, strict=True) if entry}
+            rest = [key for key in keys if key != whole.key]
+            [whole] = self._backend.snapshots([rest]) if rest else [[]]
+            return self._parts(rest, whole)
+        return {key: entry for key, entry in zip(keys, read(whole), strict=True) if entry}
 
 
-def holds(backend: Backend, expected: Mapping[Key, Entry | None]) -> bool:
-    """Return whether each key has exactly the expected content, deadlines equal within :data:`TOLERANCE_S`."""
-    found = zip(expected, backend.snapshot(list(expected)), strict=True)
-    return all(_is_same(entry, expected[key], backend.medium) for key, entry in found)
+def wholes(backend: Backend, objects: Sequence[Sequence[Key]]) -> Iterator[Whole]:
+    """Yield the entries of keys of each of some objects, each object's at one moment, as many together as is best."""
+    start = 0
+    while start < len(objects):
+        found = _first_wholes(backend, objects[start : start + MOST_OBJECTS])
+        yield from found
+        start += len(found)
+
+
+def _first_wholes(backend: Backend, objects: Sequence[Sequence[Key]]) -> list[Whole]:
+    try:
+        return backend.snapshots(objects)
+    except CorruptDataError:  # of the store, or of some object
+        return backend.snapshots(objects[:1])
+
+
+def read(whole: Whole) -> list[Entry | None]:
+    """Return the entries of an object.
+
+    Raises:
+        CorruptDataError: They could not be read.
+    """
+    if isinstance(whole, CorruptDataError):
+        raise whole
+    return whole
+
+
+def is_same(found: Sequence[Entry | None], expected: Sequence[Entry | None], medium: Medium) -> bool:
+    """Return whether the entries of an object are as expected, deadlines equal within :data:`TOLERANCE_S`."""
+    return all(_is_same(one, other, medium) for one, other in zip(found, expected, strict=True))
 
 
 def left_s(entry: Entry) -> float | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from persistent_collections.backends.base import Backend
+from persistent_collections.backends.base import BATCH_BYTES, Backend
 from persistent_collections.backends.changes import Change, Condition, Delete, Exists, Replace, SetDeadline
 from persistent_collections.backends.indexes import Indexing
-from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.keys import Key
 from persistent_collections.catalogue import Known
 from persistent_collections.errors import CorruptDataError, ObjectExists
-from persistent_collections.moving.objects import StoredObject, families, holds, left_s
+from persistent_collections.moving.objects import StoredObject, families, is_same, left_s, read, wholes
 from persistent_collections.records.indexing import indexed_in
 from persistent_collections.records.record import Record
 from persistent_collections.records.reindexing import indexed_of, reindex
@@ -47,10 +47,19 @@ class Moved:
     foreign: int = 0
 
 
-BATCH_BYTES: Final = 1_000_000
-"""How large the values of objects that are put together may be, except for those of a single one."""
-
 Outcome: TypeAlias = Literal["copied", "replaced", "skipped", "equal", "expired"]
+
+
+class _Found(NamedTuple):
+    """What a store holds of an object.
+
+    Attributes:
+        any: Whether it holds anything under the object's keys.
+        same: Whether it holds exactly the object.
+    """
+
+    any: bool
+    same: bool
 
 
 class Receiver:
@@ -124,45 +133,89 @@ class Receiver:
             else:
                 yield each.root, "expired"
         self._note_types(live)
-        families = [self._family(stored) for stored in live]
-        pairs = list(zip(families, live, strict=True))
-        steps = [(_all_absent(family), _changes(family, stored)) for family, stored in pairs]
-        done = 0
-        while done < len(live):
-            for was_put in self._backend.commit_each(steps[done:]):
-                yield live[done].root, self._settled(*pairs[done], was_put=was_put)
-                done += 1
+        listed = [stored for stored in live if stored.root in self._there]
+        there = {root: found.same for root, found in self._found(listed) if found.any}
+        made = self._put(live, there)
+        kept = self._same(made)
+        for stored in live:
+            yield stored.root, self._outcome(stored, there.get(stored.root), kept.get(stored.root))
+
+    def _same(self, objects: Sequence[StoredObject]) -> dict[str, bool]:
+        """Return whether the store holds exactly each object, by root."""
+        return {root: found.same for root, found in self._found(objects)}
+
+    def _found(self, objects: Sequence[StoredObject]) -> Iterator[tuple[str, _Found]]:
+        """Yield what the store holds of each object, by root."""
+        families = list(map(self._family, objects))
+        for stored, family, whole in zip(objects, families, wholes(self._backend, families), strict=True):
+            entries = read(whole)
+            same = is_same(entries, list(map(stored.parts.get, family)), self._backend.medium)
+            yield stored.root, _Found(any(entries), same)
 
     def _family(self, stored: StoredObject) -> list[Key]:
         there = self._there.get(stored.root, ())
         return [*dict.fromkeys([*self._known.family(stored.root), *there, *stored.parts])]
 
-    def _settled(self, family: Sequence[Key], stored: StoredObject, *, was_put: bool) -> Outcome:
-        """Return the outcome for an object, stored or not; and check that it exists."""
-        outcome: Outcome = "copied"
-        if not was_put:
-            if self._holds(family, stored):
-                return "equal"
-            if self._on_conflict == "skip":
-                return "skipped"
-            if self._on_conflict == "error":
-                raise ObjectExists(
-                    f"{stored.root!r} is in {self._backend.url} already, with other content, and was left as it is"
-                ).with_remedies(
-                    Argument("on_conflict", "skip", "keeps what is there"),
-                    Argument("on_conflict", "replace", "replaces it"),
-                )
-            self._backend.commit([], _changes(family, stored))
-            outcome = "replaced"
-        if not self._holds(family, stored):
+    def _put(self, objects: Sequence[StoredObject], there: dict[str, bool]) -> list[StoredObject]:
+        """Put and return all objects that are to be put, up to the first conflict that is an error.
+
+        Args:
+            objects: The objects.
+            there: Whether those of which something is there are the same, by root; those that others have put
+                meanwhile are added.
+        """
+        made: dict[str, StoredObject] = {}
+        while tried := self._tried([stored for stored in objects if stored.root not in made], there):
+            made |= {stored.root: stored for stored, was_put in tried if was_put}
+            there |= self._same([stored for stored, was_put in tried if not was_put])
+        return list(made.values())
+
+    def _tried(self, objects: Sequence[StoredObject], there: Mapping[str, bool]) -> list[tuple[StoredObject, bool]]:
+        """Return each object that it tried to put, and whether it was put: not if something is in its place now."""
+        wanted = list(self._wanted(objects, there))
+        steps = [_step(self._family(stored), stored, is_new=stored.root not in there) for stored in wanted]
+        done: list[bool] = []
+        while len(done) < len(steps) and (all(done) or self._on_conflict != "error"):
+            done += self._backend.commit_each(steps[len(done) :])
+        return list(zip(wanted, done, strict=False))
+
+    def _wanted(self, objects: Sequence[StoredObject], there: Mapping[str, bool]) -> Iterator[StoredObject]:
+        for stored in objects:
+            is_other = there.get(stored.root) is False
+            if is_other and self._on_conflict == "error":
+                return
+            if stored.root not in there or (is_other and self._on_conflict == "replace"):
+                yield stored
+
+    def _outcome(self, stored: StoredObject, was_same: bool | None, is_kept: bool | None) -> Outcome:
+        """Return the outcome for an object.
+
+        Args:
+            stored: The object.
+            was_same: Whether what was there before is the same, None if nothing was there.
+            is_kept: Whether it reads back as it was put, None if it was not put.
+
+        Raises:
+            CorruptDataError: It does not.
+            ObjectExists: Something else is there, and ``on_conflict`` is ``"error"``.
+        """
+        if is_kept is False:
             raise CorruptDataError(
                 f"{stored.root!r} does not read back from {self._backend.url} as it was written there; "
                 "check whether another program writes it, and copy it again"
             )
-        return outcome
-
-    def _holds(self, family: Iterable[Key], stored: StoredObject) -> bool:
-        return holds(self._backend, {key: stored.parts.get(key) for key in family})
+        if is_kept:
+            return "copied" if was_same is None else "replaced"
+        if was_same:
+            return "equal"
+        if self._on_conflict == "skip":
+            return "skipped"
+        raise ObjectExists(
+            f"{stored.root!r} is in {self._backend.url} already, with other content, and was left as it is"
+        ).with_remedies(
+            Argument("on_conflict", "skip", "keeps what is there"),
+            Argument("on_conflict", "replace", "replaces it"),
+        )
 
 
 def _live(stored: StoredObject) -> StoredObject:
@@ -178,7 +231,7 @@ def _batches(objects: Iterable[StoredObject], longest: int) -> Iterator[list[Sto
     try:
         for stored in objects:
             batch.append(stored)
-            size_bytes += sum(map(_size_bytes, stored.parts.values()))
+            size_bytes += sum(entry.size_bytes for entry in stored.parts.values())
             if len(batch) == longest or size_bytes >= BATCH_BYTES:
                 yield batch
                 batch, size_bytes = [], 0
@@ -190,18 +243,18 @@ def _batches(objects: Iterable[StoredObject], longest: int) -> Iterator[list[Sto
         yield batch
 
 
-def _size_bytes(entry: Entry) -> int:
-    return sum(map(len, entry.content.values() if isinstance(entry.content, dict) else entry.content))
+def _step(family: Sequence[Key], stored: StoredObject, *, is_new: bool) -> tuple[list[Condition], list[Change]]:
+    """Return the step that puts an object in place of all that its keys hold, whatever its shape.
 
-
-def _all_absent(family: Iterable[Key]) -> list[Condition]:
-    return [Exists(key, expected=False) for key in family]
-
-
-def _changes(family: Iterable[Key], stored: StoredObject) -> list[Change]:
-    """Return the changes that put an object in place of all that its keys hold, whatever its shape."""
-    return [
-        *map(Delete, family),
+    Args:
+        family: Its keys.
+        stored: The object.
+        is_new: Whether to put it only if its keys hold nothing.
+    """
+    changes: list[Change] = [
         *(Replace(key, entry.content) for key, entry in stored.parts.items()),
         *(SetDeadline(key, left_s(entry)) for key, entry in stored.parts.items() if entry.deadline is not None),
     ]
+    if is_new:
+        return [Exists(key, expected=False) for key in family], changes
+    return [], [*map(Delete, family), *changes]

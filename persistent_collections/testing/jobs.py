@@ -273,8 +273,10 @@ def move_and_take_snapshots(backend: Backend, worker: int, times: int) -> list[l
     for number in range(times):
         keys = [KEY, CHILD] if (number + worker) % 2 else [CHILD, KEY]
         backend.commit([], [Delete(keys[0]), Delete(keys[1]), Replace(keys[0], [FIRST])])
-        seen = backend.snapshot([KEY, CHILD])
-        halves += [] if len([entry for entry in seen if entry]) == 1 else [seen]
+        [*_, whole] = backend.snapshots([[KEY, CHILD]])
+        for seen in (whole, backend.snapshot([KEY, CHILD])):
+            assert isinstance(seen, list), seen
+            halves += [] if len([entry for entry in seen if entry]) == 1 else [seen]
     return halves
 
 

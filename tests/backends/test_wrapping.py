@@ -170,6 +170,7 @@ def test_everything_a_store_does_is_passed_on() -> None:
     assert counting.get_many([(key, ["f"])]) == [[b"1"]]
     assert counting.examine([Wanted(key, ["f"])]) == [Examined([b"1"], [])]
     assert counting.snapshot([key]) == [({"f": b"1"}, None)]
+    assert counting.snapshots([[key]]) == [[({"f": b"1"}, None)]]
     assert list(counting.keys("")) == [key]
     assert list(counting.strangers(["Topman"])) == [("Topman", "strange")]
     assert counting.default_of("codec") == "odd codec"

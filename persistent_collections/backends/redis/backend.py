@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import redis
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Found, Wanted
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Found, Wanted, Whole
 from persistent_collections.backends.changes import Change, Condition
 from persistent_collections.backends.indexes import Indexing, IndexStore, Support
 from persistent_collections.backends.keys import Entry, Key
@@ -23,7 +23,7 @@ from persistent_collections.backends.redis.mapping import RedisMapping
 from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import COMMIT
 from persistent_collections.backends.redis.shapes import HANDLES
-from persistent_collections.backends.redis.snapshots import examine, look_at, read_entries
+from persistent_collections.backends.redis.snapshots import examine, look_at, read_entries, read_objects
 from persistent_collections.backends.redis.steps import Steps
 from persistent_collections.backends.redis.tokens import Once, keeps_all
 from persistent_collections.backends.redis.urls import ALL_OPTIONS, OPTIONS, RETRY_FOR_S, options_in, read_url
@@ -132,6 +132,10 @@ class RedisBackend(Backend):
     def snapshot(self, keys: Sequence[Key]) -> list[Entry | None]:
         """Return the entry of each of ``keys``, None if nothing, all at one moment. Cost: two round trips."""
         return read_entries(self._server, keys) if keys else []
+
+    def snapshots(self, objects: Sequence[Sequence[Key]]) -> list[Whole]:
+        """Return the entries of the first of some objects. Cost: one round trip, on a cluster one a node."""
+        return read_objects(self._server, objects)
 
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
         options = (*self._matching(prefix), *(("TYPE", HANDLES[shape].type_name) if shape else ()))

@@ -72,6 +72,7 @@ INDEX_PAGE: Final = Script(_text("whole", "paging", "index_page"))
 INDEX_DISCARD: Final = Script(_text("entries", "index_discard"))
 INDEX_STATE: Final = Script(_text("whole", "index_state"))
 EXAMINE: Final = Script(_text("examine"))
+SNAPSHOT: Final = Script(_text("snapshot"))
 SEQUENCE_FIND: Final = Script(_text("common", "list", "sequence_find"))
 
 COMMAND: Final = Write("command")

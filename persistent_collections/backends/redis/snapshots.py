@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
-from persistent_collections.backends.base import Examined, ForeignDataError, Found, Wanted
+from persistent_collections.backends.base import BATCH_BYTES, Examined, ForeignDataError, Found, Wanted, Whole
 from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.redis.executor import Server
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.names import encode
 from persistent_collections.backends.redis.pool import Command
-from persistent_collections.backends.redis.scripts import EXAMINE
+from persistent_collections.backends.redis.scripts import EXAMINE, SNAPSHOT
 from persistent_collections.backends.redis.shapes import HANDLES, SHAPES
 from persistent_collections.backends.shapes import MAPPING, Shape
 from persistent_collections.errors import CorruptDataError, WrongShapeError
 
 _NOTHING: Final = b"none"
+_AT_ONCE: Final = 100
+_MOST_PARTS: Final = 500
 
 
 def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
@@ -44,9 +46,31 @@ def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
         parts = [list(islice(rest, len(commands))) for commands in reading]
         shapes = [_shape_named(type_name, key) for key, (type_name, *_) in zip(keys, parts, strict=True)]
         if shapes == expected:
-            now = time.time()
-            return [_entry(key, shape, part, now) for key, shape, part in zip(keys, shapes, parts, strict=True)]
+            return _entries(keys, parts, time.time())
         expected = shapes
+
+
+def read_objects(server: Server, objects: Sequence[Sequence[Key]]) -> list[Whole]:
+    """Return the entries of keys of the first of some objects, each object's at one moment.
+
+    Cost: One round trip for all that are small, on a cluster one a node; two more for each large one.
+    """
+    objects = objects[:_AT_ONCE]
+    questions = [(Subject(str(keys[0])), _asking_whole(server, keys)) for keys in objects]
+    wholes: list[Whole] = []
+    large_bytes = 0
+    replies, now = server.ask_all(questions), time.time()
+    for keys, reply in zip(objects, replies, strict=True):
+        try:
+            entries = _entries(keys, reply, now) if reply else read_entries(server, keys)
+        except ForeignDataError as error:
+            wholes.append(error)
+            continue
+        wholes.append(entries)
+        large_bytes += 0 if reply else sum(entry.size_bytes for entry in entries if entry)
+        if large_bytes >= BATCH_BYTES:
+            break
+    return wholes
 
 
 def look_at(server: Server, keys: Sequence[Key], *, sizes: bool) -> list[Found | None]:
@@ -79,6 +103,11 @@ def examine(server: Server, wanted: Sequence[Wanted]) -> list[Examined | None]:
     ]
     replies = server.ask_all(questions)
     return [reply and Examined(reply[0], list(map(bool, reply[1]))) for reply in replies]
+
+
+def _asking_whole(server: Server, keys: Sequence[Key]) -> Command:
+    names = map(server.names.spell, keys)
+    return ("EVAL", SNAPSHOT.source, len(keys), *names, _MOST_PARTS, BATCH_BYTES // _AT_ONCE)
 
 
 def _examining(server: Server, keys: Sequence[Key], fields: Sequence[str]) -> Command:
@@ -119,7 +148,13 @@ def _reading(name: bytes, shape: Shape | None) -> list[Command]:
     return [*about, (command, name, *after)]
 
 
-def _entry(key: Key, shape: Shape | None, replies: Sequence[Any], now: float) -> Entry | None:
+def _entries(keys: Sequence[Key], parts: Sequence[Sequence[Any]], now: float) -> list[Entry | None]:
+    """Return the entries in the replies about some keys: the type, the time that is left, and the content."""
+    return [_entry(key, part, now) for key, part in zip(keys, parts, strict=True)]
+
+
+def _entry(key: Key, replies: Sequence[Any], now: float) -> Entry | None:
+    shape = _shape_named(replies[0], key)
     if shape is None:
         return None
     _, left_ms, reply = replies

@@ -54,6 +54,7 @@ _KEYS: Final[dict[str, Callable[..., Sequence[Key]]]] = {
     "keys": lambda prefix, *_, **__: [Key(prefix)],
     "look": lambda keys, **_: keys,
     "snapshot": lambda keys: keys,
+    "snapshots": lambda objects: [key for keys in objects for key in keys],
     "strangers": lambda _: [],
 }
 """The keys that each operation of a backend works on, from its arguments."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
-from persistent_collections.backends.base import Backend
+from persistent_collections.backends.base import Backend, Whole
 from persistent_collections.backends.changes import Change, Delete, Replace, SetDeadline
 from persistent_collections.backends.keys import Content, Entry, Key
 from persistent_collections.testing.backends.base import KEY, StoreTests, assert_same, put
@@ -18,6 +19,22 @@ FAMILY: dict[Key, Content] = {
     Key(KEY.root, "set"): {"f", ""},
 }
 ABSENT = Key(KEY.root, "absent")
+
+
+def read_all(backend: Backend, objects: Sequence[Sequence[Key]]) -> list[list[Content | None]]:
+    """Return the contents of keys of some objects, as many read together as the store reads."""
+    contents: list[list[Content | None]] = []
+    while len(contents) < len(objects):
+        found = backend.snapshots(objects[len(contents) :])
+        assert found, "at least one is read"
+        contents += [[entry and entry.content for entry in as_read(whole)] for whole in found]
+    return contents
+
+
+def as_read(whole: Whole) -> list[Entry | None]:
+    """Return the entries of an object that can be read."""
+    assert isinstance(whole, list), whole
+    return whole
 
 
 class SnapshotTests(StoreTests):
@@ -57,6 +74,40 @@ class SnapshotTests(StoreTests):
         backend.commit([], [Replace(key, content) for key, content in family.items()])
         for key, entry in zip(family, backend.snapshot(list(family)), strict=True):
             assert_same(backend, entry and entry.content, family[key], f"{key} is whole")
+
+    def test_objects_that_are_read_together_are_each_as_a_snapshot_has_them(self, backend: Backend) -> None:
+        for key, content in FAMILY.items():
+            put(backend, key, content)
+            put(backend, Key("Thing:other", key.child), content)
+        objects = [[*FAMILY, ABSENT], [ABSENT], [Key("Thing:other", key.child) for key in reversed(FAMILY)]]
+        for keys, contents in zip(objects, read_all(backend, objects), strict=True):
+            for key, held, entry in zip(keys, contents, backend.snapshot(keys), strict=True):
+                assert_same(backend, held, entry and entry.content, f"{key} holds what was put there")
+
+    def test_many_objects_are_read_in_their_order(self, backend: Backend) -> None:
+        keys = [Key(f"Thing:{number}") for number in range(300)]
+        backend.commit_each([([], [Replace(key, [b"%d" % number])]) for number, key in enumerate(keys)])
+        found = read_all(backend, [[key] for key in keys])
+        assert found == [[[b"%d" % number]] for number in range(300)]
+
+    def test_a_snapshot_of_several_objects_has_their_deadlines(self, backend: Backend) -> None:
+        put(backend, KEY, [A])
+        backend.commit([], [SetDeadline(KEY, 1000)])
+        [whole, *_] = backend.snapshots([[KEY]])
+        [first] = as_read(whole)
+        assert isinstance(first, Entry)
+        assert first.deadline == pytest.approx(time.time() + 1000, abs=30)
+
+    @pytest.mark.parametrize("items", [1, 1000])
+    def test_large_objects_are_not_read_together(self, backend: Backend, items: int) -> None:
+        keys = [Key(f"Thing:{number}") for number in range(8)]
+        parts = [b'"%b"' % (b"%d" % number * (300_000 // items)) for number in range(8)]
+        for key, part in zip(keys, parts, strict=True):
+            put(backend, key, [part] * items)
+        found = backend.snapshots([[key] for key in keys])
+        assert 1 <= len(found) <= 4
+        for [content], part in zip(read_all(backend, [[key] for key in keys]), parts, strict=True):
+            assert content == [part] * items
 
     def test_a_key_that_changes_its_shape_is_seen_as_either(self, backend: Backend) -> None:
         for key, content in zip([*FAMILY, KEY], [*FAMILY.values(), [A]], strict=True):
