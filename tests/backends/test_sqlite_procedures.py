@@ -173,6 +173,30 @@ def test_an_item_in_the_way_is_damage_and_is_not_overwritten(backend: SQLiteBack
     assert rows(path, "SELECT count(*) FROM items") == [(3,)]
 
 
+def test_a_statement_does_not_return_what_one_that_failed_has_taken(backend: SQLiteBackend) -> None:
+    put(backend, FIELDS, {"a": b"1"})
+    put(backend, ITEMS, [b"1", b"2", b"3"])
+    [connection] = backend._database._idle
+    for index, result in ((0, b"1"), (-1, b"3")):
+        connection.taken.append(b"another")
+        assert backend.sequence(ITEMS).pop(index) == result
+    connection.taken.append(7)
+    assert backend.mapping(FIELDS).increment("a", 4) == 5
+    assert connection.taken == []
+
+
+def test_an_item_that_is_no_blob_is_damage_and_stays(backend: SQLiteBackend, path: Path) -> None:
+    put(backend, ITEMS, [b"1", b"2", b"3"])
+    backend.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET sql = replace(sql, 'STRICT', '') WHERE name = 'items'")
+    rows(path, "UPDATE items SET data = 'text' WHERE data = x'33'")
+    with pytest.raises(CorruptDataError):
+        backend.sequence(ITEMS).pop(-1)
+    assert rows(path, "SELECT count(*) FROM items") == [(3,)]
+
+
 @pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_the_size_of_a_mapping_is_that_of_its_content_after_many_changes(
     backend: SQLiteBackend, path: Path, count: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sqlite3
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,6 +270,31 @@ def test_a_write_whose_log_was_deleted_meanwhile_is_not_acknowledged(backend: SQ
     with pytest.raises(OutcomeUnknown, match="its log was deleted while this write was made"):
         backend._database.write(deleted)
     count_up(backend, 1)
+
+
+def test_a_write_whose_log_cannot_be_seen_any_more_is_not_acknowledged(
+    backend: SQLiteBackend, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count_up(backend, 1)
+    look = os.stat
+
+    def blind(name: Any, **options: Any) -> os.stat_result:
+        if str(name).endswith("-wal"):
+            raise PermissionError(13, "Permission denied", name)
+        return look(name, **options)
+
+    writes: list[Callable[[], object]] = [
+        lambda: backend.mapping(KEY).increment("n", 1),
+        lambda: backend.mapping(KEY).replace({"n": b"3"}),
+    ]
+    for write in writes:
+        [connection] = backend._database._idle
+        connection.fresh_until = math.inf
+        monkeypatch.setattr(os, "stat", blind)
+        with pytest.raises(OutcomeUnknown):
+            write()
+        monkeypatch.undo()
+    assert backend.mapping(KEY).get("n") == b"3"
 
 
 @needs_fork

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from weakref import finalize
 
 from persistent_collections.backends.forks import Seat, seats
@@ -35,10 +35,11 @@ class Connection(Seat):
             connection that is closed or frozen.
         frozen: The value of ``File._freeze`` when the file was opened to be read without locks; None otherwise.
         process: The id of the process that opened it.
+        taken: What the statement at work gave to ``take``; see ``procedures``.
         writes: Whether the operation in progress is a write.
     """
 
-    __slots__ = ("db", "fresh_until", "frozen", "identity", "log", "opened", "process", "writes")
+    __slots__ = ("db", "fresh_until", "frozen", "identity", "log", "opened", "process", "taken", "writes")
 
     def __init__(self) -> None:
         self.db: sqlite3.Connection | None = None
@@ -48,6 +49,7 @@ class Connection(Seat):
         self.fresh_until = 0.0
         self.frozen: tuple[int, ...] | None = None
         self.process = 0
+        self.taken: list[Any] = []
         self.writes = False
         super().__init__()
         finalize(self, _close, self.opened)  # the cache of statements keeps a connection alive, until it is closed

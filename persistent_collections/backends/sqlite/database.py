@@ -88,7 +88,8 @@ class Database:
         """Execute one statement as a step of its own, if nothing blocks it.
 
         Returns:
-            Whether it changed anything, and the row it returned. If it changed nothing, :meth:`write` decides.
+            Whether it changed anything, and what it gave to ``take``, None for nothing. If it changed nothing,
+            :meth:`write` decides.
         """
         try:
             connection = self._idle.pop()
@@ -142,9 +143,11 @@ class Database:
 
     def _execute(self, connection: Connection, statement: str, parameters: Parameters) -> tuple[bool, Any]:
         db: Any = connection.db
+        taken = connection.taken
+        taken.clear()  # a statement that failed may have left something
         before = db.total_changes
         try:
-            row = db.execute(statement, parameters).fetchone()
+            db.execute(statement, parameters)
         except FOREIGN as error:
             if isinstance(outcome := outcome_of(error, self._path), OutcomeUnknown):
                 raise outcome from error
@@ -152,7 +155,7 @@ class Database:
         if db.total_changes == before:
             return False, None
         self._check_log(connection)
-        return True, row
+        return True, taken.pop() if taken else None
 
     def _is_ready(self, connection: Connection) -> bool:
         """Return whether a connection is open to the file that has its name now, and not frozen."""
@@ -248,7 +251,11 @@ class Database:
             raise _Later
 
     def _check_log(self, connection: Connection) -> None:
-        if not self._file.is_in_place(connection):
+        try:
+            found = self._file.is_in_place(connection)
+        except OSError:  # nor can it be seen
+            found = False
+        if not found:
             raise OutcomeUnknown(
                 f"{self._path}: its log was deleted while this write was made, which may be lost: read it again; "
                 "let no program that uses the store open the file itself"

@@ -117,7 +117,7 @@ class File:
             self._prepare(db, is_backup=is_backup)
             self._renew(connection, db)
             if not connection.frozen:
-                create_procedures(db)
+                create_procedures(db, connection.taken.append)
         except sqlite3.OperationalError as error:
             connection.release()
             if error.sqlite_errorcode & 0xFF not in _NOT_OURS_TO_MAKE or self._size_of_log():

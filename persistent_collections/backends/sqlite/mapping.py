@@ -36,7 +36,8 @@ _SET: Final = "INSERT INTO set_field VALUES (?, ?, ?, ?, ?)"
 _DELETE: Final = "INSERT INTO delete_field VALUES (?, ?, ?, ?)"
 _ADD: Final = tuple(
     f"UPDATE fields SET data = CAST(CAST({_NUMBER} + ?5 AS TEXT) AS BLOB) WHERE {_FIELD}{guard} "
-    f"AND data = CAST(CAST({_NUMBER} AS TEXT) AS BLOB) AND {_NUMBER} BETWEEN -{_SAFE} AND {_SAFE} RETURNING {_NUMBER}"
+    f"AND data = CAST(CAST({_NUMBER} AS TEXT) AS BLOB) AND {_NUMBER} BETWEEN -{_SAFE} AND {_SAFE} "
+    f"AND take({_NUMBER}) IS NULL"
     for guard in ("", f" AND {GUARD}")
 )
 """Without and with the guard of a child."""
@@ -155,8 +156,8 @@ class SQLiteMapping(Handle, MappingStore):
         if abs(by) > _SAFE:
             return self._write(change)
         parameters = (self._root, self._child, time.time(), encode(field), by)
-        changed, row = self._database.change(_ADD[self._is_child], parameters)
-        return row[0] if changed else self._write(change)
+        changed, number = self._database.change(_ADD[self._is_child], parameters)
+        return number + by if changed else self._write(change)
 
     def pages(self) -> Iterator[list[tuple[str, bytes]]]:
         place, newest, seen = -1, None, set[str]()

@@ -8,7 +8,8 @@ change nothing, and the full procedure runs.
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from persistent_collections.backends.sqlite.schema import PLACES
 
@@ -21,7 +22,7 @@ _FOUND: Final = (
 """The object exists, and so does the owner of a child."""
 
 _RUN: Final = "shape = 'sequence' AND tree IS NULL AND size = next - first"
-_PUT_IN: Final = (
+_PROCEDURES: Final = (
     (
         "set_field (root, child, now, name, data) AS SELECT NULL, NULL, NULL, NULL, NULL",
         "INSERT INTO fields (place, object, name, data) SELECT (id << 32) + next, id, new.name, new.data FROM objects "
@@ -48,30 +49,34 @@ _PUT_IN: Final = (
         f"WHERE {_FOUND} AND {_RUN} AND first > 0",
         f"size = size + 1, first = first - 1 WHERE {_OWN} AND changes() = 1",
     ),
+    *(
+        (
+            f"{name} (root, child, now) AS SELECT NULL, NULL, NULL",
+            f"DELETE FROM items WHERE place = (SELECT (id << 32) + {place} FROM objects "
+            f"WHERE {_FOUND} AND {_RUN} AND size > 1) AND typeof(data) = 'blob' AND take(data) IS NULL",
+            f"size = size - 1, {row} WHERE {_OWN} AND changes() = 1",
+        )
+        for name, place, row in (
+            ("pop_left", "first", "first = first + 1"),
+            ("pop_right", "next - 1", "next = next - 1"),
+        )
+    ),
 )
-_TAKE_OUT: Final = (("first_item", "first", "first = first + 1"), ("last_item", "next - 1", "next = next - 1"))
 
 
-def create_procedures(db: sqlite3.Connection) -> None:
-    """Make the views of a connection.
+def create_procedures(db: sqlite3.Connection, take: Callable[[Any], None]) -> None:
+    """Make the views of a connection, to insert into.
 
-    Insert into ``set_field``, ``delete_field``, ``push_right`` and ``push_left``; delete from ``first_item`` and
-    ``last_item``.
+    Args:
+        db: The connection.
+        take: Becomes the function ``take`` of SQL, which gives a value to Python in less time than ``RETURNING`` and
+            is NULL. It must be of C, such as ``list.append``: the exception of a signal handler would end in SQLite.
     """
+    db.create_function("take", 1, take)
     db.execute("PRAGMA temp_store = MEMORY")
-    for view, content, row in _PUT_IN:
+    for view, content, row in _PROCEDURES:
         name = view.partition(" ")[0]
         db.execute(f"CREATE TEMP VIEW {view}")
         db.execute(
             f"CREATE TEMP TRIGGER on_{name} INSTEAD OF INSERT ON {name} BEGIN {content}; UPDATE objects SET {row}; END"
-        )
-    for name, place, row in _TAKE_OUT:
-        db.execute(
-            f"CREATE TEMP VIEW {name} AS SELECT root, child, deadline, place, data FROM objects "
-            f"JOIN items ON place = (id << 32) + {place} WHERE {_RUN} AND size > 1 AND typeof(data) = 'blob'"
-        )
-        db.execute(
-            f"CREATE TEMP TRIGGER on_{name} INSTEAD OF DELETE ON {name} BEGIN "
-            "DELETE FROM items WHERE place = old.place; "
-            f"UPDATE objects SET size = size - 1, {row} WHERE root = old.root AND child = old.child; END"
         )

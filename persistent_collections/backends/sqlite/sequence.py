@@ -29,15 +29,11 @@ _SET: Final = tuple(
     f"AND shape = 'sequence' AND tree IS NULL AND size = next - first AND ?4 BETWEEN -size AND size - 1){guard}"
     for guard in _GUARDS
 )
-_POP: Final = {
-    (index, is_child): f"DELETE FROM {view} WHERE root = ?1 AND child = ?2 AND {_ALIVE}{guard} RETURNING data"
-    for index, view in ((0, "first_item"), (-1, "last_item"))
-    for is_child, guard in enumerate(_GUARDS)
-}
-"""Statements that change one item, without and with the guard of a child."""
+"""Without and with the guard of a child."""
 
 _PUSH_RIGHT: Final = "INSERT INTO push_right VALUES (?, ?, ?, ?)"
 _PUSH_LEFT: Final = "INSERT INTO push_left VALUES (?, ?, ?, ?)"
+_POP: Final = {0: "INSERT INTO pop_left VALUES (?, ?, ?)", -1: "INSERT INTO pop_right VALUES (?, ?, ?)"}
 
 
 class _Item(NamedTuple):
@@ -110,10 +106,10 @@ class SQLiteSequence(Handle, SequenceStore):
             return cell.popped(item.data)
 
         if index in (0, -1) and expected is None:
-            changed, row = self._database.change(_POP[index, self._is_child], (self._root, self._child, time.time()))
+            changed, data = self._database.change(_POP[index], (self._root, self._child, time.time()))
             if changed:
-                data: bytes = row[0]
-                return data
+                popped: bytes = data
+                return popped
         return self._write(change)
 
     def insert(self, index: int, data: bytes) -> None:
