@@ -267,11 +267,11 @@ def _read(source: object) -> dict[str, Backend]:
     unknown = source.keys() - {"backends"}
     if unknown:
         raise ConfigurationError(
-            f"unknown setting {min(unknown)!r}; a configuration holds 'backends', a table of named ones"
+            f"unknown setting {min(unknown)!r}; a configuration holds 'backends', a table of named backends"
         )
     tables = source.get("backends", {})
     if not isinstance(tables, Mapping):
-        raise ConfigurationError(f"'backends' is a table of named ones, not a {type(tables).__name__}")
+        raise ConfigurationError(f"'backends' is a table of named backends, not a {type(tables).__name__}")
     return {name: _backend(name, table) for name, table in tables.items()}
 
 

@@ -738,7 +738,7 @@ def test_two_places_for_one_secret_are_an_error(
     (tmp_path / "secret").write_text(SECRET)
     variable, file = {f"{name}_env": "STORE_SECRET"}, {f"{name}_file": str(tmp_path / "secret")}
     for table in (variable | file, variable | {name: "other"}, file | {name: "other"}):
-        with pytest.raises(ConfigurationError, match=r"are given; keep only one of these$") as caught:
+        with pytest.raises(ConfigurationError, match=r"are given; keep only one$") as caught:
             configure({"backends": {"x": {"url": url, **table}}})
         assert SECRET not in str(caught.value)
     with pytest.raises(ConfigurationError, match=r"option 'password' is given twice"):

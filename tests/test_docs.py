@@ -37,6 +37,7 @@ from persistent_collections.backends.redis.urls import OPTIONS
 from persistent_collections.backends.registry import find_backend
 from persistent_collections.backends.urls import SWITCHES
 from tests.test_round_trips import public
+from tools.readme import apart
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -115,6 +116,17 @@ def test_the_commands_of_a_page_name_files_that_are_there(page: Path) -> None:
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
         assert (page.parent / target).exists(), target
+
+
+def test_the_readme_of_the_package_has_no_link_that_needs_the_files_beside_it() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    placeholders = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    homes = {"Documentation": "https://docs.test/pc/", "Source": "https://code.test/pc"}
+    assert LINK.findall(text)
+    assert LINK.findall(apart(text, placeholders)) == LINK.findall(apart(text, homes)) == []
+    assert "install (`docs/install.md`)" in apart(text, placeholders)
+    assert "[install](https://docs.test/pc/install/)" in apart(text, homes)
+    assert "[how to contribute](https://code.test/pc/CONTRIBUTING.md)" in apart(text, homes)
 
 
 @pytest.mark.parametrize(

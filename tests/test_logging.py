@@ -100,7 +100,7 @@ def test_a_long_wait_for_other_writers_is_told(
     [(level, message)] = told(caplog)
     assert level == "WARNING"
     assert message.startswith("waited 0.")
-    assert message.endswith(f"s for the writers before in {tmp_path}/data")
+    assert message.endswith(f"s for other writers in {tmp_path}/data")
 
 
 def test_a_write_finished_for_a_killed_process_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

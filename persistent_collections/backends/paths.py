@@ -18,7 +18,7 @@ def absolute(path: str | os.PathLike[str]) -> Path:
         ConfigurationError: The path is invalid, or it is relative to a folder that no longer exists.
     """
     if "\0" in os.fspath(path):
-        raise ConfigurationError("the path of a store holds no NUL")
+        raise ConfigurationError("the path of a store cannot contain NUL")
     try:
         return Path(path).absolute()
     except FileNotFoundError as error:

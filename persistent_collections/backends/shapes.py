@@ -145,5 +145,5 @@ def field_is_child(key: Key) -> SchemaChangedError:
 def wrong_shape(key: Key, held: str, wanted: Shape) -> WrongShapeError:
     """Return the error for a key that holds another shape than ``wanted``."""
     return WrongShapeError(
-        f"{str(key)!r} holds a {held}, not a {wanted.name}; open it as what it is, or choose another id"
+        f"{str(key)!r} holds a {held}, not a {wanted.name}; open it as that type, or choose another id"
     )

@@ -130,7 +130,7 @@ class StoreURL:
         for name in _secrets(declared):
             given = [place for place in (name, *_places(name)) if place in options]
             if len(given) > 1:
-                raise ConfigurationError(f"{' and '.join(given)} are given; keep only one of these")
+                raise ConfigurationError(f"{' and '.join(given)} are given; keep only one")
             for place in given:
                 if place != name:
                     options[name] = _read_secret(place, options.pop(place))

@@ -93,7 +93,7 @@ def examine(
     if "unknown_type" in repair and ":" not in prefix:
         raise ConfigurationError(
             "objects of an unknown type may be another program's, and nothing was deleted"
-        ).with_remedies(Argument("prefix", "Old:", "names the type whose objects are to go"))
+        ).with_remedies(Argument("prefix", "Old:", "names the type whose objects to delete"))
     return _findings(backend, known, prefix=prefix, repair=repair, is_agreed=is_agreed, progress=progress)
 
 

@@ -72,7 +72,7 @@ def set_(
     except EncodeError as error:
         raise UsageError(f"{message_of(error)}{spelling.hint(declared, references(session.store))}") from None
     if isinstance(meant, Record) and not meant:
-        tell(f"{meant.key!r}, which is referred to now, does not exist in {session.store.url}")
+        tell(f"the value now refers to {meant.key!r}, which does not exist in {session.store.url}")
 
 
 def delete(context: typer.Context, key: KeyArgument, places: PlacesArgument = None, *, yes: YesOption = False) -> None:
@@ -203,7 +203,7 @@ def _handle(session: Session, key: Key) -> PersistentObject:
     if example is None:
         raise UsageError(
             f"no class of {str(key)!r} is known, so its values cannot be encoded; "
-            "--models myapp.models imports the application's"
+            "--models myapp.models imports the application's classes"
         )
     handle = type(example)(id_of(key), backend=session.store)  # a record is made by the first write
     if key.child is not None:

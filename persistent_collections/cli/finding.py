@@ -145,7 +145,7 @@ def _class(session: Session, type_name: str) -> type[Record]:
     cls = session.known.class_of(f"{type_name}:")
     if cls is None:
         raise UsageError(
-            f"no class of type {type_name!r} is known; --models myapp.models imports the application's; "
+            f"no class of type {type_name!r} is known; --models myapp.models imports the application's classes; "
             f"{suggestion(type_name, session.known.type_names)}"
         )
     if not issubclass(cls, Record):
@@ -158,7 +158,9 @@ def _indexed(session: Session) -> list[type[Record]]:
     known = map(session.known.class_of, (f"{name}:" for name in sorted(session.known.type_names)))
     found = [cls for cls in known if cls and issubclass(cls, Record) and cls.__pc__.bound_fields(session.store).indexed]
     if not found:
-        raise UsageError("no class that declares an index is known; --models myapp.models imports the application's")
+        raise UsageError(
+            "no class that declares an index is known; --models myapp.models imports the application's classes"
+        )
     return found
 
 

@@ -72,7 +72,7 @@ def show(context: typer.Context, key: KeyArgument, child: ChildArgument = None, 
 def tell_of_children(session: Session, place: Key) -> None:
     """Warn that children of a possible record are not shown, if no known class declares any."""
     if place.child is None and not session.known.class_of(place.root):
-        tell(f"children of {str(place)!r}, if it is a record, are shown where its class is known: --models yourapp")
+        tell(f"if {str(place)!r} is a record, import its class to see its children: --models yourapp")
 
 
 def print_object(

@@ -72,9 +72,9 @@ def _classes(types: Sequence[str]) -> Sequence[type[PersistentObject]]:
     for name in types:
         if name not in known:
             raise UsageError(
-                f"no class of type {name!r} is known; --models myapp.models imports the application's; "
+                f"no class of type {name!r} is known; --models myapp.models imports the application's classes; "
                 f"{suggestion(name, known)}"
             )
     if not known:
-        raise UsageError("no class is known; --models myapp.models imports the application's")
+        raise UsageError("no class is known; --models myapp.models imports the application's classes")
     return [known[name] for name in types or sorted(known)]

@@ -47,7 +47,7 @@ def shell(context: typer.Context) -> None:
 
 
 def _banner(session: Session, names: Iterable[str]) -> str:
-    told = f"store is {clean(session.store.url)}, and what is opened without a backend lies there."
+    told = f"store is {clean(session.store.url)}, the default of objects that name no other store."
     if names:
         told += f"\nOf --models: {', '.join(sorted(names))}."
     return told

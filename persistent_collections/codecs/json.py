@@ -111,7 +111,7 @@ def _parse_in_range(text: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise DecodeError("an object has a key twice")
+        raise DecodeError("an object has a duplicate key")
     return value
 
 

@@ -203,7 +203,7 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     except TypeError:
         value = {_frozen(key): item for key, item in pairs}
     if len(value) != len(pairs):
-        raise DecodeError("a map has a key twice")
+        raise DecodeError("a map has a duplicate key")
     return value
 
 

@@ -104,7 +104,7 @@ def _float(value: float) -> bytes:
     except OverflowError:  # of an int
         nearest = float_info.max if value > 0 else -float_info.max
     if isnan(nearest):
-        raise EncodeError("value: nan has no place in an order; store None in its place")
+        raise EncodeError("value: nan cannot be ordered; store None instead")
     data = struct.pack(">d", nearest or 0.0)  # minus zero is zero
     data = data.translate(_INVERTED) if data[0] & 0x80 else bytes([data[0] | 0x80]) + data[1:]
     return _FLOAT + data + (_integer(value - int(nearest)) if type(value) is int else _integer(0))
@@ -112,7 +112,7 @@ def _float(value: float) -> bytes:
 
 def _decimal(value: Decimal) -> bytes:
     if value.is_nan():
-        raise EncodeError("value: NaN has no place in an order; store None in its place")
+        raise EncodeError("value: NaN cannot be ordered; store None instead")
     sign, digits, _ = value.as_tuple()
     if value.is_infinite():
         data = b"\xff"

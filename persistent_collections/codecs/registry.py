@@ -88,5 +88,5 @@ def _load(name: str) -> Codec:
 def _made(name: str, target: Any) -> Codec:
     codec = target if isinstance(target, Codec) else target()
     if not isinstance(codec, Codec) or codec.name != name:
-        raise ConfigurationError(f"what is installed as the codec {name!r} is no Codec of that name")
+        raise ConfigurationError(f"the package that provides the codec {name!r} has no Codec of that name")
     return codec

@@ -134,7 +134,9 @@ def _references(backend: Backend) -> References:
 
 def _alive(backend: Backend | None) -> Backend:
     if backend is None:
-        raise ReferenceError("a codec was used after its backend was closed and forgotten")
+        raise ReferenceError(
+            "a codec was used after its backend was closed and forgotten; keep the backend as long as its codecs"
+        )
     return backend
 
 
@@ -232,7 +234,7 @@ def schema_codec(declared: Any, written: Any = None) -> str:
     if text_in(declared, _ANY_STORE) in ("some", "optional"):
         shown = re.sub(r"\b(?:\w+\.)+(?=\w)", "", repr(written or declared))
         raise TypeError(
-            f"{shown} holds str beside other types, and text stored as str would be read as them; "
+            f"{shown} allows str and other types, and stored text could be read as one of the others; "
             f'name the codec: Annotated[{shown}, codec("json")]'
         )
     return "json"

@@ -38,4 +38,4 @@ def seconds_until(when: float | timedelta | datetime) -> float:
     try:
         return timedelta(seconds=when).total_seconds()
     except (OverflowError, ValueError):
-        raise ValueError("a deadline is as many seconds as a timedelta holds; persist() takes one back") from None
+        raise ValueError("a deadline must fit into a timedelta; persist() removes one") from None

@@ -39,11 +39,11 @@ def check_id(id: object) -> str:
     if not isinstance(id, str):
         raise TypeError(f"an id is a str or an int, not {type(id).__name__}; content goes after it: (id, items)")
     if not id:
-        raise ValueError("an id is not empty; leave it out for a random one")
+        raise ValueError("an id cannot be empty; leave it out for a random one")
     try:
         id.encode()
     except UnicodeEncodeError:
-        raise ValueError("an id holds no lone surrogates") from None
+        raise ValueError("an id cannot contain lone surrogates") from None
     return str.__str__(id)
 
 

@@ -310,7 +310,7 @@ _RESERVED_NAME: Final = f"{RESERVED!r} is the name under which persistent_collec
 def _inherited(cls: type[PersistentObject], core: type[Core] | None) -> ClassInfo:
     """Return the state that a new class inherits from its bases; ``core`` if its objects have another state class."""
     if Generic in cls.__mro__[: cls.__mro__.index(PersistentObject)]:
-        raise TypeError(f"{cls.__name__}: Generic[…] stands behind {cls.__bases__[-1].__name__} among the bases")
+        raise TypeError(f"{cls.__name__}: Generic[…] must come after {cls.__bases__[-1].__name__} in the list of bases")
     bases: list[ClassInfo] = [vars(base)[RESERVED] for base in cls.__mro__[1:] if RESERVED in vars(base)]
     core = core or bases[0].core
     return core.info_class(cls, core, bases)

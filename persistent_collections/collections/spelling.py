@@ -133,7 +133,7 @@ def asked(declared: Any, references: References) -> str:
     if choices := [*_choices(declared)]:
         return f"Choose one of: {some(choices)}."
     codec = _codec(declared, references)
-    return next((told for example, told in _ASKED if _holds(codec, example)), "This text has another form.")
+    return next((told for example, told in _ASKED if _holds(codec, example)), "This is not a valid value.")
 
 
 def _choices(declared: Any) -> Iterator[str]:

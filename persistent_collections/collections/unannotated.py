@@ -26,6 +26,6 @@ def refuse_unannotated(what: str) -> None:
 def unannotated(what: str) -> TypeError:
     """Return the error that FastAPI can't show ``what`` because it has no annotation."""
     return TypeError(
-        f"FastAPI cannot tell how to show {what}; annotate what the endpoint returns, such as '-> list[User]', or "
+        f"FastAPI cannot know how to show {what}; annotate what the endpoint returns, such as '-> list[User]', or "
         "return list(…) of it"
     )

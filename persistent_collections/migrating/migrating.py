@@ -141,7 +141,7 @@ def _migrator(subject: Any, source: BackendSource | None, *, fill: bool) -> Migr
         return RecordMigrator(subject, store, fill=fill)
     if _is_ours(subject):
         raise TypeError(
-            f"migrate() cannot tell which objects of {subject.__name__} hold values of one type; give it these objects"
+            f"migrate() cannot know which objects of {subject.__name__} hold values of one type; pass these objects"
         )
     return CollectionMigrator(subject.ref("any", backend=store).__pc__, _keys(subject, store), store)
 

@@ -52,7 +52,7 @@ def renewed(codec: Codec, stored: bytes) -> bytes:
     try:
         return codec.encode(value)
     except EncodeError as error:
-        raise DecodeError(f"it is read as what cannot be stored: {error}") from error
+        raise DecodeError(f"its converted value cannot be stored: {error}") from error
 
 
 def converted(mark: formerly, value: Any) -> Any:

@@ -24,7 +24,7 @@ from persistent_collections.moving.objects import StoredObject
 T = TypeVar("T")
 
 _SEAL: Final = re.compile(rb'(\{.*),"line":([0-9]+),"sha256":"([0-9a-f]{64})"\}\n', re.DOTALL)
-_FORM: Final = "has a form that this version does not know; import it with the version that exported it"
+_FORM: Final = "has a format that this version does not know; import it with the version that exported it"
 _END: Final = b'{"objects":'
 
 
@@ -125,7 +125,7 @@ class LineReader:
             if not line.body.startswith(_END):
                 yield self._stored(line)
             elif self._decoded(_end, line).objects != count:
-                raise self._wrong(line.number, "does not count the objects before it")
+                raise self._wrong(line.number, "has a wrong count of the objects before it")
 
     def _unsealed(self, lines: Iterable[bytes]) -> Iterator[_Line]:
         """Yield each line without its seal, and check that nothing is missing and nothing follows."""
@@ -134,7 +134,7 @@ class LineReader:
         for number, line in enumerate(lines, 1):
             sealed = _SEAL.fullmatch(line)
             if ended or sealed is None or int(sealed[2]) != number or _digest(sealed[1], number) != sealed[3]:
-                raise self._wrong(number, "was cut off, edited, lost or put elsewhere since it was written")
+                raise self._wrong(number, "was cut off, edited, lost or moved since it was written")
             ended = sealed[1].startswith(_END)
             yield _Line(number, sealed[1] + b"}")
         if not ended:

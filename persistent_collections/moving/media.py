@@ -148,8 +148,8 @@ def _format(known: Known, key: Key, codecs: Callable[[str | int], Codec | None],
     codec = codecs(place)
     if codec is None:
         raise ConfigurationError(
-            f"{str(key)!r}: no class and no option says how the value at {place!r} is encoded, and the other store "
-            "holds it in another form"
+            f"{str(key)!r}: neither a class nor an option names the codec of the value at {place!r}, and the other "
+            "store holds it in another form"
         ).with_remedies(*_remedies(known, key))
     return codec.format
 

@@ -157,12 +157,12 @@ class Receiver:
         return [*dict.fromkeys([*self._known.family(stored.root), *there, *stored.parts])]
 
     def _put(self, objects: Sequence[StoredObject], there: dict[str, bool]) -> list[StoredObject]:
-        """Put and return all objects that are to be put, up to the first conflict that is an error.
+        """Store objects as ``on_conflict`` requires, up to the first conflict that is an error; return the stored ones.
 
         Args:
             objects: The objects.
-            there: Whether those of which something is there are the same, by root; those that others have put
-                meanwhile are added.
+            there: Whether each existing object is the same, by root. Objects that others have stored meanwhile are
+                added.
         """
         made: dict[str, StoredObject] = {}
         while tried := self._tried([stored for stored in objects if stored.root not in made], there):
@@ -171,7 +171,7 @@ class Receiver:
         return list(made.values())
 
     def _tried(self, objects: Sequence[StoredObject], there: Mapping[str, bool]) -> list[tuple[StoredObject, bool]]:
-        """Return each object that it tried to put, and whether it was put: not if something is in its place now."""
+        """Return each object that it tried to store, and whether that succeeded: not if its key is in use by now."""
         wanted = list(self._wanted(objects, there))
         steps = [_step(self._family(stored), stored, is_new=stored.root not in there) for stored in wanted]
         done: list[bool] = []
@@ -192,12 +192,12 @@ class Receiver:
 
         Args:
             stored: The object.
-            was_same: Whether what was there before is the same, None if nothing was there.
-            is_kept: Whether it reads back as it was put, None if it was not put.
+            was_same: Whether an equal object existed before; None if none existed.
+            is_kept: Whether it reads back as it was stored; None if it was not stored.
 
         Raises:
-            CorruptDataError: It does not.
-            ObjectExists: Something else is there, and ``on_conflict`` is ``"error"``.
+            CorruptDataError: It does not read back so.
+            ObjectExists: Another object exists, and ``on_conflict`` is ``"error"``.
         """
         if is_kept is False:
             raise CorruptDataError(
@@ -213,7 +213,7 @@ class Receiver:
         raise ObjectExists(
             f"{stored.root!r} is in {self._backend.url} already, with other content, and was left as it is"
         ).with_remedies(
-            Argument("on_conflict", "skip", "keeps what is there"),
+            Argument("on_conflict", "skip", "keeps the existing object"),
             Argument("on_conflict", "replace", "replaces it"),
         )
 

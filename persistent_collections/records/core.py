@@ -614,7 +614,7 @@ def _converter(bound: BoundField, former: FormerField, backend: Backend) -> Call
         try:
             return bound.encode(converted)
         except EncodeError as error:
-            raise DecodeError(f"its conversion returns what cannot be stored: {error}") from error
+            raise DecodeError(f"its conversion returns a value that cannot be stored: {error}") from error
 
     return convert
 

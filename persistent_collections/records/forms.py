@@ -69,7 +69,7 @@ def _told(field: Field | None, text: Any, backend: Backend) -> str:
     if field is None:
         return "There is no such field."
     if field.child or not isinstance(text, str):
-        return "This field takes no such value."
+        return "This field does not accept this value."
     if field.declared is Password:
         return _told_of_password(text)
     if not text:

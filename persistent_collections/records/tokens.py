@@ -48,7 +48,7 @@ def token_of(text: str) -> Token:
     except (ValueError, TypeError):
         token, data = Token(b"", Place(b"", "")), b""
     if not data.startswith(_VERSION) or not token.place.id:
-        raise PageTokenError("after() takes the token of a page, and this text is none; begin with the first page")
+        raise PageTokenError("after() takes the token of a page, and this text is not one; begin with the first page")
     return token
 
 

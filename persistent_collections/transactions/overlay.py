@@ -302,7 +302,7 @@ class Overlay(SimpleBackend):
 
     def index(self, indexing: Indexing) -> IndexStore:
         raise TransactionError(
-            f"no transaction can search {indexing.type_name}, since it could not see whether other records are found "
+            f"a transaction cannot search {indexing.type_name}, since it would not notice records that others add "
             "meanwhile; find them before the transaction begins, and read in it the fields that matter"
         )
 
@@ -335,8 +335,9 @@ class Overlay(SimpleBackend):
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
         del shape
         raise TransactionError(
-            f"no transaction can list the objects of {prefix.rstrip(':')!r}, since it could not see whether others are "
-            "made meanwhile; list them before the transaction begins, or keep their ids in a collection"
+            f"a transaction cannot list the objects of {prefix.rstrip(':')!r}, since it would not notice "
+            "objects that others make meanwhile; list them before the transaction begins, or keep their ids in a "
+            "collection"
         )
 
     def stored_keys(self, prefix: str) -> Iterator[Key]:

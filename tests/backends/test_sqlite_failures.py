@@ -187,7 +187,7 @@ def test_a_pipe_in_the_place_of_a_file_of_sqlite_is_named_and_not_waited_for(
 
 def test_what_is_larger_than_sqlite_takes_is_refused(backend: SQLiteBackend) -> None:
     backend._database.write(lambda db: db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000))
-    with pytest.raises(BackendError, match=r"store\.db: .*; nothing was written; keep what is as large"):
+    with pytest.raises(BackendError, match=r"store\.db: .*; nothing was written; keep values as large"):
         backend.mapping(KEY).set_many({"f": b"x" * 2000})
     assert backend.mapping(KEY).get("f") == b"1"
 

@@ -396,5 +396,5 @@ def test_children_that_no_class_declares_are_said_not_to_be_shown(tmp_path: Any,
     def told(key: str) -> str:
         return CliRunner().invoke(app, ["--url", url, "show", key], prog_name="persistent-collections").stderr
 
-    assert "children of 'Unheard:x', if it is a record, are shown where its class is known" in told("Unheard:x")
+    assert "if 'Unheard:x' is a record, import its class to see its children" in told("Unheard:x")
     assert told("PersistentDict:plain") == ""

@@ -144,7 +144,7 @@ def test_a_reference_to_no_record_is_written_and_warned_of(url: str, key: str, w
         arguments: list[Any] = ["--url", url, *MODELS, "set", *place, key]
         done = CliRunner().invoke(app, arguments)
         assert (done.exit_code, done.stdout) == (0, "")
-        told = f"persistent-collections: '{key}', which is referred to now, does not exist in {store.url}\n"
+        told = f"persistent-collections: the value now refers to '{key}', which does not exist in {store.url}\n"
         assert done.stderr == (told if warned else "")
     assert ann.captain is not None
     assert (ann.captain.key, ann.crew[0].key) == (key, key)

@@ -81,7 +81,7 @@ def test_what_class_is_to_be_imported_is_said_and_no_codec_takes_its_place(
     [
         (ImportModule("import whichever module has it"), "import whichever module has it (--models yourapp, before"),
         (NameCodec("PersistentDict:d"), "name its codec: --codec 'PersistentDict:d=json', before the command"),
-        (Argument("on_conflict", "skip", "keeps what is there"), "--on-conflict skip keeps what is there"),
+        (Argument("on_conflict", "skip", "keeps the existing object"), "--on-conflict skip keeps the existing object"),
         (Advice("say on_conflict='skip' to somebody"), "say on_conflict='skip' to somebody"),
     ],
 )

@@ -91,7 +91,7 @@ def test_what_an_installed_package_gives_must_be_the_codec_of_that_name(installe
     here = "tests.codecs.test_registry"
     a_package(installed, "one", {"test.other": f"{here}:MADE", "test.none": f"{here}:Path"})
     for name in ("test.other", "test.none"):
-        with pytest.raises(ConfigurationError, match=f"'{name}' is no Codec of that name"):
+        with pytest.raises(ConfigurationError, match=f"'{name}' has no Codec of that name"):
             get_codec(name)
 
 

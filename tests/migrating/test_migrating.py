@@ -154,7 +154,7 @@ def test_collections_are_given_as_they_are(store: Backend) -> None:
     assert news.copy() == {"a": NEW}
     assert others["a"] == OLD
     assert migrate(PersistentList[str]("names")) == Migrated()
-    with pytest.raises(TypeError, match="cannot tell which objects of PersistentDict hold values of one type"):
+    with pytest.raises(TypeError, match="cannot know which objects of PersistentDict hold values of one type"):
         migrate(PersistentDict[str, Line])
     with pytest.raises(TypeError, match="takes classes, and dicts, lists and sets, not a str"):
         migrate("Docket")  # type: ignore[arg-type]
@@ -398,7 +398,7 @@ def test_what_old_code_writes_behind_it_is_left(store: Backend) -> None:
 
 def test_no_transaction_can_list_what_is_to_be_migrated(store: Backend) -> None:
     OldBill.create("1", customer="first")
-    with pytest.raises(TransactionError, match="no transaction can list the objects of 'Docket'"), transaction():
+    with pytest.raises(TransactionError, match="a transaction cannot list the objects of 'Docket'"), transaction():
         migrate(Docket)
     assert OldBill.load("1").customer == "first"
 

@@ -173,17 +173,17 @@ def test_a_line_that_is_lost_moved_or_repeated_is_found(
     three: bytes, other: Backend, order: tuple[int, ...], wrong: int
 ) -> None:
     lines = three.splitlines(keepends=True)
-    with pytest.raises(CorruptDataError, match=f"line {wrong} was .*put elsewhere"):
+    with pytest.raises(CorruptDataError, match=f"line {wrong} was .*lost or moved"):
         imported(b"".join(lines[number] for number in order), other)
 
 
 @pytest.mark.parametrize(
     ("lines", "wrong"),
     [
-        ([HEADER.replace("1", "2")], "line 1 has a form that this version does not know; import it with the version"),
+        ([HEADER.replace("1", "2")], "line 1 has a format that this version does not know; import it with the version"),
         (['{"objects":0}'], "line 1 has a form"),
-        ([HEADER, '{"objects":1}'], "line 2 does not count"),
-        ([HEADER, '{"objects":0}'], "line 3 was .*put elsewhere"),
+        ([HEADER, '{"objects":1}'], "line 2 has a wrong count"),
+        ([HEADER, '{"objects":0}'], "line 3 was .*lost or moved"),
         ([HEADER, '{"key":"Thing:a","parts":"x"}'], "line 2 has a form"),
         ([HEADER, '{"key":"Thing:a","parts":[{"mapping":{"f":1}}]}'], "line 2 has a form"),
         ([HEADER, '{"key":"Thing:a","parts":[{"sequence":[{"base64":"!"}]}]}'], "line 2 has a form"),

@@ -133,7 +133,7 @@ def test_a_value_of_a_collection_whose_codec_nothing_tells_is_refused_and_naming
     put(memory, key, content)
     place = next(iter(content)) if isinstance(content, dict) else 0
     told = refused(memory, json_store, None)
-    assert f"'{key}': no class and no option says how the value at {place!r} is encoded" in told
+    assert f"'{key}': neither a class nor an option names the codec of the value at {place!r}" in told
     assert f"codec={{'{key.root}': 'json'}}" in told
     assert copy(memory, json_store, codec={key.root: "json"}) == Moved(copied=1, equal=1)
 
@@ -154,7 +154,7 @@ def test_of_a_type_that_is_not_known_no_codec_is_taken_for_what_its_class_would_
 ) -> None:
     put(memory, key, content)
     told = refused(memory, json_store, codec)
-    assert told.startswith(f"'{key}': no class and no option says how the value at ")
+    assert told.startswith(f"'{key}': neither a class nor an option names the codec of the value at ")
     assert told.endswith("; import the module that defines its class")
 
 
@@ -172,7 +172,7 @@ def test_what_no_class_declares_any_more_is_refused_whatever_codec_is_named(
     memory: Backend, json_store: Backend, key: Key, remedy: str, codec: Any
 ) -> None:
     put(memory, key, {"gone": b"1"})
-    expected = rf"^'{key}': no class and no option says how the value at 'gone' is .*; {remedy}$"
+    expected = rf"^'{key}': neither a class nor an option names the codec of the value at 'gone', .*; {remedy}$"
     assert re.search(expected, refused(memory, json_store, codec))
 
 

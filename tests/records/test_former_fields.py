@@ -224,7 +224,7 @@ def test_a_conversion_that_fails_names_the_place_and_no_value(luke: Citizen) -> 
 def test_a_conversion_has_to_give_the_declared_type(store: Backend) -> None:
     make_record("Aged", {"years": int}).create("a", years=3)
     after = make_record("Aged", {"age": Annotated[int, formerly("years", int, str)]})
-    with pytest.raises(DecodeError, match=r"field 'age'.*its conversion returns what cannot be stored: .*int"):
+    with pytest.raises(DecodeError, match=r"field 'age'.*its conversion returns a value that cannot be stored: .*int"):
         _ = after.load("a")["age"]
 
 

@@ -81,8 +81,8 @@ def test_a_reference_to_a_record_with_parameters_comes_back_as_one(store: Backen
         shelf.boxes.append(other)
 
 
-def test_generic_stands_behind_the_class_of_ours() -> None:
-    with pytest.raises(TypeError, match="stands behind"):
+def test_generic_comes_after_the_class_of_ours() -> None:
+    with pytest.raises(TypeError, match="must come after"):
 
         class Wrong(Generic[T], Record):
             pass

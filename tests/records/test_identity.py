@@ -99,7 +99,7 @@ def test_no_id_reaches_the_key_of_another_object(luke: Account, id: str) -> None
 def test_an_int_is_an_id_and_an_empty_text_is_none(store: Backend) -> None:
     Account(0, name="zero")
     assert (Account(0).name, Account(0).id) == ("zero", "0")
-    with pytest.raises(ValueError, match="an id is not empty"):
+    with pytest.raises(ValueError, match="an id cannot be empty"):
         Account("")
 
 

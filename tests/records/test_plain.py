@@ -200,7 +200,7 @@ def test_a_key_of_a_subclass_is_a_reference_to_that(store: Backend) -> None:
     assert Deckhand.from_text({"mate": "ShipsCook:han"}) == {"mate": ShipsCook.ref("han")}
     with pytest.raises(FormError) as caught:
         Deckhand.from_text({"mate": "Clipper:queen"})
-    assert caught.value.errors == {"mate": "This text has another form."}
+    assert caught.value.errors == {"mate": "This is not a valid value."}
 
 
 def test_each_wrong_field_has_a_message_that_does_not_show_the_text(store: Backend) -> None:
@@ -237,13 +237,13 @@ LONG = "a password of over 72 bytes has to be refused before bcrypt would cut it
         ("colour", "green", "Choose one of: red, blue."),
         ("rank", "cook", "Choose one of: mate, captain."),
         ("berth", "0", "Choose one of: 1, 2."),
-        ("share", "half", "This text has another form."),
-        ("share", "1/0", "This text has another form."),
+        ("share", "half", "This is not a valid value."),
+        ("share", "1/0", "This is not a valid value."),
         ("password", "", "A password has at least one character."),
         ("password", LONG, "A password has at most 72 bytes."),
         ("password", "\ud800", "This cannot be a password."),
         ("rations", "3", "There is no such field."),
-        ("friends", "han", "This field takes no such value."),
+        ("friends", "han", "This field does not accept this value."),
     ],
 )
 def test_people_are_told_beside_a_field(name: str, text: str, told: str, store: Backend) -> None:
@@ -280,7 +280,7 @@ def test_what_is_no_text_is_named(store: Backend) -> None:
     upload: Any = object()
     with pytest.raises(FormError) as caught:
         Deckhand.from_text({"name": upload})
-    assert caught.value.errors == {"name": "This field takes no such value."}
+    assert caught.value.errors == {"name": "This field does not accept this value."}
     assert "is of type object, not a text" in str(caught.value)
 
 

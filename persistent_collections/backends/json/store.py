@@ -273,7 +273,7 @@ class Store:
             )
         waited_s = time.monotonic() - begun_s
         if waited_s > LONG_WAIT_S:
-            _LOG.warning("waited %.1f s for the writers before in %s", waited_s, self._root)
+            _LOG.warning("waited %.1f s for other writers in %s", waited_s, self._root)
 
     def _find_facts(self) -> None:
         if self._files.signature(self._facts) is None:

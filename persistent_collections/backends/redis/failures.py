@@ -178,7 +178,7 @@ def explain(
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
     shape = "set" if subject.shape is MEMBERS else subject.shape and subject.shape.name
-    return WrongShapeError(f"{subject} does not hold a {shape}; open it as what it is, or choose another id")
+    return WrongShapeError(f"{subject} does not hold a {shape}; open it as that type, or choose another id")
 
 
 def _hopeless(error: RedisError) -> str | None:

@@ -181,8 +181,7 @@ class SQLiteBackend(Backend):
 
     def _incomplete(self, what: str) -> CorruptDataError:
         return CorruptDataError(
-            f"{self._path} holds {what}, so a listing lacks some; see what 'sqlite3 FILE .recover' gets out of it, or "
-            "go back to a backup"
+            f"{self._path} holds {what}, so a listing lacks some; try 'sqlite3 FILE .recover', or go back to a backup"
         )
 
     def _names(self, prefix: str) -> Iterator[tuple[bytes, bytes, str]]:

@@ -257,7 +257,7 @@ class Database:
             found = False
         if not found:
             raise OutcomeUnknown(
-                f"{self._path}: its log was deleted while this write was made, which may be lost: read it again; "
+                f"{self._path}: its log was deleted during this write, which may be lost: read the object again; "
                 "let no program that uses the store open the file itself"
             )
 

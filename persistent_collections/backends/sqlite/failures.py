@@ -24,7 +24,7 @@ class _Failure(NamedTuple):
 _BUSY: Final = _Failure(
     BackendUnavailable, "nothing was done; another process kept it locked: try again, or raise 'busy_timeout_s'"
 )
-_DAMAGED: Final = _Failure(CorruptDataError, "see what 'sqlite3 FILE .recover' gets out of it, or go back to a copy")
+_DAMAGED: Final = _Failure(CorruptDataError, "try 'sqlite3 FILE .recover', or go back to a copy")
 _DENIED: Final = _Failure(
     BackendError, "let this user read and write it and make files beside it, as SQLite does while it works"
 )
@@ -45,7 +45,7 @@ _FAILURES: Final = {
         BackendError, "nothing was written; free some space on the disk: a deletion needs some too, for the log"
     ),
     sqlite3.SQLITE_IOERR: _Failure(BackendError, "nothing was written; check the disk and the space on it"),
-    sqlite3.SQLITE_TOOBIG: _Failure(BackendError, "nothing was written; keep what is as large as this in a file"),
+    sqlite3.SQLITE_TOOBIG: _Failure(BackendError, "nothing was written; keep values as large as this in a file"),
 }
 _OTHER: Final = _Failure(BackendError, "nothing was done")
 
@@ -62,7 +62,7 @@ def translated(error: Exception, path: Path) -> PersistentCollectionsError:
     if isinstance(error, OSError):
         return BackendError(f"{error.filename or path}: {error.strerror or error}; {_DENIED.remedy}")
     if isinstance(error, OverflowError):  # raised by the sqlite3 module, before SQLite is called
-        return BackendError(f"{path}: {error}; nothing was written; keep what is as large as this in a file")
+        return BackendError(f"{path}: {error}; nothing was written; keep values as large as this in a file")
     return CorruptDataError(
         f"{path} holds names or an order of items that this package did not write; {_DAMAGED.remedy}"
     )

@@ -89,5 +89,5 @@ def _count(db: sqlite3.Connection, table: str) -> int:
 def _damaged(path: Path) -> CorruptDataError:
     return CorruptDataError(
         f"{path} is damaged: it does not have all rows of its objects, or others, so it was not given a newer format "
-        "and was left as it is; see what 'sqlite3 FILE .recover' gets out of it, or go back to a backup"
+        "and was left as it is; try 'sqlite3 FILE .recover', or go back to a backup"
     )

@@ -105,13 +105,13 @@ def _from_pairs(pairs: list[Any]) -> dict[Any, Any]:
     require_spread([key for key, _ in pairs])
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a key twice")
+        raise ValueError("a duplicate key")
     return value
 
 
 def _from_no_number(text: str) -> float:
     if text not in _NO_NUMBERS:
-        raise ValueError("a float that a number is stored for")
+        raise ValueError("not the text of nan or an infinity")
     return float(text)
 
 
