@@ -29,7 +29,10 @@ from persistent_collections.backends.handles import SequenceStore
 from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.redis import RedisBackend, sequence
+from persistent_collections.backends.redis.changes import Step, as_arguments
 from persistent_collections.backends.redis.executor import MAX_ITEMS
+from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.scripts import COMMIT, REPLACE
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import ObjectNotFound, WrongShapeError
@@ -543,3 +546,38 @@ class TestMoreItemsThanOneCommandCarries:
             real.sequence(CHILD).push_right(items)
         assert real.mapping(CHILD).get_all() == {"f": b"1"}
         assert set(real.keys("")) == {KEY, CHILD}
+
+
+def test_steps_compare_and_replace_a_sorted_set_which_no_shape_is_yet(backend: Any) -> None:
+    server = backend._server
+    name = server.names.spell(KEY)
+
+    def commit(conditions: list[Step], changes: list[Step]) -> int:
+        arguments, items = as_arguments(conditions, changes, [KEY])
+        reply: int = server.run_with(Subject(str(KEY)), COMMIT, [name], arguments, items)
+        return reply
+
+    def same(*items: str) -> list[Step]:
+        return [Step("size", KEY, [len(items) // 2]), Step("scored", KEY, items)]
+
+    def replace(*items: str) -> Step:
+        return Step("ZADD", KEY, items)
+
+    def held() -> list[Any]:
+        return list(server.ask(Subject(str(KEY)), ("ZRANGE", name, 0, -1), repeatable=True))
+
+    assert commit([Step("absent", KEY)], [replace("1.5", "a", "0.1", "b"), Step("expire", KEY, [10**6])]) == 1
+    assert commit(same("0.1", "b", "1.5", "a"), []) == 1
+    assert [commit(same(*items), []) for items in (("0.2", "b", "1.5", "a"), ("1.5", "a"))] == [0, 0]
+    assert commit(same("0.1", "b", "1.5", "c"), [replace("1", "x")]) == 0
+    assert held() == [b"b", b"a"]
+    assert commit([], [replace("2", "b", "1", "c")]) == 1
+    assert held() == [b"c", b"b"]
+    assert ttl(backend, KEY) is not None
+    server.run_with(Subject(str(KEY)), REPLACE["plain"], [name], ["ZCARD", "ZADD"], ["3", "d", "4", "c"])
+    assert held() == [b"d", b"c"]
+    assert commit([Step("in", KEY, ["d"])], []) == -1
+    assert commit([], [replace()]) == 1
+    assert backend.look([KEY]) == [None]
+    backend.members(KEY).add({"a"})
+    assert [commit(same("1", "a"), []), commit([], [replace("1", "a")])] == [-2, -1]

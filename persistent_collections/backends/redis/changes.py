@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple
 
 from persistent_collections.backends.changes import (
     Change,
@@ -150,15 +150,8 @@ def _content_is(condition: ContentIs) -> Iterator[Step]:
         yield Step("absent", key)
         return
     yield Step("size", key, [len(content)])
-    match content:
-        case dict():
-            yield from _fields_are(FieldsAre(key, content))
-        case set():
-            yield Step("in", key, encode_all(content), MEMBERS)
-        case list():
-            yield Step("all", key, content, SEQUENCE)
-        case _:
-            assert_never(content)
+    handle = HANDLES[shape_of(content)]
+    yield Step(handle.same_step, key, handle.items_of(content), handle.shape)
 
 
 def _push(change: Push) -> Iterator[Step]:

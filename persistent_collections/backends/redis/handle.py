@@ -1,4 +1,4 @@
-"""The common base of the handles of the three shapes."""
+"""The common base of the handles of all shapes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Handle:
         type_name: Redis's name for that shape.
         size_command: Counts its items, and fails on another shape.
         put_command: The command that adds any number of items.
+        same_step: The kind of step of ``commit.lua`` that compares these items, if their number is right.
         read_command: The command that reads all items: its parts before and after the name of the key.
     """
 
@@ -42,6 +43,7 @@ class Handle:
     type_name: ClassVar[str]
     size_command: ClassVar[str]
     put_command: ClassVar[str]
+    same_step: ClassVar[str]
     read_command: ClassVar[tuple[str, Command]]
 
     def __init__(self, server: Server, key: Key, url: str, *, is_record: bool = False) -> None:
@@ -64,7 +66,7 @@ class Handle:
     @staticmethod
     @abstractmethod
     def items_of(content: Any) -> Command:
-        """Return the arguments of ``put_command`` that store ``content``."""
+        """Return the arguments of ``put_command`` that store ``content``, and of ``same_step``."""
 
     def size(self) -> int:
         return int(self._read(self.size_command))

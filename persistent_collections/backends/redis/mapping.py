@@ -38,6 +38,7 @@ class RedisMapping(Handle, MappingStore):
     type_name: ClassVar[str] = "hash"
     size_command: ClassVar[str] = "HLEN"
     put_command: ClassVar[str] = "HSET"
+    same_step: ClassVar[str] = "has"
     read_command: ClassVar[tuple[str, Command]] = "HGETALL", ()
 
     @staticmethod

@@ -33,6 +33,7 @@ class RedisMembers(Handle, MemberStore):
     type_name: ClassVar[str] = "set"
     size_command: ClassVar[str] = "SCARD"
     put_command: ClassVar[str] = "SADD"
+    same_step: ClassVar[str] = "in"
     read_command: ClassVar[tuple[str, Command]] = "SMEMBERS", ()
 
     @staticmethod

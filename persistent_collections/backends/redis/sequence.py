@@ -49,6 +49,7 @@ class RedisSequence(Handle, SequenceStore):
     type_name: ClassVar[str] = "list"
     size_command: ClassVar[str] = "LLEN"
     put_command: ClassVar[str] = "RPUSH"
+    same_step: ClassVar[str] = "all"
     read_command: ClassVar[tuple[str, Command]] = "LRANGE", (0, -1)
 
     @staticmethod

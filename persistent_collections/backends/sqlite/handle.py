@@ -1,4 +1,4 @@
-"""The common base of the handles of the three shapes."""
+"""The common base of the handles of all shapes."""
 
 from __future__ import annotations
 

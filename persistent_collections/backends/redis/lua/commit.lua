@@ -12,7 +12,7 @@ local held, unsure, news, now = {}, {}, {}, nil
 local TYPES = {
   has = 'hash', lacks = 'hash', HSET = 'hash', RPUSH = 'list', SADD = 'set',
   set = 'hash', unset = 'hash', unset_record = 'hash', at = 'list', beyond = 'list', all = 'list', push = 'list',
-  unshift = 'list', trim = 'list', ['in'] = 'set', out = 'set', add = 'set', remove = 'set',
+  unshift = 'list', trim = 'list', ['in'] = 'set', out = 'set', add = 'set', remove = 'set', ZADD = 'zset', scored = 'zset',
 }
 
 -- Return the kind of the i-th step, its key, the owner of that, and the index of the last of its items.
@@ -34,14 +34,20 @@ local function fits(kind, name)
 end
 
 -- Return whether a condition about a size, a list or a set holds. Items: of `size` the size, of `at` indexes and their
--- bytes, of `beyond` indexes, of `all` every item of a list, of `in` and `out` members.
+-- bytes, of `beyond` indexes, of `all` every item of a list, of `in` and `out` members, of `scored` scores and members.
 local function agrees(kind, name, last)
   if kind == 'size' then
-    local command = ({hash = 'HLEN', list = 'LLEN', set = 'SCARD'})[type_of(name)]
+    local command = ({hash = 'HLEN', list = 'LLEN', set = 'SCARD', zset = 'ZCARD'})[type_of(name)]
     return (command and redis.call(command, name) or 0) == tonumber(list[first])
   elseif kind == 'all' then
     for i, data in ipairs(redis.call('LRANGE', name, 0, last - first)) do
       if data ~= list[first + i - 1] then return false end
+    end
+    return true
+  elseif kind == 'scored' then
+    for i = first, last, 2 do
+      local score = redis.call('ZSCORE', name, list[i + 1])
+      if not score or tonumber(score) ~= tonumber(list[i]) then return false end
     end
     return true
   end
@@ -102,7 +108,7 @@ local function foresee(i, kind, name, last)
     held[name] = 'hash'
   elseif first <= last and (kind == 'push' or kind == 'unshift' or kind == 'add') then
     held[name] = TYPES[kind]
-  elseif kind == 'HSET' or kind == 'RPUSH' or kind == 'SADD' then
+  elseif kind == 'HSET' or kind == 'RPUSH' or kind == 'SADD' or kind == 'ZADD' then
     held[name] = first <= last and TYPES[kind] or 'none'
   end
 end

@@ -65,14 +65,14 @@ local function put(command, name, list, first, last, is_new)
     feed(command, name, list, first, last)
     if n > 0 then redis.call('LTRIM', name, n, -1) end
   else
-    local step, all, remove = 1, 'SMEMBERS', 'SREM'
-    if command == 'HSET' then step, all, remove = 2, 'HKEYS', 'HDEL' end
+    -- Of how many items each is one, which of them is its name, what deletes names, and what lists them.
+    local way = ({HSET = {2, 0, 'HDEL', 'HKEYS'}, SADD = {1, 0, 'SREM', 'SMEMBERS'}, ZADD = {2, 1, 'ZREM', 'ZRANGE', 0, -1}})[command]
     local stay, gone = {}, {}
-    for i = first, last, step do stay[list[i]] = true end
-    for _, item in ipairs(redis.call(all, name)) do
+    for i = first + way[2], last, way[1] do stay[list[i]] = true end
+    for _, item in ipairs(redis.call(way[4], name, unpack(way, 5))) do
       if not stay[item] then gone[#gone + 1] = item end
     end
     feed(command, name, list, first, last)
-    feed(remove, name, gone, 1, #gone)
+    feed(way[3], name, gone, 1, #gone)
   end
 end

@@ -5,6 +5,7 @@ local READ = {
   hash = {'HLEN', 'HGETALL'},
   list = {'LLEN', 'LRANGE', 0, -1},
   set = {'SCARD', 'SMEMBERS'},
+  zset = {'ZCARD', 'ZRANGE', 0, -1, 'WITHSCORES'},
 }
 local most, left, found = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for i, name in ipairs(KEYS) do
