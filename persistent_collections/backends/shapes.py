@@ -33,6 +33,8 @@ class Shape:
         places: Yields each place in a content with its value: bytes that a codec reads, or a plain value.
         exported: The type of the result of ``export`` and of JSON files; ``msgspec.Raw`` replaces bytes.
         export: Returns a content as that type, with bytes; ``content`` takes it back.
+        members: Returns the texts in a content that are encoded as dict keys are. Only shapes without data of codecs
+            have them. The ``remove`` of their handles takes a set of them.
         twin: The shape that a JSON store may read in its place, since both have the same JSON form.
         from_twin: Returns a content of ``twin`` as this shape, or None.
     """
@@ -46,6 +48,7 @@ class Shape:
     places: Callable[[Any], Iterable[tuple[str | int | None, Any]]]
     exported: Any
     export: Callable[[Any], Any]
+    members: Callable[[Any], Iterable[str]] = lambda _: ()
     twin: Shape | None = None
     from_twin: Callable[[Any], Content | None] = lambda _: None
 
@@ -110,6 +113,7 @@ MEMBERS: Final = Shape(
     places=lambda members: ((None, member) for member in sorted(members)),
     exported=list[str],
     export=sorted,
+    members=sorted,
     twin=SEQUENCE,
     from_twin=_members_of,
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias
 
 from persistent_collections.backends.base import Backend, ForeignDataError
 from persistent_collections.backends.changes import Delete, Exists
 from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
-from persistent_collections.backends.shapes import MAPPING
+from persistent_collections.backends.shapes import MAPPING, shape_of
 from persistent_collections.catalogue import Example, Former, Known
 from persistent_collections.checking.findings import Problem
 from persistent_collections.codecs.base import Codec
@@ -143,12 +143,11 @@ class Examiner:
             case list():
                 for index, data in enumerate(content):
                     yield from self._value(key, example, index, data, partial(self._put_item, key, index, data))
-            case set():
-                remove = self._backend.members(key).remove
-                for member in sorted(content):
-                    yield from self._text(key, example, None, member, partial(remove, {member}))
             case _:
-                assert_never(content)
+                shape = shape_of(content)
+                remove = self._backend.open(shape, key).remove
+                for member in shape.members(content):
+                    yield from self._text(key, example, None, member, partial(remove, {member}))
 
     def _fields(self, key: Key, example: Example, content: dict[str, bytes]) -> Iterator[Problem]:
         is_record = key.child is None and isinstance(example, Record)

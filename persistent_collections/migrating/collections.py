@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.changes import Exists, FieldsAre, SetFields
 from persistent_collections.backends.keys import Key
-from persistent_collections.backends.shapes import MAPPING, MEMBERS
+from persistent_collections.backends.shapes import MAPPING, SEQUENCE
 from persistent_collections.collections.base import CollectionCore
 from persistent_collections.collections.binding import bindings
 from persistent_collections.errors import ObjectNotFound
@@ -33,7 +33,7 @@ class Items:
         self._backend = backend
         self._shape = example.shape
         self._part = example.part
-        self.may_change = example.shape is not MEMBERS and may_hold_former(example.declared(-1))
+        self.may_change = example.shape in (MAPPING, SEQUENCE) and may_hold_former(example.declared(-1))
         self._codec: Any = example.value_codec(bindings(backend)) if self.may_change else None
 
     def renew(self, key: Key, *, dry_run: bool) -> bool:

@@ -40,11 +40,18 @@ def child_content(child: CollectionCore, field: Field, data: bytes, backend: Bac
 
     Raises:
         DecodeError: They are not a list, dict or set of the child's items.
+        SchemaChangedError: No field holds what such a child does.
     """
+    kinds = _PLAIN.get(child.shape)
+    if kinds is None:
+        raise SchemaChangedError(
+            f"{field.name!r} is declared as a {child.shape.word}, and {child.key.root!r} stores it as a field; declare "
+            "it as a field again, and move its data by a function of yours"
+        )
     types = [child.declared(position) for position in range(2 if child.shape is MAPPING else 1)]
     sources = [field.codec, child.info.codec, type(child.origin.owner).__pc__.codec if child.origin else None]
     errors: list[DecodeError] = []
-    for kind in _PLAIN[child.shape]:
+    for kind in kinds:
         declared = GenericAlias(kind, (*types, ...) if kind is tuple else tuple(types))
         codec = bound_codec(bindings(backend), declared, sources, in_schema=field.bare)
         try:

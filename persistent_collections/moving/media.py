@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 
 from persistent_collections.backends.base import Medium
 from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
-from persistent_collections.backends.shapes import MEMBERS, shape_of
+from persistent_collections.backends.shapes import Shape, shape_of
 from persistent_collections.catalogue import Known
 from persistent_collections.codecs.base import Codec, Format
 from persistent_collections.codecs.fit import from_json_text, to_json_text
@@ -73,8 +73,12 @@ def _translated(known: Known, rewrap: Rewrap, stored: StoredObject) -> StoredObj
 
 def _content(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Content:
     declared, shape = known.shape(key), shape_of(content)
-    if rewrap is unwrap and isinstance(content, list) and declared in (None, MEMBERS):
-        return _members(known, key, content, is_set=declared is not None)
+    if rewrap is unwrap and declared and declared.twin is shape:
+        return _told_apart(key, content, declared)
+    if rewrap is unwrap and declared is None and isinstance(content, list):
+        raise ConfigurationError(
+            f"{str(key)!r} is a JSON array, and no known class says whether it is a list or a set"
+        ).with_remedies(*_remedies(known, key))
     if declared not in (None, shape):
         raise WrongShapeError(
             f"{str(key)!r} holds a {shape.name}, and its class declares a {declared and declared.name}; "
@@ -97,10 +101,8 @@ def _each_moved(content: Content, moved: Callable[[str | int, bytes], bytes]) ->
             return {field: moved(field, data) for field, data in content.items()}
         case list():
             return [moved(index, data) for index, data in enumerate(content)]
-        case set():
-            return content
         case _:
-            assert_never(content)
+            return content
 
 
 def _compact(text: bytes) -> bytes:
@@ -133,15 +135,17 @@ def _constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _members(known: Known, key: Key, items: list[bytes], *, is_set: bool) -> set[str]:
-    if not is_set:
-        raise ConfigurationError(
-            f"{str(key)!r} is a JSON array, and no known class says whether it is a list or a set"
-        ).with_remedies(*_remedies(known, key))
-    members = {_unwrapped(unwrap, key, index, data, "text").decode() for index, data in enumerate(items)}
-    if len(members) != len(items):
-        raise CorruptDataError(f"{str(key)!r} is a JSON array with a repeated item, which is not a set")
-    return members
+def _told_apart(key: Key, content: Content, shape: Shape) -> Content:
+    """Return the content of a JSON store as the declared shape, which has the same JSON form."""
+    try:
+        found = shape.from_twin(content)
+    except ValueError as error:
+        raise CorruptDataError(f"{str(key)!r}: {error}") from None
+    if found is None:
+        raise DecodeError(
+            f"{str(key)!r} is declared as a {shape.word}, and holds other values; repair it, or move it away"
+        )
+    return found
 
 
 def _format(known: Known, key: Key, codecs: Callable[[str | int], Codec | None], place: str | int) -> Format:
