@@ -156,7 +156,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
                 TypeError: A field is missing that has no default and is not optional; nothing was written.
             """
             record = cls.ref(id_or_random(id), backend=backend)
-            create(record, values, seconds_ahead(expire))
+            create(record, values, seconds_ahead(expire), drawn=id is None)
             return record
 
         def __setattr__(self, name, value) -> None:

@@ -16,6 +16,7 @@ from persistent_collections.records.referring import delete as delete_referred
 from persistent_collections.records.referring import referring_to
 from persistent_collections.records.schema import Password
 from persistent_collections.transactions.current import active
+from persistent_collections.transactions.overlay import Overlay
 
 Apply: TypeAlias = Callable[[Sequence[Condition]], bool]
 
@@ -164,8 +165,14 @@ def _put(core: RecordCore, bound: Bound, encoded: Encoded, ttl_s: float | None) 
     core.commit(bound, changes, encoded.replaced, encoded.items, initial=held)
 
 
-def create(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
+def create(record: Any, values: Mapping[str, Any], ttl_s: float | None, *, drawn: bool) -> None:
     """Store a record that does not exist yet; the store decides that.
+
+    Args:
+        record: The record.
+        values: Its values.
+        ttl_s: Seconds until it vanishes, if it does.
+        drawn: Whether its id was drawn at random.
 
     Raises:
         ObjectExists: It exists already; nothing was written.
@@ -181,6 +188,8 @@ def create(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
             f"{core.info.cls.__name__}.create() is missing {', '.join(map(repr, missing))}: give {names}, or declare a "
             "default or '| None'"
         )
+    if drawn and isinstance(bound.backend, Overlay):
+        bound.backend.presume_absent(core.key)
     _make(core, bound, encoded, ttl_s)
 
 

@@ -10,6 +10,7 @@ from persistent_collections import (
     Backend,
     ConflictError,
     NotUnique,
+    ObjectExists,
     Record,
     TransactionError,
     indexed,
@@ -17,7 +18,9 @@ from persistent_collections import (
     transactional,
     unique,
 )
+from persistent_collections.collections import ids
 from persistent_collections.testing.transactions import elsewhere
+from persistent_collections.transactions.current import current
 
 pytestmark = pytest.mark.parametrize("store_kind", ["json", "sqlite", "fakeredis", "server"])
 
@@ -51,6 +54,34 @@ def test_what_a_transaction_writes_is_found_after_it(a: Fellow) -> None:
     assert [member.id for member in Fellow.find(team="z")] == ["a"]
     assert Fellow.find(team="y").count() == 0
     assert found("c@") == ["c"]
+
+
+class Wanderer(Record):
+    city: Annotated[str, indexed]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_record_whose_id_is_drawn_is_made_without_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Wanderer.create(city="x")
+    with transaction():
+        made = Wanderer.create(city="y")
+        assert current_moments() == 0
+        assert made.city == "y"
+        with pytest.raises(ObjectExists):
+            Wanderer.create(taken.id, city="z")
+    assert [visitor.id for visitor in Wanderer.find(city="y")] == [made.id]
+    monkeypatch.setattr(ids, "_random", lambda: taken.id)
+    with pytest.raises(ConflictError), transaction():
+        Wanderer.create(city="z")
+    assert taken.city == "x"
+
+
+def current_moments() -> int:
+    """Return how often the transaction has asked the store."""
+    transaction = current()
+    assert transaction is not None
+    assert transaction._store is not None
+    return transaction._store.moments
 
 
 def test_an_aborted_transaction_leaves_no_entry(a: Fellow) -> None:
