@@ -10,7 +10,17 @@ import pytest
 import redis
 
 from persistent_collections.backends.base import Backend
-from persistent_collections.backends.changes import Change, Delete, Exists, Make, SetDeadline, SetEntries, SetFields
+from persistent_collections.backends.changes import (
+    Change,
+    Condition,
+    Delete,
+    Exists,
+    FieldsAre,
+    Make,
+    SetDeadline,
+    SetEntries,
+    SetFields,
+)
 from persistent_collections.backends.fakeredis import FakeRedisBackend
 from persistent_collections.backends.indexes import (
     FIRST,
@@ -23,7 +33,7 @@ from persistent_collections.backends.indexes import (
 )
 from persistent_collections.backends.keys import MARKER, MARKER_DATA
 from persistent_collections.backends.redis import RedisBackend
-from persistent_collections.backends.redis.entries import quoted, read, spelt, unquoted
+from persistent_collections.backends.redis.entries import Sweeps, as_saving, quoted, read, spelt, unquoted
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import EncodeError, NotUnique, WrongShapeError
 from persistent_collections.testing.backends.base import exists
@@ -237,6 +247,21 @@ def real(server: RunningServer) -> Iterator[RedisBackend]:
     with RedisBackend.from_url(StoreURL.parse(server.url)) as backend:
         backend.index(INDEXING).mark(NAMES, whole=True)
         yield backend
+
+
+def test_fields_that_were_read_are_asked_in_the_script_of_most_steps(backend: Backend, index: IndexStore) -> None:
+    backend.commit([], saving("x", name="a", size="1"))
+    fields = {"name": text("b"), "size": text("1")}
+    changes: list[Change] = [
+        SetFields(key("x"), {"name": text("b")}, is_record=True),
+        SetEntries(key("x"), INDEXING, entries_of(fields, {"name": None}), {}),
+    ]
+    for size, is_done in (("2", False), ("1", True)):
+        conditions: list[Condition] = [Exists(key("x")), FieldsAre(key("x"), {"size": text(size)})]
+        assert as_saving(conditions, changes, Sweeps()) is not None
+        assert backend.commit(conditions, changes) is is_done
+        assert backend.mapping(key("x")).get("name") == text("b" if is_done else "a")
+        assert [place.key for place in index.entries(NAME.name)] == [entry(NAME, "b" if is_done else "a")]
 
 
 @pytest.mark.parametrize("gone", [False, True])

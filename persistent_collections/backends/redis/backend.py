@@ -165,7 +165,7 @@ class RedisBackend(Backend):
         parts = (*conditions, *changes)
         if not INDEXING.isdisjoint(map(type, parts)) and any(map(indexing_of, parts)):
             return self._entering.commit(conditions, changes)
-        return bool(self._steps.run(COMMIT, conditions, changes))
+        return self._steps.make(conditions, changes)
 
     def commit_once(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
         """Make changes in one step, with a token by which the step is recognized if it has to be sent again.

@@ -7,7 +7,7 @@ from functools import lru_cache
 from random import random
 from typing import Any, Final, NamedTuple
 
-from persistent_collections.backends.changes import Change, Condition, Exists, Make, SetEntries, SetFields
+from persistent_collections.backends.changes import Change, Condition, Exists, FieldsAre, Make, SetEntries, SetFields
 from persistent_collections.backends.indexes import Indexing, Place
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis.mapping import flat, is_whole
@@ -85,13 +85,14 @@ def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps
     entries, make, fields = parts.get(SetEntries), parts.get(Make), parts.get(SetFields)
     if entries is None or len(parts) < len(changes) or not _is_saved(parts):
         return None
-    expected = _expected(conditions, entries.key, may_make=make is not None)
+    known = _known(conditions, entries.key)
+    expected = _expected(conditions[:-1] if known else conditions, entries.key, may_make=make is not None)
     if expected is None:
         return None
     children, made = (make.children, flat(make.fields)) if make else ((), ())
     swept = sweeps.swept(entries.indexing.type_name)
-    told = int(expected), id_in(entries.key, entries.indexing), int(entries.anyway), swept, len(made)
-    arguments = [*told, *parts_in(entries), *made, *(flat(fields.items) if fields else ())]
+    told = int(expected), id_in(entries.key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
+    arguments = [*told, *parts_in(entries), *known, *made, *(flat(fields.items) if fields else ())]
     if len(arguments) > _MOST_ARGUMENTS:
         return None
     return Saving([entries.key, *children], arguments, entries.indexing.type_name, swept)
@@ -105,6 +106,14 @@ def _is_saved(parts: Mapping[type, Any]) -> bool:
         and len({part.key for part in parts.values()}) == 1
         and (fields is None or (is_whole(fields.items) and Make not in [*parts][1:]))
     )
+
+
+def _known(conditions: Sequence[Condition], key: Key) -> Command:
+    """Return the fields that the last condition says a record holds, with their bytes; nothing if it says else."""
+    match conditions[-1:]:
+        case [FieldsAre(key=found, fields=fields)] if found == key and is_whole(fields):
+            return flat(fields)
+    return ()
 
 
 def _expected(conditions: Sequence[Condition], key: Key, *, may_make: bool) -> int | None:

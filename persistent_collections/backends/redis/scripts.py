@@ -64,6 +64,7 @@ COMMIT_ENTRIES: Final = Script(
 COMMIT_CLAIMED: Final = Script(
     _text("common", "deadlines", "stamps", "commit").replace(_PLACE_OF_ENTRIES, _text("claimed"))
 )
+PUT: Final = Script(_text("put"))
 SAVE: Final = Script(_text("whole", "entries", "entering", "save"))
 INDEX_FIND: Final = Script(_text("whole", "paging", "index_all", "entries", "index_find"))
 CLAIM: Final = Script(_text("whole", "stamps", "claim"))

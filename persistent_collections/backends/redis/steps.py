@@ -12,7 +12,8 @@ from persistent_collections.backends.redis.cluster import Cluster
 from persistent_collections.backends.redis.entries import Claim
 from persistent_collections.backends.redis.executor import Server
 from persistent_collections.backends.redis.failures import Subject, wrong_shape
-from persistent_collections.backends.redis.scripts import Script
+from persistent_collections.backends.redis.putting import as_putting
+from persistent_collections.backends.redis.scripts import COMMIT, PUT, Script
 from persistent_collections.backends.redis.tokens import Once, kept_ms
 from persistent_collections.errors import BackendError
 
@@ -30,6 +31,16 @@ class Steps:
         self._server = server
         self._url = url
         self._retry_for_s = retry_for_s
+
+    def make(self, conditions: Sequence[Condition], changes: Sequence[Change]) -> bool:
+        """Make changes if conditions hold; return whether they do."""
+        putting = as_putting(conditions, changes)
+        if putting is not None:
+            names = list(map(self._server.names.spell, putting.keys))
+            reply = self._server.run(Subject(str(putting.keys[0])), PUT, names, putting.arguments)
+            if reply >= 0:
+                return bool(reply)
+        return bool(self.run(COMMIT, conditions, changes))
 
     def run(
         self,
