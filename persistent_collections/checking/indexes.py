@@ -11,12 +11,15 @@ from persistent_collections.backends.indexes import EntryKey, Index, Indexing, I
 from persistent_collections.backends.keys import Key
 from persistent_collections.catalogue import Known
 from persistent_collections.collections.fetching import UNREADABLE
-from persistent_collections.errors import EncodeError, NotUnique, PersistentCollectionsError
+from persistent_collections.errors import CorruptDataError, EncodeError, NotUnique, PersistentCollectionsError
 from persistent_collections.records.core import RecordInfo
 from persistent_collections.records.record import Record
 from persistent_collections.records.reindexing import indexed_of, kept_of, put_right, reindex, stored_of
 
 _UNBUILT: Final = "the index {} is not built, and find reads all records; the repair builds it, as reindex() does"
+_DAMAGED: Final = (
+    "the index {} has entries that this package did not write; the repair builds it anew, as reindex() does"
+)
 _MISSING: Final = "it has no entry in the index {}, and find passes over it; the repair adds the entry"
 _WRONG: Final = "it has an entry in the index {} for another value; the repair removes it"
 _DUPLICATE: Final = "its {} must be unique, but {!r} has the same value; change one of them, or delete one"
@@ -126,9 +129,14 @@ class _Met:
         states = store.states() if store else {}
         self._indexing = indexing
         self._store = store
-        self._left = {
-            index: set(store.entries(index.name)) for index in indexing.indexes if store and states.get(index.name)
-        }
+        self._left: dict[Index, set[Place]] = {}
+        self._damaged: set[Index] = set()
+        for index in indexing.indexes:
+            if store and states.get(index.name):
+                try:
+                    self._left[index] = set(store.entries(index.name))
+                except CorruptDataError:
+                    self._damaged.add(index)
         self._there: dict[str, bool] = {}
         self._holders: dict[tuple[Index, bytes], str] = {}
         self._faults: list[Fault] = []
@@ -156,9 +164,14 @@ class _Met:
     def _unbuilt(self) -> list[Fault]:
         if not (self._store and self._there):
             return []
-        unbuilt = [index for index in self._indexing.indexes if index not in self._left]
         prefix = self._indexing.prefix
-        return [Fault("unindexed", prefix, index, b"", _UNBUILT.format(index.name)) for index in unbuilt]
+        return [
+            Fault(
+                "unindexed", prefix, index, b"", (_DAMAGED if index in self._damaged else _UNBUILT).format(index.name)
+            )
+            for index in self._indexing.indexes
+            if index not in self._left
+        ]
 
     def _stale(self) -> list[Fault]:
         """Return the entries that are left."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 
-from persistent_collections import Backend, NotUnique, Record, indexed, unique
+from persistent_collections import Backend, CorruptDataError, NotUnique, Record, indexed, unique
 from persistent_collections.backends.changes import Delete, SetEntries
 from persistent_collections.backends.indexes import EntryKey, Indexing, Place
 from persistent_collections.backends.keys import Key
@@ -138,6 +141,23 @@ def test_an_index_that_is_not_built_is_found_and_built(keeping: Backend) -> None
     assert short(check(keeping, repair=["unindexed"])) == [("unindexed", "Seal:", "number", True)]
     assert index.states()[number.name]
     assert list(check(keeping)) == []
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite"])
+def test_an_index_with_damaged_entries_is_found_and_built_anew(backend: Backend, tmp_path: Path) -> None:
+    for ident in "abc":
+        Seal.create(ident, number=ident, backend=backend)
+    with closing(sqlite3.connect(tmp_path / "data.db")) as db, db:
+        db.execute("UPDATE entries SET root = x'ff' WHERE root = CAST('Seal:b' AS BLOB) AND value < x'ff'")
+    [number, _] = indexing_in(backend).indexes
+    with pytest.raises(CorruptDataError, match=r"an index of Seal has an entry .* reindex\(\)"):
+        list(backend.index(indexing_in(backend)).entries(number.name))
+    found = list(check(backend))
+    assert short(iter(found)) == [("unindexed", "Seal:", each, False) for each in ("number", "size")]
+    assert all("did not write" in each.message for each in found)
+    assert all(each.repaired for each in check(backend, repair=["unindexed"]))
+    assert list(check(backend)) == []
+    assert Seal.find(number="b", backend=backend).one().id == "b"
 
 
 def test_a_value_that_has_to_be_unique_and_has_two_records_is_found_and_left_alone(store: Backend) -> None:

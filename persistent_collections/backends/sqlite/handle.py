@@ -21,6 +21,8 @@ GUARD: Final = f"EXISTS (SELECT 1 FROM objects WHERE root = ?1 AND child = x'' A
 """Whether the owner of a child exists: the parameters begin with root, child and the time."""
 
 _SIZE: Final = f"SELECT shape, size FROM objects WHERE root = ? AND child = ? AND {ALIVE}"
+_MANY: Final = 1_000_000
+"""A size from which on it is checked, since ``list()`` takes memory for as many items as there are said to be."""
 
 
 class Store(Protocol):
@@ -69,10 +71,10 @@ class Handle:
         row = self._database.ask(_SIZE, (self._root, self._child, time.time()))
         if row is None:
             return 0
-        if row[0] == self.shape.name and type(row[1]) is int and row[1] > 0:
+        if row[0] == self.shape.name and type(row[1]) is int and 0 < row[1] < _MANY:
             size: int = row[1]
             return size
-        return self._read(lambda cell: cell.size)
+        return self._read(Cell.counted)
 
     def _read(self, look: Callable[[Cell], T]) -> T:
         """Return the result of ``look`` on the key's state at one moment."""

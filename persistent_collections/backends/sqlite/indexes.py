@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -125,7 +126,8 @@ class SQLiteIndexes(IndexStore):
                     "SELECT min(name) FROM entries WHERE name > ? AND name < ?", (name, self._prefix + LAST)
                 ).fetchone()
                 if name is not None:
-                    states[decode(name.removeprefix(self._prefix))] = _is_whole(db, name)
+                    with suppress(UnicodeDecodeError):  # damaged, and so the name of no index
+                        states[decode(name.removeprefix(self._prefix))] = _is_whole(db, name)
             return states
 
         return self._database.read(step)
@@ -183,7 +185,13 @@ class SQLiteIndexes(IndexStore):
         return Hit(self._place(key, root), data)
 
     def _place(self, key: bytes, root: bytes) -> Place:
-        return Place(key, decode(root.removeprefix(self._prefix)))
+        try:
+            return Place(key, decode(root.removeprefix(self._prefix)))
+        except (AttributeError, TypeError, UnicodeDecodeError):
+            raise CorruptDataError(
+                f"an index of {decode(self._prefix)[:-1]} has an entry that this package did not write; go back to a "
+                "backup, or build it anew: reindex()"
+            ) from None
 
 
 def is_held(db: sqlite3.Connection, condition: HeldBy, now: float) -> bool:

@@ -88,6 +88,17 @@ class Cell:
             return part
         return last_part(part, self.deadline - time.time())
 
+    def counted(self) -> int:
+        """Return its size.
+
+        Raises:
+            CorruptDataError: It is larger than the file has room for, so it was damaged.
+        """
+        room = self.db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
+        if self.size > room:
+            raise self.damaged()
+        return self.size
+
     @property
     def base(self) -> int:
         """The row of its place 0."""
@@ -239,6 +250,8 @@ def delete(db: sqlite3.Connection, root: bytes, child: bytes, object_id: int, sh
 
 
 def _clear(db: sqlite3.Connection, object_id: int, shape: str | None) -> None:
+    if not isinstance(object_id, int):  # damaged: no row is its content
+        return
     rows = (object_id * PLACES, object_id * PLACES + PLACES - 1)
     for statement in _EVERYTHING if shape not in SHAPES else _CLEAR.get(str(shape), ()):
         db.execute(statement, rows)
@@ -246,14 +259,14 @@ def _clear(db: sqlite3.Connection, object_id: int, shape: str | None) -> None:
         db.execute("DELETE FROM members WHERE object = ?", (object_id,))
 
 
-def _newest(db: sqlite3.Connection) -> int:
-    found: int = db.execute("SELECT ifnull(max(id), 0) FROM objects").fetchone()[0]
-    return found
+def _newest(db: sqlite3.Connection) -> Any:
+    return db.execute("SELECT ifnull(max(id), 0) FROM objects").fetchone()[0]
 
 
 def _free_id(db: sqlite3.Connection) -> int:
     """Return an unused id: the greatest plus one, if possible."""
-    found = _newest(db) + 1
+    newest = _newest(db)
+    found = newest + 1 if isinstance(newest, int) else _LAST_ID + 1  # after damage, texts and bytes come last
     while found > _LAST_ID:
         found = random.randint(1, _LAST_ID)  # noqa: S311 - not a secret
         if db.execute("SELECT 1 FROM objects WHERE id = ?", (found,)).fetchone():
