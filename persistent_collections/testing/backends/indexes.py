@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -324,6 +325,19 @@ class IndexTests(StoreTests):
         self.assert_all(index, {"y": {"name": "b", "size": "1"}})
         unique.commit([], saving("z", name="a", size="1"))
         self.assert_all(index, {"y": {"name": "b", "size": "1"}, "z": {"name": "a", "size": "1"}})
+
+    def test_a_record_whose_deadline_has_passed_is_found_no_more(self, unique: Backend, index: IndexStore) -> None:
+        unique.commit([], saving("y", name="b", size="1"))
+        unique.commit([], [*saving("x", name="a", size="1"), SetDeadline(key("x"), 0.02)])
+        time.sleep(0.05)
+        self.assert_all(index, {"y": {"name": "b", "size": "1"}})
+
+    def test_the_value_of_a_record_whose_deadline_has_passed_is_free(self, unique: Backend) -> None:
+        unique.commit([], [*saving("x", name="a", size="1"), SetDeadline(key("x"), 0.02)])
+        time.sleep(0.05)
+        if unique.several_roots:
+            assert unique.commit([HeldBy(key(""), INDEXING, NAME.name, entry(NAME, "a"), (text("a"),))], [])
+        assert unique.commit([], saving("y", name="a", size="1"))
 
     def test_a_step_needs_indexes_that_are_whole(self, unique: Backend, index: IndexStore) -> None:
         index.mark([NAME.name], whole=False)
