@@ -36,6 +36,16 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
     return substitute(hints["it"], {Self: self_type or owner})
 
 
+def where_to_define(owner: type) -> str:
+    """Return what to do about a name in an annotation of ``owner`` that is not defined."""
+    if "<locals>" in owner.__qualname__:
+        return (
+            f"define or import it in the module of {owner.__name__}: an annotation that is a text, as all are after "
+            "'from __future__ import annotations', does not see the names of a function"
+        )
+    return f"define or import it where {owner.__name__} is declared, before its first use"
+
+
 class RecursiveAlias:
     """The name of an alias inside the alias itself, as of ``Json = dict[str, "Json"] | list["Json"] | str | None``.
 

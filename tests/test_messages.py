@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -327,12 +328,30 @@ def test_a_default_beside_none_says_which_declaration_holds_both() -> None:
 def test_a_name_that_is_not_defined_is_told_with_class_and_field(store: Backend) -> None:
     for annotation in ("Nowhere", "PersistentList[Nowhere]"):
         unfinished: Any = make_record("Unfinished", {"text": annotation})
+        unfinished.__qualname__ = "Unfinished"  # as of a class of a module
         for use in (lambda: unfinished("x", text=1), lambda: unfinished.ref("x").text):  # noqa: B023 - used at once
             message = told(use, NameError)
             assert message == (
                 "field 'text' of Unfinished: name 'Nowhere' is not defined; "
                 "define or import it where Unfinished is declared, before its first use"
             )
+
+
+def test_a_class_of_a_function_that_names_another_one_is_told_where_to_define_it(store: Backend) -> None:
+    @dataclass(frozen=True)
+    class Crumb:
+        size: int
+
+    @dataclass(frozen=True)
+    class Loaf:
+        crumbs: tuple[Crumb, ...]
+
+    message = told(lambda: PersistentDict[str, Loaf]("x").update(a=Loaf((Crumb(1),))), TypeError)
+    assert message.endswith(
+        ".Loaf cannot be resolved: name 'Crumb' is not defined; define or import it in the module of Loaf: an "
+        "annotation that is a text, as all are after 'from __future__ import annotations', does not see the names of a "
+        "function"
+    )
 
 
 def test_two_classes_or_fields_of_one_name_are_told_to_change_one() -> None:

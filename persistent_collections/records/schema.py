@@ -12,7 +12,7 @@ from operator import or_
 from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Union, get_args, get_origin
 
-from persistent_collections.annotations import evaluate, shown, type_variables
+from persistent_collections.annotations import evaluate, shown, type_variables, where_to_define
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.declared.reading import unwrapped
 from persistent_collections.codecs.order import Order, order_of
@@ -297,9 +297,7 @@ def compiled(cls: type[PersistentObject], declaration: Declaration, source: Code
         raise TypeError(f"field {name!r} of {cls.__name__}: {error}") from error
     except NameError as error:
         raise NameError(
-            f"field {name!r} of {cls.__name__}: {error}; define or import it where {owner.__name__} is declared, "
-            "before its first use",
-            name=error.name,
+            f"field {name!r} of {cls.__name__}: {error}; {where_to_define(owner)}", name=error.name
         ) from error
 
 

@@ -29,7 +29,7 @@ from typing import (
 import typing_extensions
 from typing_extensions import Format, get_annotations
 
-from persistent_collections.annotations import RecursiveAlias, bindings, substitute, tied, upper_bound
+from persistent_collections.annotations import RecursiveAlias, bindings, substitute, tied, upper_bound, where_to_define
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.declared import checks, class_checks
 from persistent_collections.codecs.declared.checks import Check, Location, MismatchError
@@ -366,7 +366,9 @@ def _hints(kind: type) -> dict[str, Any]:
     try:
         hints = typing_extensions.get_type_hints(kind, localns={kind.__name__: kind}, include_extras=True)
     except NameError as error:
-        raise TypeError(f"an annotation of {kind.__qualname__} cannot be resolved: {error}") from error
+        raise TypeError(
+            f"an annotation of {kind.__qualname__} cannot be resolved: {error}; {where_to_define(kind)}"
+        ) from error
     names = vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
     return {name: tied(hint, names) for name, hint in hints.items()}
 
