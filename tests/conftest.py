@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -61,6 +63,11 @@ STORES: dict[str, MakeURL] = {
 ONE: Final = "json"
 """The store of tests that need only one: the default store, and the one whose values are JSON and not bytes."""
 
+MEMORY: Final = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
+ROOM_BYTES: Final = 2 * 10**9
+"""More than the files of the quick loop, of which pytest keeps those of three runs."""
+
 MODULE_ABOUT: Final = re.compile(r'^pytestmark = \[?pytest\.mark\.store\("(\w+)"\)', re.MULTILINE)
 
 PROOF: Final = "proof"
@@ -97,8 +104,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _keep_files_in_memory(config)
     if unknown := {*_chosen(config)} - {*STORES}:
         raise pytest.UsageError(f"--stores: no store is named {', '.join(sorted(unknown))}; known: {', '.join(STORES)}")
+
+
+def _keep_files_in_memory(config: pytest.Config) -> None:
+    """Let the quick loop over one store write to memory where it can, since replacing a file on a disk takes long.
+
+    All other runs write to the disk, or where ``TMPDIR`` or ``--basetemp`` says.
+    """
+    is_quick = _leaves_out_slow(config) and config.getoption("--stores") in STORES
+    is_told = config.getoption("basetemp") is not None or "TMPDIR" in os.environ
+    if is_quick and not is_told and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def _leaves_out_slow(config: pytest.Config) -> bool:
+    return "not slow" in config.getoption("markexpr").split(" and ")
 
 
 def _chosen(config: pytest.Config) -> list[str]:
@@ -107,12 +130,42 @@ def _chosen(config: pytest.Config) -> list[str]:
     return {SUITES: [ONE], ALL: [*STORES], REST: [*STORES]}.get(chosen) or chosen.split(",")
 
 
+def _available(config: pytest.Config) -> set[str]:
+    """Return the stores that there are for tests about certain ones."""
+    return {*STORES} if config.getoption("--stores") == SUITES else {*_chosen(config)}
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import a module about a store that is not among those that ``--stores`` lists."""
     if config.getoption("--stores") in (SUITES, ALL, REST) or not collection_path.is_file():
         return None
     about = MODULE_ABOUT.search(collection_path.read_text("utf-8"))
     return True if about and about[1] not in _chosen(config) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """Make no tests of a class of which none would run: the suites are thousands of tests."""
+    if not (isinstance(obj, type) and name.startswith("Test")):
+        return None
+    found = [getattr(each, "pytestmark", []) for each in (obj, collector.obj)]
+    marks = [mark for each in found for mark in (each if isinstance(each, list) else [each])]
+    return [] if any(_leaves_out(mark, collector.config) for mark in marks) else None
+
+
+def _leaves_out(mark: pytest.Mark, config: pytest.Config) -> bool:
+    """Say whether nothing with this mark runs."""
+    chosen = _available(config)
+    match mark.name:
+        case "slow":
+            return _leaves_out_slow(config)
+        case "store":
+            return not chosen.issuperset(mark.args)
+        case "any_store":
+            return chosen.isdisjoint(mark.args)
+    return False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -128,11 +181,10 @@ def _names_its_stores(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out proofs unless ``-m`` names them, and tests that need a store which ``--stores`` does not list."""
     with_proofs = PROOF in config.getoption("markexpr")
-    stores = config.getoption("--stores")
-    chosen = {*STORES} if stores in (SUITES, ALL) else {*_chosen(config)}
+    chosen = _available(config)
 
     def is_wanted(item: pytest.Item) -> bool:
-        if stores == REST and _is_usual(item):
+        if config.getoption("--stores") == REST and _is_usual(item):
             return False
         return (with_proofs or item.get_closest_marker(PROOF) is None) and not _needed(item) - chosen
 

@@ -15,6 +15,8 @@ from persistent_collections.testing.transactions import TransactionSuite
 from tests.backends import test_redis
 from tests.conftest import SERVERS, Start
 
+pytestmark = pytest.mark.any_store(*SERVERS)
+
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.store(name)) for name in SERVERS])
 def backend(request: pytest.FixtureRequest, start: Start) -> Iterator[Backend]:

@@ -19,6 +19,8 @@ from tests.backends.conftest import OTHERS
 from tests.conftest import SERVERS, Start
 from tests.servers import SERVICE
 
+pytestmark = pytest.mark.any_store(*SERVERS)
+
 
 @pytest.fixture(params=[*(pytest.param(name, marks=pytest.mark.store(name)) for name in SERVERS), *OTHERS])
 def backend(request: pytest.FixtureRequest, start: Start) -> Iterator[RedisBackend]:

@@ -476,7 +476,9 @@ FOREIGN: dict[Key, Callable[[Any, str], Any]] = {
 """What other programs put beside our objects that no store here writes: one under a declared child's name too."""
 
 
-@pytest.mark.parametrize("serving", ["server", "cluster"])
+@pytest.mark.parametrize(
+    "serving", [pytest.param(name, marks=pytest.mark.store(name)) for name in ("server", "cluster")]
+)
 def test_what_no_store_here_writes_is_left_out_and_counted_and_all_else_copied(
     serving: str, start: Any, memory: Backend, tmp_path: Path
 ) -> None:
