@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from benchmarks import codec_costs, import_time, pages, plots, stores
+from benchmarks import codec_costs, first, import_time, pages, plots, stores
 from benchmarks.on_redis import work
 from benchmarks.timing import pin
 from tests.servers import RunningServer, run_server
@@ -51,6 +51,7 @@ QUICK: Final = Effort(1, [10, 30], [30], [10], 10)
 
 
 def _redis(effort: Effort, python: Path) -> dict[str, Any]:
+    results: dict[str, Any]
     with run_server() as server:
         newer = [name for name in work.MODULES if name not in OLDER]
         results = _worker(server, effort, sys.executable, newer)
@@ -78,12 +79,24 @@ def _imports(effort: Effort, python: Path) -> dict[str, Any]:
     return {**found, **{name: older[name] for name in OLDER}}
 
 
+def _first(effort: Effort, python: Path) -> dict[str, Any]:
+    size = effort.in_sqlite[0]
+    on_redis = _redis(effort._replace(on_redis=[size]), python)
+    raced = on_redis["times"][str(size)]
+    rows = {title: raced[title] for title in first.CHOSEN["redis"].rows}
+    for cells in rows.values():
+        cells[first.PLAIN] = cells.pop("redis-py")
+        cells.pop(pages.STRICT)
+    return {"redis": rows, "faults": on_redis["faults"], **first.measured(effort.rounds, size)}
+
+
 PARTS: Final[dict[str, Callable[[Effort, Path], Any]]] = {
+    "first": _first,
     "redis": _redis,
     "imports": _imports,
     "codecs": lambda effort, _: codec_costs.measured(effort.rounds, effort.batch),
     "sqlite": lambda effort, _: stores.measured(
-        stores.SQLITE, effort.in_sqlite, effort.rounds, None, time.process_time
+        stores.SQLITE, effort.in_sqlite, effort.rounds, None, clock=time.process_time
     ),
     "json": lambda effort, _: stores.measured(stores.JSON, effort.in_json, effort.rounds // 3 or 1, None),
 }
@@ -110,14 +123,17 @@ def main() -> None:
     pin()
     with TemporaryDirectory() as folder:
         parts = given.parts or list(PARTS)
-        python = _older_python(folder) if {"redis", "imports"} & {*parts} else Path(sys.executable)
+        python = _older_python(folder) if {"first", "redis", "imports"} & {*parts} else Path(sys.executable)
         for part in parts:
             print(part, file=sys.stderr, flush=True)
             results[part] = json.loads(json.dumps(PARTS[part](QUICK if given.quick else FULL, python)))
             if given.results:
                 given.results.write_text(json.dumps(results), "utf-8")
     page = given.docs / "benchmarks.md"
-    page.write_text(pages.replaced(page.read_text("utf-8"), pages.tables(results)), "utf-8")
+    tables = pages.tables(results)
+    if found := results.get("first"):
+        tables["first"] = first.shown(found)
+    page.write_text(pages.replaced(page.read_text("utf-8"), tables), "utf-8")
     if "redis" in results:
         plots.draw(results["redis"]["times"], given.docs / "benchmarks.svg")
 

@@ -44,7 +44,7 @@ def tables(results: Mapping[str, Any]) -> dict[str, str]:
         made |= _redis(redis)
     if found := results.get("imports"):
         names = list(found)
-        made["imports"] = _table(["", *names], [["`import`", *(f"{found[name][1]:.2f}" for name in names)]])
+        made["imports"] = table(["", *names], [["`import`", *(f"{found[name][1]:.2f}" for name in names)]])
     for name in ("sqlite", "json"):
         if sizes := results.get(name):
             made[name] = _beside(sizes)
@@ -82,7 +82,8 @@ def _redis(found: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -101,7 +102,7 @@ def _compared(rows: Mapping[str, Cells], faults: Mapping[str, Mapping[str, str]]
         [f"`{title}`", *(cell(title, cells, name) for name in LIBRARIES), strict(cells)]
         for title, cells in rows.items()
     ]
-    return _table(["", *LIBRARIES, "ours beside redis-py with our codec"], body)
+    return table(["", *LIBRARIES, "ours beside redis-py with our codec"], body)
 
 
 def _traffic(traffic: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]) -> str:
@@ -117,7 +118,7 @@ def _traffic(traffic: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]) -
         for title in work.ORDER
         if title in traffic
     ]
-    return _table(["", *names], body)
+    return table(["", *names], body)
 
 
 def _growth(sizes: Mapping[str, Mapping[str, Cells]]) -> str:
@@ -127,7 +128,7 @@ def _growth(sizes: Mapping[str, Mapping[str, Cells]]) -> str:
     for title, cells in sizes[first].items():
         if "ours" in cells and all("ours" in sizes[size].get(title, {}) for size in sizes):
             body.append([f"`{title}`", *(f"{sizes[size][title]['ours'][0] / cells['ours'][0]:,.1f}" for size in sizes)])
-    return _table(["", *(f"{int(size):,}" for size in sizes)], body)
+    return table(["", *(f"{int(size):,}" for size in sizes)], body)
 
 
 def _beside(sizes: Mapping[str, Mapping[str, Cells]]) -> str:
@@ -140,7 +141,7 @@ def _beside(sizes: Mapping[str, Mapping[str, Cells]]) -> str:
         for size, cells in sizes.items()
         if (row := cells.get(title, {}))
     ]
-    return _table(["", "n", *names], body)
+    return table(["", "n", *names], body)
 
 
 def _codecs(codecs: Mapping[str, Mapping[str, Cells]]) -> str:
@@ -156,7 +157,7 @@ def _codecs(codecs: Mapping[str, Mapping[str, Cells]]) -> str:
                 *(part for ours, theirs in pairs for part in (f"{ours[1]:.2f}", f"{(ours[0] - theirs[0]) * 1e6:.1f}")),
             ]
         )
-    return _table(head, body)
+    return table(head, body)
 
 
 def _faults(faults: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The plot of docs/benchmarks.md: what each library takes beside bare redis-py as collections grow."""
+"""The plots of docs/benchmarks.md, and how plots are kept: readable on light pages and on dark ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ from benchmarks.pages import LIBRARIES
 
 PANELS: Final = ("d[k]", "len(d)", "l[i]", "for k, v in d.items()", "for v in l", "l.insert(middle, v)")
 COLOURS: Final = dict(zip(LIBRARIES, ("#00897b", "#d81b60", "#1e88e5", "#ffa000", "#757575"), strict=True))
+STYLE: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "fixed", "font.size": 8}
+_DARK: Final = """
+@media (prefers-color-scheme: dark) {
+  text { fill: #eceff1 }
+  [style*="stroke: #000000"] { stroke: #b0bec5 !important }
+}
+"""
+
+
+def keep(figure: Figure, path: Path) -> None:
+    """Write a figure into an SVG file, which looks the same each time."""
+    figure.savefig(path, metadata={"Date": None, "Creator": None}, transparent=True)
+    drawn = path.read_text("utf-8")
+    path.write_text(drawn.replace("</style>", f"{_DARK}</style>", 1), "utf-8")
 
 
 def draw(times: Mapping[str, Any], path: Path) -> None:
@@ -22,7 +36,7 @@ def draw(times: Mapping[str, Any], path: Path) -> None:
         times: Seconds and ratio by size, row and contender.
         path: The file.
     """
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fixed", "font.size": 8}):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.8), layout="constrained")
         axes = figure.subplots(2, 3, sharex=True, sharey=True)
         for axis, title in zip(axes.flat, PANELS, strict=True):
@@ -39,4 +53,4 @@ def draw(times: Mapping[str, Any], path: Path) -> None:
         axes[0, 0].legend(frameon=False)
         figure.supxlabel("items in the collection")
         figure.supylabel("times bare redis-py")
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
+        keep(figure, path)

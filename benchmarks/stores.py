@@ -12,7 +12,7 @@ import shelve
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Container, Iterator, MutableMapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -314,7 +314,13 @@ def calls(store: Store, size: int) -> dict[str, Call]:
 
 
 def measured(
-    openers: dict[str, Opener], sizes: list[int], rounds: int, folder: Path | None, clock: Clock = time.perf_counter
+    openers: dict[str, Opener],
+    sizes: list[int],
+    rounds: int,
+    folder: Path | None,
+    *,
+    clock: Clock = time.perf_counter,
+    titles: Container[str] | None = None,
 ) -> dict[str, Figures]:
     """Return figures by size.
 
@@ -324,6 +330,7 @@ def measured(
         rounds: Of each race.
         folder: On the disk that is to be timed.
         clock: Gives seconds.
+        titles: Which rows, all unless given.
     """
     report: dict[str, Figures] = {}
     known: Figures = {}
@@ -343,6 +350,7 @@ def measured(
                     cycle=CYCLES.get(title, ""),
                 )
                 for title in by_store["ours"]
+                if titles is None or title in titles
             ]
             turns = rounds if size <= SMALL else max(1, rounds // 3)
             known = race(affordable(rows, known, last, size), turns, size, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from tests.servers import RunningServer
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
+SCALE = ROOT / "docs" / "scale.md"
 TABLE = re.compile(r"<!-- begin ([\w-]+) -->\n(.*?)<!-- end \1 -->", re.DOTALL)
 
 
@@ -35,7 +37,12 @@ def test_one_command_measures_everything_and_writes_the_page(tmp_path: Path) -> 
     assert (tmp_path / "benchmarks.svg").read_text("utf-8").count("<g id=") > 0
     before, after = (dict(TABLE.findall(page.read_text("utf-8"))) for page in (PAGE, tmp_path / PAGE.name))
     assert before.keys() == after.keys()
-    assert {name for name in before if before[name] == after[name]} <= {"redis-versions"}
+    assert {name for name in before if before[name] == after[name]} <= {
+        "redis-versions",
+        "shop",
+        "redis-om",
+        "redis-om-times",
+    }
     redis = json.loads((tmp_path / "results.json").read_text("utf-8"))["redis"]
     assert redis["faults"]["ours"] == {}
     raced = {name for rows in redis["times"].values() for cells in rows.values() for name in cells}
@@ -43,19 +50,35 @@ def test_one_command_measures_everything_and_writes_the_page(tmp_path: Path) -> 
     assert len(redis["faults"]) == 5
 
 
-def test_every_table_of_the_page_is_filled_in() -> None:
-    tables = dict(TABLE.findall(PAGE.read_text("utf-8")))
-    assert len(tables) == 13
+@pytest.mark.slow
+def test_one_command_finds_out_how_far_stores_go_and_writes_the_page(tmp_path: Path) -> None:
+    shutil.copy(SCALE, tmp_path)
+    command = [sys.executable, "-m", "benchmarks.scale", "--quick", "--docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "scale.svg").read_text("utf-8").count("<g id=") > 0
+    before, after = (dict(TABLE.findall(page.read_text("utf-8"))) for page in (SCALE, tmp_path / SCALE.name))
+    assert before.keys() == after.keys()
+    assert not {name for name in before if before[name] == after[name]}
+
+
+@pytest.mark.parametrize(("page", "count"), [(PAGE, 17), (SCALE, 5)], ids=["benchmarks", "scale"])
+def test_every_table_of_a_page_is_filled_in(page: Path, count: int) -> None:
+    tables = dict(TABLE.findall(page.read_text("utf-8")))
+    assert len(tables) == count
     assert all(table.strip() for table in tables.values()), tables
 
 
-@pytest.fixture(params=["ours", "sqlite3", "redis-py"])
+@pytest.fixture(params=["ours", "sqlite3", "SQLAlchemy", "redis-py"])
 def shop(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Iterator[Shop]:
     if request.param == "redis-py":
         with server.client() as client:
             yield RedisShop(client)
     elif request.param == "sqlite3":
         yield SQLiteShop(tmp_path / "by-hand.db")
+    elif request.param == "SQLAlchemy":
+        pytest.importorskip("sqlalchemy")
+        yield importlib.import_module("benchmarks.shop.in_sqlalchemy").SQLAlchemyShop(tmp_path / "by-hand.db")
     else:
         with connect(f"sqlite:{tmp_path}/ours.db") as backend:
             yield OurShop(backend)
@@ -93,7 +116,12 @@ def test_the_shops_that_are_raced_do_the_same(shop: Shop) -> None:
 
 
 @pytest.mark.slow
-def test_the_shop_prints_its_table() -> None:
+def test_the_shop_writes_its_table_and_its_plot(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    shutil.copy(PAGE, tmp_path)
     command = [sys.executable, "-m", "benchmarks.shop", "--orders", "60", "--in-json", "10", "--rounds", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "--docs", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
+    assert done.stdout in (tmp_path / PAGE.name).read_text("utf-8")
+    assert (tmp_path / "benchmarks-shop.svg").read_text("utf-8").count("<g id=") > 0

@@ -1,7 +1,7 @@
-"""The shop of this library beside the same shop by hand, as a table: ``python -m benchmarks.shop``.
+"""The shop of this library beside the same shop by hand: ``python -m benchmarks.shop``.
 
-On Redis, the time that client and server are at work counts; on SQLite and JSON files, that of the processor. Shops
-take turns. ``--orders`` are there before.
+It writes the table and the plot of docs/benchmarks.md. On Redis, the time that client and server are at work counts; on
+SQLite and JSON files, that of the processor. Shops take turns. ``--orders`` are there before.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from typing import Any, Final
 
 import redis
 
-from benchmarks.shop import Shop, in_redis, in_sqlite, ours
+from benchmarks import pages
+from benchmarks.shop import Shop, in_redis, in_sqlalchemy, in_sqlite, ours, plot
 from benchmarks.timing import Call, Cell, Clock, Row, busy_s, pin, race
 from persistent_collections import connect
 from tests.servers import run_server
 
+ROOT: Final = Path(__file__).parent.parent.parent
 CUSTOMERS: Final = 20
 PRODUCTS: Final = 10
 PAID: Final = 5
@@ -110,8 +112,11 @@ def _on_redis(orders: int, rounds: int) -> dict[str, dict[str, Cell]]:
 
 def _in_files(orders: int, rounds: int) -> dict[str, dict[str, Cell]]:
     with TemporaryDirectory() as folder, connect(f"sqlite:{folder}/ours.db") as backend:
-        by_hand = in_sqlite.SQLiteShop(Path(folder, "by-hand.db"))
-        shops: dict[str, Shop] = {"sqlite3": by_hand, "ours": ours.OurShop(backend)}
+        shops: dict[str, Shop] = {
+            "sqlite3": in_sqlite.SQLiteShop(Path(folder, "by-hand.db")),
+            "SQLAlchemy": in_sqlalchemy.SQLAlchemyShop(Path(folder, "sqlalchemy.db")),
+            "ours": ours.OurShop(backend),
+        }
         return raced({name: Filled(shop, orders) for name, shop in shops.items()}, rounds, time.process_time)
 
 
@@ -122,38 +127,46 @@ def _in_json(orders: int, rounds: int) -> dict[str, dict[str, Cell]]:
 
 def table(found: Mapping[str, Mapping[str, Mapping[str, Cell]]], in_json: int) -> str:
     """Return what was measured as Markdown."""
-    lines = [
-        f"| | redis-py by hand | this library | sqlite3 by hand | this library | JSON files, {in_json} orders |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for title in found["redis"]:
-        in_redis_, in_file, in_json_ = (found[kind][title] for kind in ("redis", "sqlite", "json"))
+    head = ["redis-py by hand", "this library", "sqlite3 by hand", "SQLAlchemy", "this library"]
+    lines = []
+    for title, on_redis in found["redis"].items():
+        in_file = found["sqlite"][title]
         cells = [
-            _time(in_redis_["redis-py"]),
-            f"{_time(in_redis_['ours'])} ({in_redis_['ours'].ratio:.1f})",
+            _time(on_redis["redis-py"]),
+            _beside(on_redis["ours"]),
             _time(in_file["sqlite3"]),
-            f"{_time(in_file['ours'])} ({in_file['ours'].ratio:.1f})",
-            _time(in_json_["ours"]),
+            _beside(in_file["SQLAlchemy"]),
+            _beside(in_file["ours"]),
+            _time(found["json"][title]["ours"]),
         ]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    by_hand, here, on_sqlite = (lines_of(module) for module in (in_redis, ours, in_sqlite))
-    lines.append(f"| lines of code | {by_hand} | {here} | {on_sqlite} | {here} | {here} |")
-    return "\n".join(lines)
+        lines.append([title, *cells])
+    counts = [str(lines_of(module)) for module in (in_redis, ours, in_sqlite, in_sqlalchemy, ours, ours)]
+    return pages.table(["", *head, f"JSON files, {in_json} orders"], [*lines, ["lines of code", *counts]])
 
 
 def _time(cell: Cell) -> str:
     return f"{cell.seconds * 1e6:,.0f} µs"
 
 
+def _beside(cell: Cell) -> str:
+    return f"{_time(cell)} ({cell.ratio:.1f})"
+
+
 def main() -> None:
-    """Print the table."""
+    """Measure, print the table, and write it and the plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--orders", type=int, default=5000, help="that are there before")
     parser.add_argument("--in-json", type=int, default=500, help="as many in JSON files")
     parser.add_argument("--rounds", type=int, default=30, help="rounds of each race")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where benchmarks.md is")
     given = parser.parse_args()
     pin()
-    print(table(measured(given.orders, given.in_json, given.rounds), given.in_json))
+    found = measured(given.orders, given.in_json, given.rounds)
+    made = table(found, given.in_json)
+    print(made)
+    page = given.docs / "benchmarks.md"
+    page.write_text(pages.replaced(page.read_text("utf-8"), {"shop": made}), "utf-8")
+    plot.draw(found, given.docs / "benchmarks-shop.svg")
 
 
 if __name__ == "__main__":

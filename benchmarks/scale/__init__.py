@@ -1,0 +1,1 @@
+"""How far each store goes: what its parts take, measured, and what a large cluster does with that, simulated."""
