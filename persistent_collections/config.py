@@ -120,6 +120,9 @@ def use_backend(backend: BackendSource) -> Iterator[Backend]:
         with use_backend("memory:"):
             visits = PersistentDict("visits", {"home": 1})
         assert visits["home"] == 1                       # objects made in the block stay with its store
+
+    Raises:
+        ConfigurationError: The URL is wrong, or the name is not configured.
     """
     choice = choose(backend)
     token = _chosen.set(choice)
@@ -172,6 +175,9 @@ def current_backend() -> Backend:
 
         with use_backend("memory:") as store:
             assert current_backend() is store
+
+    Raises:
+        ConfigurationError: The URL of the default is wrong.
     """
     return resolve(None)
 

@@ -26,6 +26,11 @@ _ROUNDS: Final = range(4, 32)
 class PasswordHash:
     """The hash of a password. An empty one is false, and verifies no password.
 
+    ::
+
+        stored = PasswordHash("$2b$04$UuTJ05JBevBeiSSZGa6YOOJKIYZtXsJNNrRA8AqeK4PqUJ4qcAkJi")
+        assert not stored.verify("a wrong password")
+
     Two are equal if their texts are equal. Hashing one password twice gives two different texts.
 
     Args:
@@ -73,6 +78,12 @@ class PasswordHash:
 
 class BcryptCodec(Codec):
     """Store a password as its bcrypt hash; a :class:`PasswordHash` is stored as it is.
+
+    ::
+
+        passwords = PersistentDict("passwords", codec=BcryptCodec(rounds=4))
+        passwords["luke"] = "TheForce"
+        assert passwords["luke"].verify("TheForce")
 
     Cost: hashing, and every ``verify``, takes some 0.3 s at 12 rounds, and twice as long for each further round.
 

@@ -13,6 +13,12 @@ from persistent_collections.errors import DecodeError, EncodeError
 class Compressed(Codec):
     """Store what another codec writes, compressed by zlib.
 
+    ::
+
+        logs = PersistentList("logs", codec=Compressed(get_codec("json")))
+        logs.append({"message": "nothing " * 1_000})
+        assert logs[0]["message"].startswith("nothing")
+
     Args:
         codec: The codec inside.
         name: The name under which this codec is registered; by default ``<codec>+zlib``.

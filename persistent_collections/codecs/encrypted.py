@@ -18,6 +18,13 @@ except ImportError:
 class Encrypted(Codec):
     """Store what another codec writes, encrypted and authenticated (Fernet: AES-128-CBC, HMAC-SHA256).
 
+    ::
+
+        key = Fernet.generate_key()
+        secrets = PersistentDict("secrets", codec=Encrypted(get_codec("json"), [key]))
+        secrets["token"] = "x-wing"
+        assert secrets["token"] == "x-wing"
+
     The time of writing and the length of a value can be read without a key. To replace a key, put the new one before
     it, write every value again, and then remove the old one.
 

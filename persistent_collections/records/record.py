@@ -691,13 +691,16 @@ def fetch(records: Iterable[Record], /, *names: str, on_error: OnError | None = 
 
     ``records`` may be a slice of a list, a set of references, or ``User.all()``.
 
-    Cost: 1 round trip for 1,000 records, and 1 more for those of them that have not all the fields: do they exist, and
-    is the field a child?
+    Cost: 1 round trip per 1,000 records. If some of them lack a field, 1 more: do they exist, and is the field a child?
 
     Args:
         records: The records.
         names: The names of the fields.
         on_error: Called with the error of each record that cannot be read, which is skipped. Without it, the error is
             raised, and the iterator goes on with the next record.
+
+    Raises:
+        UnknownFieldError: A field is not declared.
+        TypeError: An item is not a record, or a field is a child collection.
     """
     return rows(each(records), names, on_error)

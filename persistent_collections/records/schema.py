@@ -110,7 +110,7 @@ class Default:
 
 
 def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None = None) -> Any:
-    """Declare the default of a field, or how to make one.
+    """Declare the default of a field, or how to make one; no I/O.
 
     ::
 

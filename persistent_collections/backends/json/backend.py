@@ -29,7 +29,12 @@ _TEXTS: Final = msgspec.json.Decoder(list[str])
 
 
 class JSONBackend(SimpleBackend):
-    """Keep each object in a readable JSON file of its own, which may be edited by hand.
+    """Keep each object in its own readable JSON file, which you may edit by hand.
+
+    ::
+
+        configure({"backends": {"default": JSONBackend("./data", fsync=False)}})    # as json:./data?fsync=off
+        configure({})
 
     Shape: ``<path>/<type>/<id>.json``, and ``<path>/<type>/<id>/<field>.json`` for a child collection; sets are sorted
     arrays. All other files are in ``<path>/.store``. Nothing is created before the first write.

@@ -35,6 +35,12 @@ from persistent_collections.errors import BackendError, OutcomeUnknown
 class RedisBackend(Backend):
     """Store mappings as hashes, sequences as lists and members as sets, one Redis key each.
 
+    ::
+
+        client = redis.Redis(host="localhost", port=6379)
+        configure({"backends": {"default": RedisBackend(client, prefix="app1:")}})    # as redis://localhost?prefix=app1:
+        configure({})
+
     Cost: every method is one round trip. Iteration takes one per page, and on a cluster two more, to check that no slot
     has moved meanwhile.
 

@@ -35,6 +35,11 @@ _LONGEST_S: Final = (2**31 - 1) // 1000  # SQLite counts milliseconds in 32 bits
 class SQLiteBackend(Backend):
     """Keep everything in one SQLite file, which the first write creates. The module ``schema`` shows its tables.
 
+    ::
+
+        configure({"backends": {"default": SQLiteBackend("./app.db", busy_timeout_s=5)}})    # as sqlite:./app.db
+        configure({})
+
     Cost: a method is one transaction, O(log n) in the size of the object. Writers take turns, and readers never wait.
     The file does not shrink until you run SQLite's ``VACUUM``.
 

@@ -66,6 +66,19 @@ _WALKS: Final = frozenset({"keys", "strangers"})
 class WrappedBackend(Backend):
     """The base of stores that wrap another one and do something around each operation: subclasses define ``around``.
 
+    ::
+
+        class CountedBackend(WrappedBackend):
+            operations = 0
+
+            def around(self, operation, call):
+                self.operations += 1
+                return call()
+
+        counted = CountedBackend(connect("memory:"))
+        PersistentDict("visits", backend=counted).increment("/")
+        assert counted.operations == 1
+
     It is equal to the other backend, and may be configured in its place. Every method of ``Backend`` that this class
     does not define is passed on; the end of this module arranges that.
 
