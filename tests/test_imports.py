@@ -172,6 +172,18 @@ def test_the_page_on_the_architecture_names_files_that_exist_and_every_layer() -
     assert rooms <= set(re.findall(r"[a-z_]+(?:/|\.py)", picture))
 
 
+def test_the_glossary_has_each_word_once_and_names_what_the_package_has() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]*) \|$", text.partition("## Words")[2], re.MULTILINE)
+    words = [word for heads, _ in rows for word in heads.split(", ")]
+    assert len(rows) > 40
+    assert len(words) == len(set(words))
+    named = {name for _, code in rows for part in re.findall(r"`([^`]+)`", code) for name in re.findall(r"\w+", part)}
+    files = [path for path in PACKAGE.rglob("*.py") if "testing" not in path.parts]
+    used = {name for path in files for name in re.findall(r"\w+", path.read_text("utf-8"))}
+    assert named - used - {path.stem for path in files} == set()
+
+
 @pytest.mark.parametrize("name", PUBLIC_MODULES)
 def test_a_public_module_has_the_names_it_lists_in_order_and_no_other_attribute(name: str) -> None:
     module = importlib.import_module(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 
@@ -32,7 +32,9 @@ from persistent_collections import (
     unique,
 )
 from persistent_collections import field as declared
+from persistent_collections.backends import MEMBERS, Shape
 from persistent_collections.backends.keys import Key
+from persistent_collections.migrating import moves
 from tests.proxy import counted
 from tests.servers import RunningServer
 
@@ -429,3 +431,15 @@ def test_round_trips(server: RunningServer) -> None:
             proxy.reset()
             assert migrate(Docket, backend=backend).changed == records
             assert proxy.trips == expected
+
+
+class Board(Record):
+    scores: PersistentSet[str] = child()
+
+
+def test_a_field_of_a_shape_that_no_field_holds_is_refused(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(cast("dict[Shape, Any]", moves._PLAIN), MEMBERS)
+    store.mapping(Key("Board:b")).set_many({"scores": b'["a"]'})
+    with pytest.raises(SchemaChangedError, match="'scores' is declared as a set, and 'Board:b' stores it as a field"):
+        migrate(Board)
+    assert store.mapping(Key("Board:b")).get("scores") == b'["a"]'
