@@ -139,7 +139,7 @@ def _beside(sizes: Mapping[str, Mapping[str, Cells]]) -> str:
         [f"`{title}`", f"{int(size):,}", *(f"{row[name][1]:,.2f}" if name in row else "-" for name in names)]
         for title in next(iter(sizes.values()))
         for size, cells in sizes.items()
-        if (row := cells.get(title, {}))
+        if (row := cells.get(title, {})).keys() & {*names}
     ]
     return table(["", "n", *names], body)
 

@@ -5,17 +5,13 @@ A store that has no lists keeps one as the value of a field, as its users have t
 
 from __future__ import annotations
 
-import dbm
 import json
 import os
-import shelve
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Container, Iterator, MutableMapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
-from importlib.metadata import version
 from itertools import count, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +27,9 @@ from persistent_collections import PersistentDict, PersistentList, connect
 
 BATCH: Final = 10
 SMALL: Final = 10_000
-"""Beyond this size there are fewer rounds of fewer calls."""
+"""Beyond this size there are fewer calls in a round."""
+LARGEST: Final = {"sqlitedict": 100_000}
+"""Up to which size a contender takes part, if not in all: one that takes minutes to fill."""
 PIECE: Final = 100_000
 
 Mapping: TypeAlias = MutableMapping[str, Any]
@@ -225,13 +223,6 @@ def other_sqlitedict(folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def other_shelve(folder: Path) -> Iterator[Store]:
-    """A sync after each write: with ``dbm.dumb`` no fsync, and all keys written anew; it has no NORMAL."""
-    with shelve.open(str(folder / "fields")) as fields, shelve.open(str(folder / "items")) as items:  # noqa: S301 - its own
-        yield Store(Settled(fields, fields.sync), ListAsValue(Settled(items, items.sync)))
-
-
-@contextmanager
 def other_tinydb(folder: Path) -> Iterator[Store]:
     """An fsync after each write, of a file it overwrites, which a kill may leave torn."""
     with (
@@ -258,7 +249,6 @@ SQLITE: Final[dict[str, Opener]] = {
     "ours": our_sqlite,
     "diskcache": other_diskcache,
     "sqlitedict": other_sqlitedict,
-    "shelve": other_shelve,
 }
 JSON: Final[dict[str, Opener]] = {
     "ours": partial(our_json, fsync=True),
@@ -340,6 +330,7 @@ def measured(
             stores = {
                 name: _filled(stack, opener, Path(place, str(number)), size)
                 for number, (name, opener) in enumerate(openers.items())
+                if size <= LARGEST.get(name, size)
             }
             by_store = {name: calls(store, size) for name, store in stores.items()}
             rows = [
@@ -352,8 +343,7 @@ def measured(
                 for title in by_store["ours"]
                 if titles is None or title in titles
             ]
-            turns = rounds if size <= SMALL else max(1, rounds // 3)
-            known = race(affordable(rows, known, last, size), turns, size, clock)
+            known = race(affordable(rows, known, last, size), rounds, size, clock)
             report[str(size)] = known
     return report
 
@@ -365,14 +355,3 @@ def _filled(stack: ExitStack, opener: Opener, folder: Path, size: int) -> Store:
         store.fields.update({f"field {number}": value_of(number) for number in range(start, min(size, start + PIECE))})
     store.items.extend([value_of(number) for number in range(size)])
     return store
-
-
-def versions() -> str:
-    """Return what was compared, in words."""
-    names = ("diskcache", "sqlitedict", "tinydb")
-    with TemporaryDirectory() as folder:
-        dbm.open(f"{folder}/any", "n").close()
-        kind = dbm.whichdb(f"{folder}/any")
-    return ", ".join(
-        [f"SQLite {sqlite3.sqlite_version}", *(f"{name} {version(name)}" for name in names), f"shelve on {kind}"]
-    )

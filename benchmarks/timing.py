@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from operator import truediv
 from random import Random
@@ -98,7 +97,7 @@ def race(rows: Sequence[Row], rounds: int, span: int, clock: Clock = time.perf_c
         span: Calls are given numbers below it.
         clock: Gives seconds.
     """
-    took: dict[str, dict[str, list[float]]] = {row.title: defaultdict(list) for row in rows}
+    took: dict[str, dict[str, list[float]]] = {row.title: {} for row in rows}
     random = Random(_SEED)  # noqa: S311 - the same for all
     for turn in range(rounds + 1):
         gc.collect()
@@ -106,24 +105,21 @@ def race(rows: Sequence[Row], rounds: int, span: int, clock: Clock = time.perf_c
         try:
             for row in rows:
                 numbers = [random.randrange(span) for _ in range(row.batch)]
-                _round(row, numbers, turn, took[row.title], clock)
+                order = random.sample([*row.calls], len(row.calls))  # nobody always follows the same other
+                _round(row, order, numbers, took[row.title] if turn else {}, clock)
         finally:
             gc.enable()
     return {row.title: _cells(took[row.title], next(iter(row.calls), "")) for row in rows}
 
 
-def _round(row: Row, numbers: Sequence[int], turn: int, took: dict[str, list[float]], clock: Clock) -> None:
-    contenders = list(row.calls)
-    first = turn % max(len(contenders), 1)
-    for contender in [*contenders[first:], *contenders[:first]]:  # nobody always comes first
+def _round(row: Row, order: Sequence[str], numbers: Sequence[int], took: dict[str, list[float]], clock: Clock) -> None:
+    for contender in order:
         row.before.get(contender, bool)()
         call = row.calls[contender]
         start = clock()
         for number in numbers:
             call(number)
-        seconds = (clock() - start) / len(numbers)
-        if turn:
-            took[contender].append(seconds)
+        took.setdefault(contender, []).append((clock() - start) / len(numbers))
 
 
 def _cells(times: Mapping[str, Sequence[float]], yardstick: str) -> dict[str, Cell]:
