@@ -1,5 +1,7 @@
 """Dicts, lists, sets and records that look like Python's own and live in a store."""
 
+from typing import TYPE_CHECKING
+
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.registry import register_backend
 from persistent_collections.codecs.base import Codec
@@ -35,14 +37,19 @@ from persistent_collections.errors import (
     UnknownFieldError,
     WrongShapeError,
 )
+from persistent_collections.lazy import lazily
 from persistent_collections.marks import formerly, indexed, on_delete, unique
-from persistent_collections.migrating.migrating import Migrated, migrate
 from persistent_collections.records.conditions import at_least, between, less_than, one_of, starts_with
 from persistent_collections.records.finding import Query
 from persistent_collections.records.making import make_record
 from persistent_collections.records.record import Record, child, fetch
 from persistent_collections.records.schema import Password, codec, field, stored_as
 from persistent_collections.transactions.blocks import on_commit, transaction, transactional
+
+if TYPE_CHECKING:
+    from persistent_collections.migrating.migrating import Migrated, migrate
+else:
+    __getattr__ = lazily(__name__, {"Migrated": "migrating.migrating", "migrate": "migrating.migrating"})
 
 __all__ = [
     "Backend",

@@ -8,7 +8,6 @@ read and nothing is opened before an operation asks for its backend. A relative 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -282,6 +281,8 @@ def _read(source: object) -> dict[str, Backend]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - it takes long, and few need it
+
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:

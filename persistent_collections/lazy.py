@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use, since their dependencies may not be installed."""
+"""Names of a package that are imported on first use, as few need them or their packages."""
 
 from __future__ import annotations
 

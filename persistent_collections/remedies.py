@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+
+class Advice(msgspec.Struct, frozen=True):
     """Something to do, in the same words in Python and on the command line."""
 
     text: str
@@ -16,8 +16,7 @@ class Advice:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class ImportModule:
+class ImportModule(msgspec.Struct, frozen=True):
     """Import a module, such as the one that defines a class."""
 
     text: str
@@ -26,8 +25,7 @@ class ImportModule:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class NameCodec:
+class NameCodec(msgspec.Struct, frozen=True):
     """Say which codec wrote the values of the collection under ``key``."""
 
     key: str
@@ -36,8 +34,7 @@ class NameCodec:
         return f"name its codec: codec={{{self.key!r}: 'json'}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """Call again with an argument; ``effect`` describes its effect."""
 
     name: str
@@ -48,8 +45,7 @@ class Argument:
         return f"{self.name}={self.value!r} {self.effect}"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """Read all records: ``query`` is the query that no index answers."""
 
     query: str

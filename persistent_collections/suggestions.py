@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 _LISTED: Final = 12
@@ -12,6 +11,8 @@ _SOME: Final = 10
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of an error's sentence: the known name that differs by a typo, else the nearest ones, sorted."""
+    from difflib import get_close_matches  # noqa: PLC0415 - it takes long, and few need it
+
     names = sorted(known)
     few_letters_off = max(0.75, 1 - 2 / max(len(name), 1))
     near = get_close_matches(name, names, n=1, cutoff=few_letters_off)

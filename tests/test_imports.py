@@ -247,10 +247,29 @@ def test_the_reference_names_public_modules_only() -> None:
 
 def test_the_front_door_re_exports_and_does_nothing_else() -> None:
     body = ast.parse((PACKAGE / "__init__.py").read_text("utf-8")).body
-    docstring, *imports, names = body
+    docstring, *imports, late, names = body
     assert isinstance(docstring, ast.Expr)
     assert all(isinstance(statement, ast.ImportFrom) for statement in imports)
+    assert isinstance(late, ast.If)
+    assert ast.unparse(late.test) == "TYPE_CHECKING"
+    assert all(isinstance(statement, ast.ImportFrom) for statement in late.body)
+    assert [ast.unparse(statement).partition("(")[0] for statement in late.orelse] == ["__getattr__ = lazily"]
     assert isinstance(names, ast.Assign)
+
+
+def test_importing_the_package_loads_only_what_nearly_every_program_needs(tmp_path: Path) -> None:
+    [loaded] = run("import persistent_collections, sys; print(sorted(set(sys.modules)))", tmp_path)
+    modules = set(ast.literal_eval(loaded))
+    assert not modules & {"difflib", "email", "html", "importlib.metadata", "tomllib", "zipfile", "zoneinfo"}
+    ours = {name.partition(".")[2] for name in modules if name.partition(".")[0] == "persistent_collections"}
+    rooms = {name.partition(".")[0] for name in ours}
+    assert not rooms & {"aio", "catalogue", "checking", "cli", "migrating", "moving", "testing"}
+    assert {name for name in ours if name.startswith("codecs.") and name.count(".") == 1} == {
+        *("codecs.base", "codecs.declared", "codecs.fit", "codecs.hashes", "codecs.hints", "codecs.keys"),
+        *("codecs.order", "codecs.registry", "codecs.text", "codecs.types"),
+    }
+    assert not ours & {"backends.json", "backends.memory", "backends.redis", "backends.sqlite"}
+    assert len(ours) <= 105
 
 
 @pytest.mark.parametrize("script", ["import persistent_collections", DECLARE], ids=["import", "declare"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Change, Condition, HeldBy, SetEntries

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from persistent_collections.backends.indexes import EntryKey, Indexing
 from persistent_collections.backends.keys import Content, Key
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(msgspec.Struct, frozen=True):
     """The key exists, or, if ``expected`` is False, it does not."""
 
     key: Key
     expected: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FieldsAre:
+class FieldsAre(msgspec.Struct, frozen=True):
     """The mapping holds these bytes; None means an absent field. A key that does not exist holds nothing."""
 
     key: Key
     fields: Mapping[str, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBy:
+class HeldBy(msgspec.Struct, frozen=True):
     """No record of a class except ``holder`` has certain values in an index, and ``holder`` has them if present.
 
     Only for stores whose ``indexing`` is not ``"none"`` and that take several roots. One that keeps entries raises
@@ -54,32 +52,28 @@ class HeldBy:
         return None if self.key.root == self.indexing.prefix else self.key
 
 
-@dataclass(frozen=True, slots=True)
-class ItemsAre:
+class ItemsAre(msgspec.Struct, frozen=True):
     """The sequence holds these bytes at these indexes, negative ones from the end; None means an index out of range."""
 
     key: Key
     items: Mapping[int, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class MembersAre:
+class MembersAre(msgspec.Struct, frozen=True):
     """Each text is a member of the set, or, if its value is False, is not."""
 
     key: Key
     members: Mapping[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class SizeIs:
+class SizeIs(msgspec.Struct, frozen=True):
     """The key holds this number of fields, items or members, whatever its shape; 0 if it does not exist."""
 
     key: Key
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContentIs:
+class ContentIs(msgspec.Struct, frozen=True):
     """The key holds this content and nothing else; empty content means that it does not exist."""
 
     key: Key
@@ -90,16 +84,14 @@ Condition: TypeAlias = Exists | FieldsAre | ItemsAre | MembersAre | SizeIs | Con
 """The conditions of a step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(msgspec.Struct, frozen=True):
     """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
 
     key: Key
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
-class SetFields:
+class SetFields(msgspec.Struct, frozen=True):
     """Set fields of a mapping; delete fields whose value is None.
 
     Attributes:
@@ -111,8 +103,7 @@ class SetFields:
     is_record: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(msgspec.Struct, frozen=True):
     """Append ``items`` to a sequence in their order, or put them before its first item if ``left``."""
 
     key: Key
@@ -120,8 +111,7 @@ class Push:
     left: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Trim:
+class Trim(msgspec.Struct, frozen=True):
     """Delete the first ``left`` and the last ``right`` items of a sequence; all, if it holds no more."""
 
     key: Key
@@ -129,8 +119,7 @@ class Trim:
     right: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeMembers:
+class ChangeMembers(msgspec.Struct, frozen=True):
     """Add members to a set and remove others."""
 
     key: Key
@@ -138,8 +127,7 @@ class ChangeMembers:
     remove: AbstractSet[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Make:
+class Make(msgspec.Struct, frozen=True):
     """Make a record if it does not exist: delete the children left under its key, then set ``fields``.
 
     An existing key is unchanged. A store that can list an object's keys deletes every child.
@@ -155,8 +143,7 @@ class Make:
     children: Sequence[Key] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Delete the key, whatever its shape, and its deadline.
 
     Attributes:
@@ -171,8 +158,7 @@ class Delete:
     indexing: Indexing | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetDeadline:
+class SetDeadline(msgspec.Struct, frozen=True):
     """Make the key vanish ``ttl_s`` seconds from now (at once if not positive), or never if None.
 
     All deadlines that one step sets are counted from the same moment.
@@ -182,8 +168,7 @@ class SetDeadline:
     ttl_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SetEntries:
+class SetEntries(msgspec.Struct, frozen=True):
     """Replace the entries of a record in the indexes of its class, if the record exists at the end of the step.
 
     It accompanies the changes that set the fields, in stores whose ``indexing`` is not ``"none"``. A store that

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Final
 
@@ -63,6 +62,8 @@ def find_backend(scheme: str) -> type[Backend]:
     """
     target = _schemes.get(scheme)
     if target is None:
+        from importlib.metadata import entry_points  # noqa: PLC0415 - it takes long, and few need it
+
         for point in entry_points(group=ENTRY_POINT_GROUP, name=scheme):
             target = point.value
             break

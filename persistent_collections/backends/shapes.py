@@ -7,7 +7,6 @@ To add a shape, write its handle interface in ``handles``, its :class:`Shape` he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from operator import methodcaller
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,8 +18,7 @@ from persistent_collections.backends.keys import Content, Key
 from persistent_collections.errors import SchemaChangedError, WrongShapeError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
+class Shape(msgspec.Struct, frozen=True, eq=False):
     """One kind of collection: its names, its content and its interface.
 
     Attributes:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
+
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.suggestions import suggestion
 
@@ -32,8 +34,7 @@ SECRET_PLACES: Final = {"_env": "the variable", "_file": "the file"}
 """The suffix of an option that locates the secret of another option, and the kind of location."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One declared option of a store.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
 
 from persistent_collections.backends.base import Backend, ForeignDataError
 from persistent_collections.backends.changes import Delete, Exists

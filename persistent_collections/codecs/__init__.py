@@ -1,13 +1,11 @@
 """Codecs: choose one by name, put one around another, or write your own.
 
-docs/codecs.md shows how. ``BcryptCodec``, ``Encrypted`` and ``PasswordHash`` are imported on first use, since they need
-other packages.
+docs/codecs.md shows how. Those that need a module of their own are imported on first use: it may need other packages.
 """
 
 from typing import TYPE_CHECKING
 
 from persistent_collections.codecs.base import Codec, Format, References
-from persistent_collections.codecs.compressed import Compressed
 from persistent_collections.codecs.registry import get_codec, register_codec
 from persistent_collections.codecs.types.lowering import lift, lower
 from persistent_collections.codecs.types.registry import register_type
@@ -15,9 +13,13 @@ from persistent_collections.lazy import lazily
 
 if TYPE_CHECKING:
     from persistent_collections.codecs.bcrypt import BcryptCodec, PasswordHash
+    from persistent_collections.codecs.compressed import Compressed
     from persistent_collections.codecs.encrypted import Encrypted
 else:
-    __getattr__ = lazily(__name__, {"BcryptCodec": "bcrypt", "Encrypted": "encrypted", "PasswordHash": "bcrypt"})
+    __getattr__ = lazily(
+        __name__,
+        {"BcryptCodec": "bcrypt", "Compressed": "compressed", "Encrypted": "encrypted", "PasswordHash": "bcrypt"},
+    )
 
 __all__ = [
     "BcryptCodec",

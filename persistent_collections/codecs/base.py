@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 Format: TypeAlias = Literal["text", "json", "binary"]
 """The kind of bytes a codec writes: UTF-8, one compact JSON text, or any bytes."""
@@ -20,8 +21,7 @@ def _no_remedy(kind: type) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(msgspec.Struct, frozen=True):
     """How the codecs of one store turn persistent objects into keys and back.
 
     Attributes:

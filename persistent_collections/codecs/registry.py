@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from persistent_collections.codecs.base import Codec
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.codecs"
 """The entry point group of codecs: ``name = "module:codec"``, which is a codec or a function that returns one."""
@@ -62,14 +64,20 @@ def get_codec(name: str) -> Codec:
 
 def known_codecs() -> list[str]:
     """Return every name that :func:`get_codec` knows, whether or not its dependencies are installed."""
-    return sorted({*_BUILT_IN, *_codecs, *entry_points(group=ENTRY_POINT_GROUP).names})
+    return sorted({*_BUILT_IN, *_codecs, *_entry_points().names})
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - it takes long, and few need it
+
+    return entry_points(group=ENTRY_POINT_GROUP)
 
 
 def _load(name: str) -> Codec:
     if name in _BUILT_IN:
         module, _, made = _BUILT_IN[name].partition(":")
         return _made(name, getattr(import_module(f"persistent_collections.codecs.{module}"), made))
-    points = {point.value: point for point in entry_points(group=ENTRY_POINT_GROUP, name=name)}
+    points = {point.value: point for point in _entry_points().select(name=name)}
     if not points:
         raise ConfigurationError(
             f"no codec is called {name!r} (register_codec adds one); {suggestion(name, known_codecs())}"

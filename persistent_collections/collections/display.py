@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from html import escape
 from itertools import repeat
 from typing import Any, Final
 
@@ -38,6 +37,8 @@ def mimebundle(title: str, first: Callable[[int], Iterable[Sequence[Any]]]) -> d
         title: The ``repr`` of the object.
         first: Reads a number of parts, each a value, or a label and a value.
     """
+    from html import escape  # noqa: PLC0415 - it takes long, and few need it
+
     try:
         parts = [[_text(cell) for cell in part] for part in first(SHOWN + 1)]
     except Exception as error:  # noqa: BLE001 - a display must not end a session, whatever is raised
@@ -54,6 +55,8 @@ def _text(cell: Any) -> str:
 
 
 def _html(title: str, parts: Iterable[Sequence[str]], more: Iterable[str]) -> Iterator[str]:
+    from html import escape  # noqa: PLC0415 - it takes long, and few need it
+
     yield f"<p>{escape(title)}</p><table>"
     for *label, value in parts:
         yield f"<tr>{''.join(f'<th>{escape(text)}</th>' for text in label)}<td>{escape(value)}</td></tr>"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
+from base64 import urlsafe_b64encode
 from typing import Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ def id_or_random(id: object) -> str:
 
 def _random() -> str:
     """Return 12 random characters. The first is a letter or a digit, so that no shell reads it as an option."""
-    while (drawn := secrets.token_urlsafe(9))[0] in "-_":
+    while (drawn := urlsafe_b64encode(os.urandom(9)).decode())[0] in "-_":
         pass
     return drawn
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from random import uniform
 from typing import Final
 
 from persistent_collections import flows
@@ -30,6 +29,8 @@ def attempts(what: str) -> Iterator[None]:
         if time.monotonic() > deadline:
             _LOG.warning("%s kept changing for %g s; gave up", what, RETRY_DEADLINE_S)
             raise ConflictError(f"{what} kept changing for {RETRY_DEADLINE_S:g} s; nothing was written, try again")
+        from random import uniform  # noqa: PLC0415 - it takes long, and few need it
+
         _LOG.debug("%s changed meanwhile; it is read again", what)
         flows.sleep(uniform(0, pause_s))  # noqa: S311 - jitter, not a secret
         pause_s = min(pause_s * 2, 0.1)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
 from persistent_collections.backends.indexes import LAST
 from persistent_collections.codecs.order import NONE_KEY, text_start
 from persistent_collections.records.indexing import OrderedField
@@ -32,8 +34,7 @@ class one_of:  # noqa: N801 - it is used like a function
         object.__setattr__(self, "values", values)
 
 
-@dataclass(frozen=True, slots=True)
-class between:  # noqa: N801 - as above
+class between(msgspec.Struct, frozen=True):  # noqa: N801 - as above
     """At least one value and less than another, in ``find``.
 
     ::
@@ -49,8 +50,7 @@ class between:  # noqa: N801 - as above
     high: Any
 
 
-@dataclass(frozen=True, slots=True)
-class at_least:  # noqa: N801 - as above
+class at_least(msgspec.Struct, frozen=True):  # noqa: N801 - as above
     """A value or more, in ``find``.
 
     ::
@@ -65,8 +65,7 @@ class at_least:  # noqa: N801 - as above
     low: Any
 
 
-@dataclass(frozen=True, slots=True)
-class less_than:  # noqa: N801 - as above
+class less_than(msgspec.Struct, frozen=True):  # noqa: N801 - as above
     """Less than a value, and not None, in ``find``.
 
     ::
@@ -81,8 +80,7 @@ class less_than:  # noqa: N801 - as above
     high: Any
 
 
-@dataclass(frozen=True, slots=True)
-class starts_with:  # noqa: N801 - as above
+class starts_with(msgspec.Struct, frozen=True):  # noqa: N801 - as above
     """A text that starts with another, in ``find``.
 
     ::

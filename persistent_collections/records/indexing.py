@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.building import anyway, claims_of, commit_with_indexes
@@ -89,8 +90,7 @@ class Plan(NamedTuple):
     changes: Sequence[Change]
 
 
-@dataclass
-class Indexed:
+class Indexed(msgspec.Struct):
     """The indexes of a record class in one store.
 
     Attributes:
@@ -105,7 +105,7 @@ class Indexed:
     indexing: Indexing
     kept: tuple[Index, ...]
     policed: tuple[str, ...] = ()
-    uses: dict[Any, Any] = field(default_factory=dict)
+    uses: dict[Any, Any] = msgspec.field(default_factory=dict)
     _unbuilt_until_s: float = 0.0
 
     def touches(self, items: Iterable[str]) -> bool:

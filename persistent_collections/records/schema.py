@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+from msgspec.structs import force_setattr, replace
 
 from persistent_collections.annotations import evaluate, shown, type_variables, where_to_define
 from persistent_collections.codecs.base import Codec, References
@@ -64,8 +65,7 @@ class Password:
         def __set__(self, record: object, password: str | PasswordHash, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class stored_as:  # noqa: N801 - it is used like a function, inside Annotated
+class stored_as(msgspec.Struct, frozen=True):  # noqa: N801 - it is used like a function, inside Annotated
     """Name a field in the store.
 
     ::
@@ -79,8 +79,7 @@ class stored_as:  # noqa: N801 - it is used like a function, inside Annotated
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class codec:  # noqa: N801 - it is used like a function, inside Annotated
+class codec(msgspec.Struct, frozen=True):  # noqa: N801 - it is used like a function, inside Annotated
     """Choose how the values of a field become bytes.
 
     ::
@@ -96,8 +95,7 @@ class codec:  # noqa: N801 - it is used like a function, inside Annotated
     source: CodecSource
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(msgspec.Struct, frozen=True):
     """The arguments of ``field()``.
 
     Attributes:
@@ -163,8 +161,7 @@ class FormerField(NamedTuple):
     field: Field
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One declared field.
 
     Attributes:
@@ -196,10 +193,10 @@ class Field:
     optional: bool = False
     marks: tuple[IndexMark | on_delete, ...] = ()
     former: tuple[FormerField, ...] = ()
-    child: type[PersistentCollection] | None = dataclasses.field(init=False)
+    child: type[PersistentCollection] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "child", self.declared if is_child(self.declared) else None)
+        force_setattr(self, "child", self.declared if is_child(self.declared) else None)
 
     @property
     def unset_is_none(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -62,4 +61,6 @@ def hash_of(conditions: Iterable[Wanted], *others: object) -> bytes:
         others: Other texts, truth values and tuples of them that distinguish the query.
     """
     told = sorted((each.field.stored, () if each.field.codec.secret else (*each.ranges,)) for each in conditions)
-    return hashlib.blake2b(repr((told, others)).encode(), digest_size=_HASH_SIZE).digest()
+    from hashlib import blake2b  # noqa: PLC0415 - it takes long, and few need it
+
+    return blake2b(repr((told, others)).encode(), digest_size=_HASH_SIZE).digest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -262,6 +261,8 @@ def _run(function: Callable[[], T], attempts: int, deadline_s: float | None) -> 
 
 def _pause(number: int, took_s: float) -> None:
     """Pause before the next attempt, up to a few times as long as the last one took, so that others can finish."""
+    import random  # noqa: PLC0415 - it takes long, and few need it
+
     longest_s = min(took_s * 2 ** min(number, 4), _LONGEST_PAUSE_S)
     flows.sleep(random.uniform(0, longest_s))  # noqa: S311 - spreads load, not a secret
 

@@ -22,7 +22,7 @@ def require_small(conditions: Sequence[Condition], changes: Sequence[Change]) ->
     Raises:
         TransactionError: It exceeds a limit; nothing was written.
     """
-    values = [getattr(part, name) for part in (*conditions, *changes) for name in type(part).__slots__]
+    values = [getattr(part, name) for part in (*conditions, *changes) for name in type(part).__struct_fields__]
     held = [value for value in values if isinstance(value, Mapping | AbstractSet | list)]
     number = sum(map(len, held))
     if number > MAX_PARTS:

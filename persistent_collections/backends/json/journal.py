@@ -17,7 +17,7 @@ A failed sync is never retried; its file is written again from the commit file.
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
@@ -118,7 +118,7 @@ class Journal:
         temporaries: list[Path] = []
 
         def stage(data: bytes) -> Path:
-            path = self._store / f"{_TEMPORARY}{secrets.token_hex(8)}"
+            path = self._store / f"{_TEMPORARY}{os.urandom(8).hex()}"
             temporaries.append(path)
             self._files.create(path, data, sync=self._fsync)
             return path

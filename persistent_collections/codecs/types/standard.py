@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from persistent_collections.errors import EncodeError
 
@@ -145,10 +144,12 @@ def _from_hex(text: str) -> int:
 def _zoned(value: datetime | time) -> str:
     zone = value.tzinfo
     fold = "[_fold=1]" if value.fold else ""
-    if type(zone) is ZoneInfo and re.fullmatch(_ZONE_NAME, zone.key or "", re.ASCII):
-        return f"{value.replace(tzinfo=None).isoformat()}[{zone.key}]{fold}"
     if zone is None or _is_plain_offset(zone):
         return value.isoformat() + fold
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes long, and few need it
+
+    if type(zone) is ZoneInfo and re.fullmatch(_ZONE_NAME, zone.key or "", re.ASCII):
+        return f"{value.replace(tzinfo=None).isoformat()}[{zone.key}]{fold}"
     raise EncodeError(
         "its time zone would not come back; give it a zoneinfo.ZoneInfo or an unnamed offset of whole seconds"
     )
@@ -176,6 +177,8 @@ def _from_zoned(kind: type[_Clock], text: str) -> _Clock:
     clock, zone, fold = match.groups()
     value = kind.fromisoformat(clock)
     if zone:
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes long, and few need it
+
         value = value.replace(tzinfo=ZoneInfo(zone))
     return value.replace(fold=1) if fold else value
 
