@@ -1,8 +1,9 @@
 """Whole stores moved, exported, read and checked: ``python -m benchmarks.moving``.
 
-For each work, it prints what one object costs: accesses to the source and to the target, and milliseconds of the clock
-on the wall, the best of a few rounds. An access is a round trip to a server, a transaction of SQLite, a read or a write
-of files that counts as one step in JSON. Every second object has a child.
+For each work, it prints what one object costs: milliseconds in which this process and the servers are at work, the best
+of a few rounds, and accesses to stores. An access is a round trip to a server, a transaction of SQLite, or a step that
+reads or writes files of JSON. Waiting for the disk and the network is not in the milliseconds. Every second object has
+a child.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from benchmarks.timing import pin
+from benchmarks.timing import Clock, busy_s, pin
 from persistent_collections import Backend, PersistentList, Record, child, connect, migrate
 from persistent_collections.backends.json.journal import Journal
 from persistent_collections.backends.json.store import Store
@@ -96,14 +97,29 @@ def clear(backend: Backend) -> None:
         person.delete()
 
 
-def measured(work: Callable[[], object], size: int, rounds: int, before: Callable[[], object] = bool) -> Measured:
-    """Return what one of ``size`` objects costs in the best of a few rounds."""
+class Meter(NamedTuple):
+    """How a work is measured.
+
+    Attributes:
+        size: The number of objects.
+        rounds: Of which the best counts.
+        clock: Gives seconds.
+    """
+
+    size: int
+    rounds: int
+    clock: Clock
+
+
+def measured(work: Callable[[], object], meter: Meter, before: Callable[[], object] = bool) -> Measured:
+    """Return what one object costs in the best of a few rounds."""
+    size, rounds, clock = meter
     times: list[float] = []
     for _ in range(rounds):
         before()
-        start = time.perf_counter()
+        start = clock()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     before()
     with counting() as found:
         work()
@@ -136,12 +152,19 @@ def in_store(backend: Backend, size: int) -> Iterator[tuple[str, Callable[[], ob
     yield "migrate, dry run", lambda: migrate(Person, backend=backend, dry_run=True), bool
 
 
-def stores(stack: ExitStack, folder: Path, names: list[str]) -> dict[str, tuple[Backend, Backend]]:
-    """Return two stores of each kind."""
+def stores(stack: ExitStack, folder: Path, names: list[str]) -> tuple[dict[str, tuple[Backend, Backend]], Clock]:
+    """Return two stores of each kind, and a clock of the time that this process and their servers are at work."""
+    clocks: list[Clock] = []
 
     def of_server(run: Any) -> tuple[Backend, Backend]:
-        one, other = stack.enter_context(run()), stack.enter_context(run())
-        return connect(one.url), connect(other.url)
+        started = [stack.enter_context(run()) for _ in range(2)]
+        clocks.extend(busy_s(node.pid) for one in started for node in getattr(one, "nodes", [one]))
+        one, other = (connect(each.url) for each in started)
+        return one, other
+
+    def at_work_s() -> float:
+        here = time.process_time()
+        return here + sum(clock() - here for clock in clocks)
 
     makes: dict[str, Callable[[], tuple[Backend, Backend]]] = {
         "memory": lambda: (connect("memory:one"), connect("memory:other")),
@@ -150,7 +173,7 @@ def stores(stack: ExitStack, folder: Path, names: list[str]) -> dict[str, tuple[
         "Redis": lambda: of_server(run_server),
         "Cluster": lambda: of_server(run_cluster),
     }
-    return {name: make() for name, make in makes.items() if name in names}
+    return {name: make() for name, make in makes.items() if name in names}, at_work_s
 
 
 def main() -> None:
@@ -160,17 +183,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of which the best counts")
     parser.add_argument("--stores", nargs="*", default=["memory", "JSON", "SQLite", "Redis", "Cluster"])
     given = parser.parse_args()
-    size, rounds = given.size, given.rounds
+    size = given.size
     pin()
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        made = stores(stack, Path(folder), given.stores)
+        made, clock = stores(stack, Path(folder), given.stores)
+        meter = Meter(size, given.rounds, clock)
         for name, (source, _) in made.items():
             fill(source, size)
             for title, work, before in in_store(source, size):
-                print(f"{f'{title}, {name}':28}{measured(work, size, rounds, before)}", flush=True)
+                print(f"{f'{title}, {name}':28}{measured(work, meter, before)}", flush=True)
         for name, (source, _) in made.items():
             for other, (_, target) in made.items():
-                cost = measured(lambda s=source, t=target: copy(s, t), size, rounds, lambda t=target: clear(t))  # type: ignore[misc]
+                cost = measured(lambda s=source, t=target: copy(s, t), meter, lambda t=target: clear(t))  # type: ignore[misc]
                 print(f"{f'copy, {name} to {other}':28}{cost}", flush=True)
 
 

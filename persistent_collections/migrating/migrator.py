@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, Final, TypeAlias
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend
@@ -113,11 +113,9 @@ class RecordMigrator:
                 made = self._backend.commit_each([step for _, step in steps])
         except _OF_ONE:
             pass  # one by one, so that the others are changed
-        done = sum(made)
-        yield from ((key, True) for key, _ in steps[:done])
-        for key, step in steps[done:]:
+        for (key, step), is_made in zip(steps, [*made, *repeat(False, len(steps) - len(made))], strict=True):
             try:
-                yield key, self._make(key, step)
+                yield key, is_made or self._make(key, step)
             except _OF_ONE as error:
                 yield key, error
 

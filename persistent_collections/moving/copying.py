@@ -72,9 +72,9 @@ def copy(
     Data of other programs are skipped if this library never writes their type, such as a string in Redis. A hash, list
     or set counts as an object. To copy only your own, pass ``prefix`` or put ``?prefix=`` into the URL of the source.
 
-    Cost: up to 200 objects, or 1 MB of them, are read in one transaction of SQLite, and put in one; on Redis, up to
-    100 are read in one round trip, and a larger object in three, and put in one. Elsewhere each object is read and put
-    by itself. In memory: the names of all keys, and as many objects.
+    Cost: SQLite reads up to 200 objects in one transaction, and stores as many in one. Redis reads up to 100 in one
+    round trip, and stores as many in one; a Redis Cluster takes one per node. A batch has about 1 MB, or one object.
+    Other stores read and store one object at a time. In memory: the names of all keys, and a batch.
 
     Args:
         source: The store to read: a configured name, a URL or a backend.

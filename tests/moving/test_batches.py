@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from persistent_collections import Backend, CorruptDataError, PersistentDict, connect
+from persistent_collections import (
+    Backend,
+    BackendError,
+    CorruptDataError,
+    ObjectExists,
+    OutcomeUnknown,
+    PersistentDict,
+    connect,
+)
 from persistent_collections.backends.base import BATCH_BYTES, ForeignDataError, Whole
 from persistent_collections.backends.changes import Replace, SetDeadline
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.redis.connection import Exchange
 from persistent_collections.backends.sqlite.database import Database
-from persistent_collections.moving import Exported, Moved, copy, export, import_
+from persistent_collections.moving import Exported, Moved, OnConflict, copy, export, import_
 from tests.moving.models import Traveller
-from tests.servers import RunningServer
+from tests.proxy import Direction, counted
+from tests.servers import MASTERS, RunningServer
 
 MANY = 300
 
@@ -102,8 +111,105 @@ def test_a_server_is_asked_for_many_objects_in_a_round_trip(
         assert len(calls) <= 6
         with counting(monkeypatch, Exchange, "send") as calls:
             assert import_(BytesIO(out.getvalue()), source) == Moved(equal=MANY)
-        assert len(calls) <= MANY + 8
+        assert len(calls) <= 9
         assert contents(memory) == contents(source)
+
+
+@pytest.mark.store("server")
+@pytest.mark.parametrize("serving", ["server", "cluster"])
+def test_a_server_is_given_many_objects_in_a_round_trip(
+    serving: str, start: Any, memory: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(memory)
+    nodes = 1 if serving == "server" else MASTERS
+    with connect(start(serving).url) as target:
+        with counting(monkeypatch, Exchange, "send") as calls:
+            assert copy(memory, target) == Moved(copied=MANY)
+        assert len(calls) <= nodes * (2 * MANY / 100 + 1) + 10
+        assert contents(target) == contents(memory)
+        for number in range(MANY):
+            memory.mapping(Key(f"Traveller:{number}")).set_many({"age": b"1000"})
+        with counting(monkeypatch, Exchange, "send") as calls:
+            assert copy(memory, target, on_conflict="replace") == Moved(replaced=MANY)
+        assert len(calls) <= nodes * (3 * MANY / 100 + 1) + 10
+        assert contents(target) == contents(memory)
+
+
+def between(monkeypatch: pytest.MonkeyPatch, cls: type, happens: Callable[[], object]) -> None:
+    """Let something happen once, right before several steps are made."""
+    original = cls.commit_each  # type: ignore[attr-defined] # of a store
+
+    def commit_each(self: Any, steps: Any) -> list[bool]:
+        monkeypatch.setattr(cls, "commit_each", original)
+        happens()
+        result: list[bool] = original(self, steps)
+        return result
+
+    monkeypatch.setattr(cls, "commit_each", commit_each)
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite", "server", "cluster", "json"])
+@pytest.mark.parametrize("on_conflict", ["error", "skip", "replace"])
+def test_objects_that_others_make_meanwhile_are_conflicts_or_the_same(
+    backend: Backend, memory: Backend, on_conflict: OnConflict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abcde":
+        Traveller(name, backend=memory, age=1)
+
+    def happens() -> None:
+        Traveller("b", backend=backend, age=1)  # the same, and yet made by another
+        Traveller("d", backend=backend, age=2)
+
+    between(monkeypatch, type(backend), happens)
+    told: list[str] = []
+    if on_conflict == "error":
+        with pytest.raises(ObjectExists, match="'Traveller:d'"):
+            copy(memory, backend, on_conflict="error", progress=lambda _, key: told.append(key))
+        assert told == [f"Traveller:{name}" for name in "abc"]
+    else:
+        moved = copy(memory, backend, on_conflict=on_conflict)
+        assert moved == Moved(copied=3, equal=1, **{"skip": {"skipped": 1}, "replace": {"replaced": 1}}[on_conflict])
+    ages = {name: Traveller.ref(name, backend=backend).get("age") for name in "abd"}
+    assert ages == {"a": 1, "b": 1, "d": 1 if on_conflict == "replace" else 2}
+
+
+@pytest.mark.store("server")
+@pytest.mark.parametrize("passed_bytes", [1, 2000, 9000, 12_000, 20_000, 40_000])
+@pytest.mark.parametrize("direction", ["request", "reply"])
+def test_a_copy_whose_connection_is_cut_says_so_and_is_run_again(
+    server: RunningServer, memory: Backend, passed_bytes: int, direction: Direction
+) -> None:
+    fill(memory)
+    with counted(server.port) as proxy, connect(f"redis://127.0.0.1:{proxy.port}/0") as target:
+        target.look([Key("Traveller:0")])
+        proxy.cut_after(direction, passed_bytes)
+        told: list[str] = []
+        with suppress(OutcomeUnknown):
+            copy(memory, target, progress=lambda _, key: told.append(key))
+        for key in told:
+            assert target.snapshot([Key(key)]) == memory.snapshot([Key(key)]), "what was reported is there"
+        found = contents(target)
+        assert found == {key: content for key, content in contents(memory).items() if key in found}
+        moved = copy(memory, target)
+        assert moved.copied + moved.equal == MANY
+        assert contents(target) == contents(memory)
+
+
+@pytest.mark.store("server")
+def test_a_large_value_among_small_ones_is_sent_to_a_server_by_itself(server: RunningServer, memory: Backend) -> None:
+    with server.client() as client:
+        client.config_set("proto-max-bulk-len", 2**20)
+    try:
+        memory.commit([], [Replace(Key("Large:b"), [b"x" * (2**21)])])
+        for name in "ac":
+            memory.commit([], [Replace(Key(f"Large:{name}"), [b"x"])])
+        with connect(server.url) as target:
+            with pytest.raises(BackendError, match="proto-max-bulk-len"):
+                copy(memory, target)
+            assert {key.root for key in target.keys("")} <= {"Large:a", "Large:c"}
+    finally:
+        with server.client() as client:
+            client.config_set("proto-max-bulk-len", 2**29)
 
 
 @pytest.mark.store("server")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, ClassVar, Final, NamedTuple
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, ConnectionError, MovedError, ResponseError, TryAgainError  # noqa: A004 - redis-py's
 
-from persistent_collections.backends.redis.connection import Exchange, Node, Walk
+from persistent_collections.backends.redis.connection import Node, Walk, ask_at_once
 from persistent_collections.backends.redis.executor import Patience, Question, Server
-from persistent_collections.backends.redis.failures import REACH, Failure, Subject, explain, is_passing, is_redirect
+from persistent_collections.backends.redis.failures import REACH, Failure, Subject, explain, is_passing, is_provisional
 from persistent_collections.backends.redis.names import SlotNames
 from persistent_collections.backends.redis.pool import Address, Command, Pool
 
@@ -93,18 +93,15 @@ class Cluster(Server):
         Raises:
             PersistentCollectionsError: They were not answered, or one of them was refused.
         """
-        groups: dict[Node, list[int]] = {}
-        with suppress(Failure):
-            for number, (_, command) in enumerate(questions):
-                groups.setdefault(self._node_for([command]), []).append(number)
+        groups = self._groups([command for _, command in questions])
         asked = [(node, [questions[number][1] for number in numbers]) for node, numbers in groups.items()]
         answers: dict[int, Any] = {}
-        for numbers, replies in zip(groups.values(), _ask_at_once(asked), strict=True):
+        for numbers, replies in zip(groups.values(), ask_at_once(asked), strict=True):
             if not isinstance(replies, Failure):
                 answers.update(zip(numbers, replies, strict=True))
         return [
             self._checked(subject, answers[number])
-            if number in answers and not _is_provisional(answers[number])
+            if number in answers and not is_provisional(answers[number])
             else self.ask(subject, command, repeatable=True)
             for number, (subject, command) in enumerate(questions)
         ]
@@ -135,6 +132,13 @@ class Cluster(Server):
                     raise explain(failure.error, subject, self._node.address, nothing_done=True) from None
                 with suppress(Failure):
                     self._learn()
+
+    def _groups(self, commands: Sequence[Command]) -> Mapping[Node, list[int]]:
+        groups: dict[Node, list[int]] = {}
+        with suppress(Failure):
+            for number, command in enumerate(commands):
+                groups.setdefault(self._node_for([command]), []).append(number)
+        return groups
 
     def _node_for(self, commands: Sequence[Command]) -> Node:
         slot = key_slot(_first_key(commands))
@@ -244,39 +248,12 @@ class Cluster(Server):
             Failure: One did not answer, or refused to.
         """
         masters = [member for member in set(self._owners) if member is not None]
-        for member, replies in zip(masters, _ask_at_once([(member, [_VIEW]) for member in masters]), strict=True):
+        for member, replies in zip(masters, ask_at_once([(member, [_VIEW]) for member in masters]), strict=True):
             if isinstance(replies, Failure):
                 raise replies
             if isinstance(replies[0], ResponseError):
                 raise Failure(replies[0], nothing_done=True)
             yield member, replies[0]
-
-
-def _ask_at_once(asked: Sequence[tuple[Node, Sequence[Command]]]) -> list[list[Any] | Failure]:
-    """Return the replies of some nodes to their commands, sent to all before any reply is awaited."""
-    with ExitStack() as stack:
-        exchanges: list[Exchange | Failure] = []
-        for node, commands in asked:
-            try:
-                exchange = stack.enter_context(Exchange(node))
-                exchange.send(commands)
-            except Failure as failure:
-                exchanges.append(failure)
-            else:
-                exchanges.append(exchange)
-        return [one if isinstance(one, Failure) else _received(one) for one in exchanges]
-
-
-def _received(exchange: Exchange) -> list[Any] | Failure:
-    try:
-        return exchange.receive()
-    except Failure as failure:
-        return failure
-
-
-def _is_provisional(reply: Any) -> bool:
-    """Return whether the same command may be answered otherwise a moment later or elsewhere."""
-    return isinstance(reply, ResponseError) and (is_redirect(reply) or is_passing(reply))
 
 
 def _first_key(commands: Sequence[Command]) -> bytes:

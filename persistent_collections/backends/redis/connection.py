@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, Self
 
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TryAgainError  # noqa: A004 - redis-py's
@@ -225,6 +226,38 @@ class Exchange:
 
     def __exit__(self, *_: object) -> None:
         self._pool.give_back(self._link)
+
+
+def ask_at_once(asked: Sequence[tuple[Node, Sequence[Command]]]) -> list[list[Any] | Failure]:
+    """Return the replies of some nodes to their commands, sent to all before any reply is awaited.
+
+    The failure of a node says that nothing was done only if none of its commands was sent.
+    """
+    with ExitStack() as stack:
+        exchanges: list[Exchange | Failure] = []
+        for node, commands in asked:
+            try:
+                exchange = stack.enter_context(Exchange(node))
+            except Failure as failure:
+                exchanges.append(failure)
+            else:
+                exchanges.append(_sent(exchange, commands))
+        return [one if isinstance(one, Failure) else _received(one) for one in exchanges]
+
+
+def _sent(exchange: Exchange, commands: Sequence[Command]) -> Exchange | Failure:
+    try:
+        exchange.send(commands)
+    except Failure as failure:
+        return Failure(failure.error, nothing_done=False)
+    return exchange
+
+
+def _received(exchange: Exchange) -> list[Any] | Failure:
+    try:
+        return exchange.receive()
+    except Failure as failure:
+        return Failure(failure.error, nothing_done=False)
 
 
 def _lender(pool: Pool) -> Lender:

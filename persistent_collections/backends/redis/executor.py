@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 
 from redis.exceptions import NoScriptError, ResponseError
 
 from persistent_collections import flows
-from persistent_collections.backends.redis.connection import Node, Walk, first_error
-from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing
+from persistent_collections.backends.redis.connection import Node, Walk, ask_at_once, first_error
+from persistent_collections.backends.redis.failures import Failure, Subject, explain, is_passing, is_provisional
 from persistent_collections.backends.redis.names import Names
 from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import Script
@@ -27,9 +27,24 @@ MAX_ITEMS: Final = 400_000
 MOST_HOPS: Final = 5
 """How many redirections in a row an operation follows at once; then it pauses."""
 
+_NOT_EXECUTED: Final = NoScriptError()
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
 _T = TypeVar("_T")
+
+
+class Call(NamedTuple):
+    """One call of a script.
+
+    Attributes:
+        subject: Its subject.
+        keys: The names of its keys.
+        arguments: Its arguments.
+    """
+
+    subject: Subject
+    keys: Sequence[bytes]
+    arguments: Command
 
 
 class Server:
@@ -116,6 +131,44 @@ class Server:
         commands.append(("EVAL", script.source, len(keys) + 1, *keys, stage, "staged", *arguments))
         commands.append(("UNLINK", stage))
         return self.transact(subject, commands, repeatable=repeatable)[-2]
+
+    def run_each(self, script: Script, calls: Sequence[Call]) -> list[Any]:
+        """Return the results of a script that writes, for some calls in any order, in one round trip a node.
+
+        A call that its node refused unexecuted for now, or could not be sent, is made again by itself.
+
+        Raises:
+            PersistentCollectionsError: One was refused, or the outcome is not known; others may have been executed.
+        """
+        commands: list[Command] = [
+            ("EVALSHA", script.digest, len(call.keys), *call.keys, *call.arguments) for call in calls
+        ]
+        results = self._executed(script, calls, commands)
+        return [
+            self.run(call.subject, script, call.keys, call.arguments)
+            if isinstance(result, NoScriptError) or is_provisional(result)
+            else self._checked(call.subject, result)
+            for call, result in zip(calls, results, strict=True)
+        ]
+
+    def _executed(self, script: Script, calls: Sequence[Call], commands: list[Command]) -> list[Any]:
+        """Return the replies to the commands that call a script, as if it were missing where none was executed."""
+        groups = self._groups(commands)
+        for numbers in groups.values():  # the first one brings the source, so that the node has it for the others
+            commands[numbers[0]] = ("EVAL", script.source, *commands[numbers[0]][2:])
+        answers = ask_at_once([(node, [commands[number] for number in numbers]) for node, numbers in groups.items()])
+        results: list[Any] = [_NOT_EXECUTED] * len(calls)
+        unknown: dict[Node, Failure] = {}
+        for (node, numbers), replies in zip(groups.items(), answers, strict=True):
+            if isinstance(replies, list):
+                for number, reply in zip(numbers, replies, strict=True):
+                    results[number] = reply
+            elif not replies.nothing_done:
+                unknown[node] = replies
+        for node, failure in unknown.items():
+            subject = calls[groups[node][0]].subject
+            raise explain(failure.error, subject, node.address, nothing_done=False, remedy=node.remedy)
+        return results
 
     def transact(self, subject: Subject, commands: Sequence[Command], *, repeatable: bool) -> list[Any]:
         """Return the replies to several commands executed as one step, in one round trip.
@@ -215,6 +268,10 @@ class Server:
         if not (nothing_done and is_passing(failure.error) and patience.pause()):
             raise explain(failure.error, subject, node.address, nothing_done=nothing_done, remedy=node.remedy)
         _LOG.debug("%s of a %s at %s: %s, and it is tried again", *about)
+
+    def _groups(self, commands: Sequence[Command]) -> Mapping[Node, list[int]]:
+        """Return the numbers of the commands that each node executes, as far as that is known."""
+        return {self._node: list(range(len(commands)))}
 
     def _node_for(self, commands: Sequence[Command]) -> Node:
         """Return the node that executes ``commands``.

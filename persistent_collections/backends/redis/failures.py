@@ -127,6 +127,11 @@ def is_redirect(error: RedisError) -> bool:
     return isinstance(error, AskError)  # MOVED is a subclass
 
 
+def is_provisional(reply: object) -> bool:
+    """Return whether the same command may be answered otherwise a moment later or elsewhere."""
+    return isinstance(reply, ResponseError) and (is_redirect(reply) or is_passing(reply))
+
+
 def refusal_in(error: RedisError) -> ResponseError | None:
     """Return the refusal that redis-py's Sentinel connection reported as a lost connection, if any."""
     return error.__context__ if isinstance(error.__context__, ReadOnlyError) else None
