@@ -375,7 +375,7 @@ def test_the_url_shown_is_absolute_and_has_every_option_that_is_not_the_default(
         ("sqlite:app.db?busy_timeout_s=soon", "'busy_timeout_s' takes a float"),
         ("sqlite:app.db?busy_timeout_s=-1", "busy_timeout_s is a number of seconds up to 2147483"),
         ("sqlite:app.db?busy_timeout_s=nan", "busy_timeout_s is a number of seconds up to 2147483"),
-        ("sqlite:a%00b", "no NUL"),
+        ("sqlite:a%00b", "cannot contain NUL"),
     ],
 )
 def test_a_wrong_url_is_refused_with_the_right_spelling(text: str, message: str) -> None:

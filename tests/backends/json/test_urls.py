@@ -63,7 +63,7 @@ def test_the_url_shown_is_absolute_and_has_every_option_that_is_not_the_default(
         ("json:data?lock_timeout_s=soon", "'lock_timeout_s' takes a float"),
         ("json:data?lock_timeout_s=-1", "lock_timeout_s is a number of seconds of at least 0"),
         ("json:data?lock_timeout_s=nan", "lock_timeout_s is a number of seconds of at least 0"),
-        ("json:a%00b", "no NUL"),
+        ("json:a%00b", "cannot contain NUL"),
     ],
 )
 def test_a_wrong_url_is_refused_with_the_right_spelling(text: str, message: str) -> None:
