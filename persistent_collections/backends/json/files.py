@@ -127,9 +127,10 @@ class Files:
     def signature(self, path: Path) -> Signature | None:
         """Return the signature of a file, directory or symbolic link."""
         try:
-            return Signature.of(os.lstat(path))
+            status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return Signature(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def refuse_link(self, path: Path) -> None:
         """Raise ``OSError`` if ``path`` is a symbolic link."""

@@ -58,6 +58,7 @@ class Journal:
         self._commit = self._store / "commit.json"
         self._fsync = fsync
         self._swept = False
+        self._directories_of = reader.directories_of
 
     def pending(self) -> Changes:
         """Return the write that is committed but perhaps not finished."""
@@ -104,17 +105,25 @@ class Journal:
         self._swept = True
         self._prune(changes)
 
-    def make_directory(self, path: Path) -> None:
-        """Create a directory of the store, or its root, and its parents; below the root no link is followed."""
-        if self._root not in path.parents and self._files.is_directory(path):
-            return
-        self.make_directory(path.parent)
+    def make_directories(self, path: Path) -> None:
+        """Create the directories that a file of the store lies in; below the root no link is followed."""
+        self._make_root(self._root)
+        for directory in self._directories_of(path):
+            self._make(directory)
+
+    def _make_root(self, path: Path) -> None:
+        """Create the root or a directory above it, and its parents."""
+        if not self._files.is_directory(path):
+            self._make_root(path.parent)
+            self._make(path)
+
+    def _make(self, path: Path) -> None:
         if self._files.make_directory(path):
             self._sync([path.parent])
 
     @contextmanager
     def _staging(self) -> Iterator[Callable[[bytes], Path]]:
-        """Yield a function that writes a temporary file; remaining ones are deleted when the context ends."""
+        """Yield a function that writes a temporary file; remaining ones are deleted if the block fails."""
         temporaries: list[Path] = []
 
         def stage(data: bytes) -> Path:
@@ -125,15 +134,16 @@ class Journal:
 
         try:
             yield stage
-        finally:
+        except BaseException:  # otherwise each is in its place
             for path in temporaries:
                 with suppress(OSError):
                     self._files.unlink(path)
+            raise
 
     def _stage_all(self, changes: Changes, stage: Callable[[bytes], Path]) -> Mapping[Path, Path | None]:
         """Write the new files of ``changes``, and create their directories."""
         for path in changes:
-            self.make_directory(path.parent)
+            self.make_directories(path)
         return {path: None if data is None else stage(data) for path, data in changes.items()}
 
     def _put_in_place(self, staged: Mapping[Path, Path | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,7 @@ class Reader:
     def __init__(self, files: Files, root: Path) -> None:
         self._files = files
         self._root = root
+        self.directories_of = lru_cache(4096)(self._directories_of)
         self._kept: dict[Path, Text] = {}
         self._size_bytes = 0
 
@@ -66,6 +68,10 @@ class Reader:
         """Return the content of a file for ``data``, just returned by :meth:`read`."""
         kept = self._kept.get(path)
         return kept.content if kept is not None and kept.data is data else parse(data, path)
+
+    def wrote(self, path: Path, data: bytes, content: Parsed) -> None:
+        """Note that a file was written, and its content, so that ``data`` need not be parsed when they are read."""
+        self._keep(Text(path, data, None, content))
 
     def look(self, path: Path) -> Text | None:
         """Return the text of a file, None if it is missing.
@@ -81,9 +87,7 @@ class Reader:
         return self._read_anew(path, kept)
 
     def _read_anew(self, path: Path, kept: Text | None) -> Text | None:
-        for part in (path, *path.parents):
-            if part == self._root:
-                break
+        for part in (path, *self.directories_of(path)):
             self._files.refuse_link(part)
         now_ns = time.time_ns()
         found = self._files.read(path)
@@ -91,10 +95,16 @@ class Reader:
             return None
         data, signature = found
         settled = now_ns - max(signature.mtime_ns, signature.ctime_ns) > SETTLED_NS
-        text = kept if kept is not None and kept.data == data else Text(path, data, None)
-        text = text.with_signature(signature if settled else None)
+        sure = signature if settled else None
+        text = kept.with_signature(sure) if kept is not None and kept.data == data else Text(path, data, sure)
         self._keep(text)
         return text
+
+    def _directories_of(self, path: Path) -> tuple[Path, ...]:
+        """Return the directories below the root that the file ``path`` lies in, the outermost first."""
+        parents = path.parents
+        inside = parents[: parents.index(self._root)] if self._root in parents else parents
+        return tuple(reversed(inside))
 
     def _keep(self, text: Text) -> None:
         self._kept[text.path] = text

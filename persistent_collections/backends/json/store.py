@@ -21,7 +21,7 @@ from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE, Facts, KeyFiles, Layout
 from persistent_collections.backends.json.listing import Listing
 from persistent_collections.backends.json.reader import Reader
-from persistent_collections.backends.json.text import parse_deadline, render, render_deadline
+from persistent_collections.backends.json.text import parse_deadline, parses_as, render, render_deadline
 from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.simple import Step
 from persistent_collections.errors import BackendError, BackendUnavailable, PersistentCollectionsError
@@ -103,7 +103,9 @@ class Store:
         self._files = files
         self._root = root
         self._lock_timeout_s = lock_timeout_s
-        self._facts = root / STORE / "facts.json"
+        self._own = root / STORE
+        self._facts = self._own / "facts.json"
+        self._lock = self._own / "lock"
         self._queue = Lock()
         self._writing: set[int] = set()
         self._layout: Layout | None = None
@@ -156,7 +158,7 @@ class Store:
 
         Cost: only the files that ``step`` asks for are read.
         """
-        if self._files.signature(self._root / STORE) is None:
+        if self._files.signature(self._own) is None:
             # Locking would create the store, which a step without changes must not do.
             entries = dict(zip(keys, self.read(keys), strict=True))
             if all(new is entries[key] for key, new in step(entries).items()):
@@ -164,17 +166,29 @@ class Store:
         self._alone(lambda: self._change(keys, step, prefixes))
 
     def _change(self, keys: Sequence[Key], step: Step, prefixes: Collection[str]) -> None:
-        listing = Listing(self._files, self.reader, self.layout, {})
-        held = _Held([*keys, *(listed.key for prefix in prefixes for listed in listing.keys(prefix))], self._look)
+        if prefixes:
+            listing = Listing(self._files, self.reader, self.layout, {})
+            keys = [*keys, *(listed.key for prefix in prefixes for listed in listing.keys(prefix))]
+        held = _Held(keys, self._look)
         changed = step(held)
         changes = _changes(held, changed)
-        self._write([self.layout.files_of(key) for key in changed], changes)
-        if any(data and path.is_relative_to(self.layout.deadlines) for path, data in changes.items()):
+        if changes:
+            self._write([held.look(key).files for key in changed], changes)
+            self._wrote(held, changed, changes)
+
+    def _wrote(self, held: _Held, changed: Mapping[Key, Entry | None], changes: Changes) -> None:
+        """Note what was written, which saves parsing it, and delete some expired keys if a deadline was set."""
+        is_timed = False
+        for key, new in changed.items():
+            files, _, old = held.look(key)
+            data = changes.get(files.data)
+            is_timed = is_timed or bool(changes.get(files.deadline))
+            if data and new and parses_as(new.content, old and old.content):
+                self.reader.wrote(files.data, data, new.content)
+        if is_timed:
             self._sweep()
 
     def _write(self, all_files: Sequence[KeyFiles], changes: Changes) -> None:
-        if not changes:
-            return
         long_names = [(files, name) for files in all_files for name in files.long_names if files.data in changes]
         for files, name in long_names:
             if changes[files.data] and self.reader.read(name.path) != name.text:
@@ -259,8 +273,8 @@ class Store:
 
     def _take_turn(self, held: Held) -> None:
         """Queue with the threads of this process first; then compete with other processes, by polling."""
-        path = self._root / STORE / "lock"
-        self.journal.make_directory(path.parent)
+        path = self._lock
+        self.journal.make_directories(path)
         begun_s = time.monotonic()
         give_up = begun_s + self._lock_timeout_s
         if not (

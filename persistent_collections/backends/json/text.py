@@ -13,7 +13,7 @@ import re
 from codecs import BOM_UTF8
 from math import isfinite
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 from zlib import crc32
 
 import msgspec
@@ -78,6 +78,27 @@ def parse(data: bytes, path: Path) -> Parsed:
     if isinstance(raws, dict):
         return {field: bytes(raw) for field, raw in raws.items()} or {MARKER: MARKER_DATA}
     return [bytes(raw) for raw in raws]
+
+
+def parses_as(content: Content, old: Content | None) -> TypeGuard[Parsed]:
+    """Return whether :func:`parse` surely returns ``content`` for what :func:`render` returned.
+
+    Cost: O(n) for a look, and parsing of what is not the same object in ``old``, the parsed content before.
+    """
+    if isinstance(content, set) or MARKER in content:
+        return False
+    known = set(map(id, old.values() if isinstance(old, dict) else old or ()))
+    for data in content.values() if isinstance(content, dict) else content:
+        if id(data) not in known and not _is_canonical(data):
+            return False
+    return True
+
+
+def _is_canonical(data: bytes) -> bool:
+    try:
+        return type(data) is bytes and msgspec.json.encode(_WHOLE.decode(data)) == data
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
 
 
 def render_deadline(deadline: float) -> bytes:
