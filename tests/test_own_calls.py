@@ -11,14 +11,13 @@ from persistent_collections import Backend, flows
 
 LIMITS = {
     "memory": (8, 18, 11, 20, 28),
-    "json": (41, 83, 44, 87, 161),
+    "json": (40, 82, 43, 86, 119),
     "sqlite": (30, 41, 33, 43, 63),
     "server": (27, 31, 30, 35, 45),
 }
 """Of reading and setting an entry, reading and setting a field, and appending a reference.
 
-One less than in version 0.1, except for appending in JSON files, which also reads the record and takes a lock that no
-interrupt leaves held.
+Fewer than in version 0.1.
 """
 
 

@@ -8,9 +8,10 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple, TypeVar
 from weakref import WeakSet
@@ -101,10 +102,11 @@ class Signature(NamedTuple):
     mtime_ns: int
     ctime_ns: int
 
-    @classmethod
-    def of(cls, status: os.stat_result) -> Signature:
-        """Return the signature in ``status``."""
-        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+_signed: Final[Callable[[os.stat_result], tuple[int, int, int, int]]] = attrgetter(
+    "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"
+)
+"""Return the parts of a file's signature."""
 
 
 class Item(NamedTuple):
@@ -130,26 +132,27 @@ class Files:
             status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Signature(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return Signature(*_signed(status))
 
-    def refuse_link(self, path: Path) -> None:
-        """Raise ``OSError`` if ``path`` is a symbolic link."""
-        if path.is_symlink():
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    def refuse_links(self, paths: Iterable[Path]) -> None:
+        """Raise ``OSError`` if one of ``paths`` is a symbolic link."""
+        for path in paths:
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
     def read(self, path: Path) -> tuple[bytes, Signature] | None:
         """Return the bytes of a file and the signature it had before they were read."""
         try:
             if stat.S_ISDIR(os.lstat(path).st_mode):
                 raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
-            file = self._patiently(lambda: _open(path, _READ, "r"))
+            file = self._patiently(partial(_open, path, _READ, "r"))
         except (FileNotFoundError, NotADirectoryError):
             return None
         with file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
-            return file.read(), Signature.of(status)
+            return file.read(), Signature(*_signed(status))
 
     def create(self, path: Path, data: bytes, *, sync: bool) -> None:
         """Make a new file that holds ``data``, on the disk when this returns if ``sync``."""
@@ -162,7 +165,7 @@ class Files:
 
     def replace(self, source: Path, target: Path) -> None:
         """Put ``source`` in the place of ``target`` atomically (``os.replace``)."""
-        self._patiently(lambda: source.replace(target))
+        self._patiently(partial(os.replace, source, target))
 
     def unlink(self, path: Path) -> None:
         """Delete a file that may be missing."""
@@ -185,7 +188,7 @@ class Files:
             path.mkdir(mode=0o700, exist_ok=True)
             return True
         if not stat.S_ISDIR(mode):
-            self.refuse_link(path)
+            self.refuse_links([path])
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         return False
 
@@ -227,7 +230,7 @@ class Files:
         """
         give_up = time.monotonic() + timeout_s
         while True:
-            file = self._patiently(lambda: _open_lock(path))
+            file = self._patiently(partial(_open_lock, path))
             held.extend((file.close, partial(_unlock, file)))  # the last one first
             while not _try_lock(file.fileno()):
                 if time.monotonic() >= give_up:

@@ -20,6 +20,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import Final, TypeAlias
 
@@ -62,9 +63,10 @@ class Journal:
 
     def pending(self) -> Changes:
         """Return the write that is committed but perhaps not finished."""
-        data = self._reader.read(self._commit)
-        if data is None:
+        text = self._reader.look(self._commit)
+        if text is None:
             return {}
+        data = text.data
         if not data.endswith(b"}"):  # as version 0.1 wrote it, without a checksum
             data = unsealed(data, self._commit)
         try:
@@ -95,9 +97,10 @@ class Journal:
         with self._staging() as stage:
             staged = self._stage_all(changes, stage)
             if len(staged) == 1:
+                [path] = staged
                 self._put_in_place(staged)
                 with past_return(self._root):
-                    self._sync(path.parent for path in staged)
+                    self._sync([path.parent])
             else:
                 self._files.replace(stage(self._commit_text(changes)), self._commit)
                 with past_return(self._root):
@@ -107,19 +110,13 @@ class Journal:
 
     def make_directories(self, path: Path) -> None:
         """Create the directories that a file of the store lies in; below the root no link is followed."""
-        self._make_root(self._root)
-        for directory in self._directories_of(path):
-            self._make(directory)
-
-    def _make_root(self, path: Path) -> None:
-        """Create the root or a directory above it, and its parents."""
-        if not self._files.is_directory(path):
-            self._make_root(path.parent)
-            self._make(path)
-
-    def _make(self, path: Path) -> None:
-        if self._files.make_directory(path):
-            self._sync([path.parent])
+        directories = self._directories_of(path)
+        if not self._files.is_directory(self._root):
+            outside = takewhile(lambda each: not self._files.is_directory(each), (self._root, *self._root.parents))
+            directories = (*reversed(list(outside)), *directories)
+        for directory in directories:
+            if self._files.make_directory(directory):
+                self._sync([directory.parent])
 
     @contextmanager
     def _staging(self) -> Iterator[Callable[[bytes], Path]]:
@@ -142,9 +139,11 @@ class Journal:
 
     def _stage_all(self, changes: Changes, stage: Callable[[bytes], Path]) -> Mapping[Path, Path | None]:
         """Write the new files of ``changes``, and create their directories."""
-        for path in changes:
+        staged: dict[Path, Path | None] = {}
+        for path, data in changes.items():
             self.make_directories(path)
-        return {path: None if data is None else stage(data) for path, data in changes.items()}
+            staged[path] = None if data is None else stage(data)
+        return staged
 
     def _put_in_place(self, staged: Mapping[Path, Path | None]) -> None:
         for path, temporary in staged.items():
@@ -167,8 +166,8 @@ class Journal:
 
     def _prune(self, changes: Changes) -> None:
         """Remove the directories that deleted files have left empty."""
-        for path in (path for path, data in changes.items() if data is None):
-            for directory in path.parents:
+        for path, data in changes.items():
+            for directory in path.parents if data is None else ():
                 if directory in (self._root, self._store) or not self._files.remove_directory(directory):
                     break
 

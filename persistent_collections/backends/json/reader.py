@@ -18,26 +18,29 @@ SETTLED_NS: Final = 2_000_000_000
 
 
 class Text:
-    """The content of one file; the signature is None if a later change might have the same one."""
+    """The content of one file.
 
-    __slots__ = ("_content", "data", "path", "signature")
+    Attributes:
+        path: The file.
+        data: Its bytes.
+        signature: Its signature, None if a later change might have the same one.
+        parsed: Its content, None as long as nobody has asked for that.
+    """
 
-    def __init__(self, path: Path, data: bytes, signature: Signature | None, content: Parsed | None = None) -> None:
+    __slots__ = ("data", "parsed", "path", "signature")
+
+    def __init__(self, path: Path, data: bytes, signature: Signature | None, parsed: Parsed | None = None) -> None:
         self.path = path
         self.data = data
         self.signature = signature
-        self._content = content
-
-    def with_signature(self, signature: Signature | None) -> Text:
-        """Return the same text and parsed form, for a file with this signature."""
-        return Text(self.path, self.data, signature, self._content)
+        self.parsed = parsed
 
     @property
     def content(self) -> Parsed:
         """The content of the file."""
-        if self._content is None:
-            self._content = parse(self.data, self.path)
-        return self._content
+        if self.parsed is None:
+            self.parsed = parse(self.data, self.path)
+        return self.parsed
 
 
 class Reader:
@@ -69,10 +72,6 @@ class Reader:
         kept = self._kept.get(path)
         return kept.content if kept is not None and kept.data is data else parse(data, path)
 
-    def wrote(self, path: Path, data: bytes, content: Parsed) -> None:
-        """Note that a file was written, and its content, so that ``data`` need not be parsed when they are read."""
-        self._keep(Text(path, data, None, content))
-
     def look(self, path: Path) -> Text | None:
         """Return the text of a file, None if it is missing.
 
@@ -87,17 +86,18 @@ class Reader:
         return self._read_anew(path, kept)
 
     def _read_anew(self, path: Path, kept: Text | None) -> Text | None:
-        for part in (path, *self.directories_of(path)):
-            self._files.refuse_link(part)
+        self._files.refuse_links((path, *self.directories_of(path)))
         now_ns = time.time_ns()
         found = self._files.read(path)
         if found is None:
             return None
         data, signature = found
         settled = now_ns - max(signature.mtime_ns, signature.ctime_ns) > SETTLED_NS
-        sure = signature if settled else None
-        text = kept.with_signature(sure) if kept is not None and kept.data == data else Text(path, data, sure)
-        self._keep(text)
+        parsed = None
+        if kept is not None and kept.data == data:
+            data, parsed = kept.data, kept.parsed
+        text = Text(path, data, signature if settled else None, parsed)
+        self.keep(text)
         return text
 
     def _directories_of(self, path: Path) -> tuple[Path, ...]:
@@ -106,7 +106,8 @@ class Reader:
         inside = parents[: parents.index(self._root)] if self._root in parents else parents
         return tuple(reversed(inside))
 
-    def _keep(self, text: Text) -> None:
+    def keep(self, text: Text) -> None:
+        """Keep the text of a file, so that its bytes need not be parsed when they are read next."""
         self._kept[text.path] = text
         self._size_bytes += len(text.data)  # more than the cache holds, if a file was read again
         if self._size_bytes > CAPACITY_BYTES:

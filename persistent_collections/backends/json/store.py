@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock, get_ident
 from typing import Final, NamedTuple, TypeVar
@@ -20,8 +21,8 @@ from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.journal import Changes, Journal
 from persistent_collections.backends.json.layout import STORE, Facts, KeyFiles, Layout
 from persistent_collections.backends.json.listing import Listing
-from persistent_collections.backends.json.reader import Reader
-from persistent_collections.backends.json.text import parse_deadline, parses_as, render, render_deadline
+from persistent_collections.backends.json.reader import Reader, Text
+from persistent_collections.backends.json.text import Parsed, parse_deadline, parses_as, render, render_deadline
 from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.simple import Step
 from persistent_collections.errors import BackendError, BackendUnavailable, PersistentCollectionsError
@@ -163,7 +164,7 @@ class Store:
             entries = dict(zip(keys, self.read(keys), strict=True))
             if all(new is entries[key] for key, new in step(entries).items()):
                 return
-        self._alone(lambda: self._change(keys, step, prefixes))
+        self._alone(partial(self._change, keys, step, prefixes))
 
     def _change(self, keys: Sequence[Key], step: Step, prefixes: Collection[str]) -> None:
         if prefixes:
@@ -173,7 +174,7 @@ class Store:
         changed = step(held)
         changes = _changes(held, changed)
         if changes:
-            self._write([held.look(key).files for key in changed], changes)
+            self._write(map(attrgetter("files"), map(held.look, changed)), changes)
             self._wrote(held, changed, changes)
 
     def _wrote(self, held: _Held, changed: Mapping[Key, Entry | None], changes: Changes) -> None:
@@ -184,11 +185,11 @@ class Store:
             data = changes.get(files.data)
             is_timed = is_timed or bool(changes.get(files.deadline))
             if data and new and parses_as(new.content, old and old.content):
-                self.reader.wrote(files.data, data, new.content)
+                self.reader.keep(Text(files.data, data, None, new.content))
         if is_timed:
             self._sweep()
 
-    def _write(self, all_files: Sequence[KeyFiles], changes: Changes) -> None:
+    def _write(self, all_files: Iterable[KeyFiles], changes: Changes) -> None:
         long_names = [(files, name) for files in all_files for name in files.long_names if files.data in changes]
         for files, name in long_names:
             if changes[files.data] and self.reader.read(name.path) != name.text:
@@ -238,16 +239,14 @@ class Store:
         return [self._entry(files, stored) for files, stored in zip(all_files, collected.stored, strict=True)]
 
     def _entry(self, files: KeyFiles, stored: Stored) -> Entry | None:
-        content = None if stored.data is None else self.reader.content(files.data, stored.data)
-        if not content:
-            return None
-        return Entry(content, None if stored.deadline is None else parse_deadline(stored.deadline, files.deadline))
+        return _entry(files, stored, None if stored.data is None else self.reader.content(files.data, stored.data))
 
     def _look(self, key: Key) -> _Looked:
         """Return the content of the files of ``key``; call it with the lock held."""
-        files = self.layout.files_of(key)
-        stored = Stored(self.reader.read(files.data), self.reader.read(files.deadline))
-        return _Looked(files, stored, self._entry(files, stored))
+        files = (self._layout or self.layout).files_of(key)
+        text, deadline = self.reader.look(files.data), self.reader.look(files.deadline)
+        stored = Stored(text.data if text else None, deadline.data if deadline else None)
+        return _Looked(files, stored, _entry(files, stored, text.content if text else None))
 
     def _alone(self, work: Callable[[], T]) -> T:
         """Return ``work()``, run with the lock of the store held and all writes finished.
@@ -297,6 +296,13 @@ class Store:
             facts = Facts(1, folds_case=folds_case)
             self.journal.write({self._facts: msgspec.json.encode(facts) + b"\n"})
             self._layout = None
+
+
+def _entry(files: KeyFiles, stored: Stored, content: Parsed | None) -> Entry | None:
+    """Return the meaning of the files of one key."""
+    if not content:
+        return None
+    return Entry(content, None if stored.deadline is None else parse_deadline(stored.deadline, files.deadline))
 
 
 def _changes(held: _Held, changed: Mapping[Key, Entry | None]) -> Changes:

@@ -45,7 +45,7 @@ def render(content: Content, path: Path) -> bytes:
             # A record that holds only the marker is the file {}.
             value = {field: msgspec.Raw(data) for field, data in content.items() if field != MARKER or data}
         case list():
-            value = [msgspec.Raw(data) for data in content]
+            value = list(map(msgspec.Raw, content))
     try:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2)
         text.decode()

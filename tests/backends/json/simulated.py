@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -75,7 +75,7 @@ class SimulatedFiles(Files):
         node = self.names.get(path)
         return None if node is None else Signature(node.number, len(node.data or b""), 0, 0)
 
-    def refuse_link(self, path: Path) -> None:
+    def refuse_links(self, paths: Iterable[Path]) -> None:
         """Do nothing: there are no links."""
 
     def read(self, path: Path) -> tuple[bytes, Signature] | None:
