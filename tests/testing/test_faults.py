@@ -39,7 +39,7 @@ from tests.servers import RunningServer
 from tests.test_imports import BLOCK
 
 READS = {
-    *("look", "examine", "get_many", "snapshot", "keys", "strangers", "back_up"),
+    *("look", "examine", "get_many", "snapshot", "snapshots", "keys", "strangers", "back_up"),
     *("get", "get_all", "contains", "size", "pages", "get_slice", "find", "count", "combine"),
 }
 
