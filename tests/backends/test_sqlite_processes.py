@@ -267,7 +267,7 @@ def test_a_write_whose_log_was_deleted_meanwhile_is_not_acknowledged(backend: SQ
         db.execute("UPDATE objects SET deadline = NULL")
         Path(f"{path}-wal").unlink()
 
-    with pytest.raises(OutcomeUnknown, match="its log was deleted while this write was made"):
+    with pytest.raises(OutcomeUnknown, match="its log was deleted during this write"):
         backend._database.write(deleted)
     count_up(backend, 1)
 

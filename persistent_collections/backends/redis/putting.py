@@ -32,9 +32,9 @@ class Putting(NamedTuple):
 def as_putting(conditions: Sequence[Condition], changes: Sequence[Change]) -> Putting | None:
     """Return a step in the form of ``put.lua``, None if it does something else or more."""
     match changes:
-        case [Make(key=key, fields=made, children=children), SetFields() as fields, *replaced]:
+        case [Make(key=Key(child=None) as key, fields=made, children=children), SetFields() as fields, *replaced]:
             pass
-        case [Make(key=key, fields=made, children=children), *replaced]:
+        case [Make(key=Key(child=None) as key, fields=made, children=children), *replaced]:
             fields = SetFields(key, {})
         case [SetFields(key=Key(child=None) as key) as fields, *replaced]:
             made, children = {}, ()
