@@ -28,6 +28,11 @@ class PersistentObject(ABC):
     Making a handle costs no I/O. Handles may be shared between threads and used after ``fork``. A subclass may define
     any attribute or method beside the documented ones, except ``__pc__``.
 
+    Shape: none of its own. A dict is a mapping, a list a sequence, a set a set of texts, and a record a mapping with
+    children.
+
+    Cost: 1 round trip for each method, unless it says otherwise.
+
     Args:
         id: A non-empty ``str``, or an ``int``, kept as its digits; by default 12 random url-safe
             characters, of which the first is a letter or a digit.
