@@ -77,15 +77,16 @@ def docstrings(path: Path) -> Iterator[str]:
             yield f"{ast.get_docstring(node) or ''}\n"
 
 
+@pytest.mark.parametrize("times", [pytest.param(1, id="once"), pytest.param(2, id="again", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
 def test_the_python_of_a_page_runs_from_top_to_bottom_and_again_on_the_data_that_it_left(
-    page: Path, tmp_path: Path
+    page: Path, tmp_path: Path, times: int
 ) -> None:
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page, "python")), "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERSISTENT_")}
     command = [sys.executable, "-W", "error", str(script)]
-    for _ in range(2):
+    for _ in range(times):
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 

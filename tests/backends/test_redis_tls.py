@@ -25,7 +25,7 @@ from tests.backends.writer import Writer
 from tests.certificates import Authority
 from tests.servers import TLS, RunningCluster, RunningServer, RunningService, run_cluster, run_service, wait_until
 
-pytestmark = pytest.mark.store("server")
+pytestmark = [pytest.mark.store("server"), pytest.mark.slow]
 
 USER: Final = ("--user", "app", "on", ">hunter2", "~*", "&*", "+@all")
 PASSWORD: Final = {"username": "app", "password": "hunter2"}
@@ -200,7 +200,6 @@ class TestSlotsThatMove:
 # Where a server is killed between connection and handshake, Python's ssl leaves the socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 class TestFailover:
-    @pytest.mark.slow
     def test_a_replica_takes_over_in_a_cluster(
         self, tls_server: str, authority: Authority, trusted: dict[str, Any]
     ) -> None:
@@ -226,7 +225,6 @@ class TestFailover:
             writer.check(backend.sequence(writer.key).get_slice(slice(None)))
             assert cluster.owner(slot_of(cluster, str(luke))) is cluster.nodes[-1]
 
-    @pytest.mark.slow
     def test_a_replica_takes_over_behind_sentinels(
         self, tls_server: str, authority: Authority, trusted: dict[str, Any]
     ) -> None:

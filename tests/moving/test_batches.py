@@ -173,6 +173,7 @@ def test_objects_that_others_make_meanwhile_are_conflicts_or_the_same(
     assert ages == {"a": 1, "b": 1, "d": 1 if on_conflict == "replace" else 2}
 
 
+@pytest.mark.slow
 @pytest.mark.store("server")
 @pytest.mark.parametrize("passed_bytes", [1, 2000, 9000, 12_000, 20_000, 40_000])
 @pytest.mark.parametrize("direction", ["request", "reply"])
