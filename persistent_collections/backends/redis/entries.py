@@ -21,7 +21,7 @@ _LONGEST_ID: Final = 0xFEFF
 _MOST_ARGUMENTS: Final = 4000
 _SAVED: Final = {Make, SetFields, SetEntries}
 _MAY_EXIST: Final = 2
-SWEPT: Final = 12
+SWEPT: Final = 24
 """How many entries a write checks if it checks any; a few in every write would cost more."""
 
 _SEEN_TO_GO: Final = 2
