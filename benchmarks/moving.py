@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -194,7 +195,7 @@ def main() -> None:
                 print(f"{f'{title}, {name}':28}{measured(work, meter, before)}", flush=True)
         for name, (source, _) in made.items():
             for other, (_, target) in made.items():
-                cost = measured(lambda s=source, t=target: copy(s, t), meter, lambda t=target: clear(t))  # type: ignore[misc]
+                cost = measured(partial(copy, source, target), meter, partial(clear, target))
                 print(f"{f'copy, {name} to {other}':28}{cost}", flush=True)
 
 

@@ -112,7 +112,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         backend: InitVar[BackendSource | None] = _argument(default=None)
         create: ClassVar[_Create]
 
-        def expire(self, when: float | timedelta | datetime) -> None: ...  # type: ignore[misc]
+        def expire(self, when: float | timedelta | datetime) -> None: ...  # type: ignore[misc] # mypy takes it for a field
     else:
 
         def __init__(self, id=None, /, *, backend=None, expire=None, **values) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -217,7 +218,7 @@ class Overlay(SimpleBackend):
             if len(unread) <= FEW:
                 handle = self.inner.members(key)
                 for member in unread:
-                    part.read[member] = self._asked(lambda member=member: handle.contains(member))  # type: ignore[misc]
+                    part.read[member] = self._asked(partial(handle.contains, member))
                 return {member for member in members if part.contains(member)}
         return {*members} & cast("set[str]", self.whole(key, MEMBERS))
 
@@ -318,7 +319,7 @@ class Overlay(SimpleBackend):
             if cell.content is None and cell.shape is not None:
                 self.content(key, cell.shape)
             elif cell.content is None:
-                [entry] = self._asked(lambda key=key: self.inner.snapshot([key]))  # type: ignore[misc]
+                [entry] = self._asked(partial(self.inner.snapshot, [key]))
                 cell.read(entry.content if entry else {})
         contents = [self._cell(key).content for key in keys]
         return [Entry(content) if content else None for content in contents]
