@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, takewhile
+from itertools import chain, islice
 from math import inf
-from operator import itemgetter
 from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.building import mark_new
-from persistent_collections.backends.indexes import FIRST, LAST, EntryKey, Hit, Index, Place
+from persistent_collections.backends.indexes import EntryKey, Hit, Index, Place
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import MAPPING
 from persistent_collections.collections.fetching import (
@@ -38,9 +37,9 @@ from persistent_collections.errors import (
     SlowHabitWarning,
 )
 from persistent_collections.records import conditions
-from persistent_collections.records.conditions import Range
 from persistent_collections.records.core import BoundFields, RecordCore, RecordInfo, ordered_field
 from persistent_collections.records.indexing import Indexed, OrderedField
+from persistent_collections.records.planning import Plan, plan_for
 from persistent_collections.records.schema import order_for
 from persistent_collections.records.tokens import Token, hash_of, token_of
 from persistent_collections.remedies import Advice, Scan
@@ -50,26 +49,7 @@ from persistent_collections.transactions.overlay import Overlay
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Plan(NamedTuple):
-    """How a query is answered.
-
-    Attributes:
-        by: The index that answers the query, None if all records are read.
-        ranges: The ranges of the index that contain the records.
-        filters: The conditions checked for each record that is read.
-        fields: The names in the store of the fields that order the result.
-    """
-
-    by: Index | None
-    ranges: Sequence[Range]
-    filters: Sequence[conditions.Wanted]
-    fields: Sequence[str]
-
-
 _Found = Hit | PersistentCollectionsError
-
-_KINDS = 256
-"""How many kinds of queries of a class are cached."""
 
 _ASKED = ("_after", "_asked", "_backwards", "_limit", "_on_error", "_order", "_scan")
 """The attributes of a query in which those made from it may differ."""
@@ -237,13 +217,8 @@ class Query(Generic[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         refuse_unannotated("what find() gives")
 
-        make, backend = self._info.make, self._backend
-
         def handle(match: _Found) -> Any:
-            if isinstance(match, PersistentCollectionsError):
-                return match
-            quoted = match.place.id
-            return make(unquote_id(quoted) or quoted, backend)
+            return match if isinstance(match, PersistentCollectionsError) else self._handle(match.place.id)
 
         return Resilient(map(handle, self._matches([])), self._on_error)
 
@@ -432,10 +407,9 @@ class Query(Generic[T_co]):
         indexed = self._fields.indexed
         by_stored = {wanted.field.stored: wanted for wanted in self._wanted.values()}
         order = tuple([_ordered(self._info, self._fields, name).stored for name in self._order])
-        exact = tuple([name for name, wanted in by_stored.items() if wanted.exact is not None])
-        best = indexed and _best(indexed, tuple(by_stored), exact, order)
-        if best:
-            return _planned(*best, by_stored)
+        plan = indexed and plan_for(indexed, by_stored, order)
+        if plan:
+            return plan
         if self._scan:
             return Plan(None, (), list(self._wanted.values()), order)
         raise self._without_index()
@@ -685,67 +659,6 @@ def _beginning(page: Sequence[_Found], number: float) -> Sequence[_Found]:
 
 def _position(place: Place) -> tuple[bytes, bytes]:
     return place.key, place.id.encode()
-
-
-class _Use(NamedTuple):
-    """The usefulness of an index for a query; greater is better.
-
-    Attributes:
-        is_whole: Whether it is unique, and each of its fields must equal one value.
-        equal: How many of its first fields are equal to one value.
-        is_ranged: Whether the next field is limited to ranges.
-        is_sorted: Whether the fields after these are those to order by.
-    """
-
-    is_whole: bool
-    equal: int
-    is_ranged: bool
-    is_sorted: bool
-
-
-def _best(
-    indexed: Indexed, wanted: tuple[str, ...], exact: tuple[str, ...], order: tuple[str, ...]
-) -> tuple[Index, _Use] | None:
-    """Return the best index for a query, and its usefulness; None if no index answers it.
-
-    Args:
-        indexed: The indexes of the class.
-        wanted: The names of fields in the store on which there are conditions.
-        exact: The fields that must equal one value.
-        order: Those to order by.
-    """
-    kind = wanted, exact, order
-    try:
-        best: tuple[Index, _Use] | None = indexed.uses[kind]
-    except KeyError:
-        uses = [(_use(index, {*wanted}, {*exact}, order), index) for index in indexed.indexing.indexes]
-        best = max([(index, use) for use, index in uses if use is not None], key=itemgetter(1), default=None)
-        if len(indexed.uses) >= _KINDS:
-            indexed.uses.clear()
-        indexed.uses[kind] = best
-    return best
-
-
-def _use(index: Index, wanted: set[str], exact: set[str], order: Sequence[str]) -> _Use | None:
-    """Return the usefulness of an index for a query, None if the index does not answer it."""
-    equal = len(list(takewhile(exact.__contains__, index.fields)))
-    rest = index.fields[equal:]
-    ahead = tuple(name for name in order if name not in index.fields[:equal])
-    is_ranged = not wanted.isdisjoint(rest[:1])
-    if ahead != rest[: len(ahead)] or not (equal or is_ranged or not wanted):
-        return None
-    return _Use(index.unique and not rest, equal, is_ranged, bool(ahead))
-
-
-def _planned(index: Index, use: _Use, wanted: Mapping[str, conditions.Wanted]) -> Plan:
-    if use.is_whole and len(wanted) == use.equal == 1:
-        [each] = wanted.values()
-        return Plan(index, each.ranges, (), index.fields)
-    start = b"".join([wanted[name].exact or b"" for name in index.fields[: use.equal]])
-    ranges = wanted[index.fields[use.equal]].ranges if use.is_ranged else [Range(FIRST, LAST)]
-    answered = index.fields[: use.equal + use.is_ranged]
-    filters = [each for name, each in wanted.items() if name not in answered]
-    return Plan(index, [Range(start + low, start + high) for low, high in ranges], filters, index.fields)
 
 
 def find(info: RecordInfo, where: Mapping[str, Any], backend: BackendSource | None) -> Query[Any]:
