@@ -467,7 +467,7 @@ class SimpleSequence(_Handle[list[bytes]], SequenceStore):
         return self._change(take, pops=True)
 
     def push_right(self, items: Sequence[bytes]) -> None:
-        self._change(lambda old: ([*old, *items] if items else old, None))
+        self._change(lambda old: (old + list(items) if items else old, None))
 
     def splice(self, start: int | None, stop: int | None, items: Sequence[bytes]) -> None:
         self._edit(lambda old: old.__setitem__(slice(start, stop), items))

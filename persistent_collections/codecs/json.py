@@ -14,7 +14,7 @@ import msgspec
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared.reading import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like, reason
-from persistent_collections.codecs.types.lowering import MAX_DEPTH, MAX_DIGITS, is_plain, lift, lower, to_json
+from persistent_collections.codecs.types.lowering import MAX_DEPTH, MAX_DIGITS, lift, lower, plain_leaves, to_json
 from persistent_collections.errors import DecodeError, EncodeError
 
 _LEAVES: Final = frozenset({type(None), bool, int, float, str})
@@ -44,9 +44,13 @@ class JSONCodec(DeclaredCodec):
 
     def _write(self, value: Any) -> bytes:
         try:
-            text = to_json(value)
-            if is_plain(value, _LEAVES, _KEYS, marks=True) and _reads_everywhere(text):
-                return text.encode()
+            data = _write_fast(value)
+            leaves = plain_leaves(value, _LEAVES, _KEYS, marks=True)
+            if leaves is not None:
+                if float in leaves:  # msgspec writes it otherwise
+                    data = to_json(value).encode()
+                if _reads_everywhere(data):
+                    return data
         except (TypeError, ValueError, RecursionError):
             pass  # not plain; the walk below stores it or reports where and why not
         return self._write_lowered(value)
@@ -85,9 +89,9 @@ class JSONCodec(DeclaredCodec):
         return value if self._check is None and len(data) <= MAX_DEPTH else self.finished(value, data)
 
 
-def _reads_everywhere(text: str) -> bool:
-    """Return whether all integers in ``text`` are within Python's default limit, whatever the limit of this process."""
-    return len(text) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
+def _reads_everywhere(data: bytes) -> bool:
+    """Return whether all integers in ``data`` are within Python's default limit, whatever the limit of this process."""
+    return len(data) <= MAX_DIGITS or sys.get_int_max_str_digits() == MAX_DIGITS
 
 
 def _read_carefully(data: bytes, parse: Callable[[str], Any]) -> Any:

@@ -12,7 +12,7 @@ import msgspec
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared.reading import DeclaredCodec
 from persistent_collections.codecs.hints import looks_like
-from persistent_collections.codecs.types.lowering import Lowering, Path, is_plain
+from persistent_collections.codecs.types.lowering import Lowering, Path, plain_leaves
 from persistent_collections.codecs.types.registry import builtin_type, untagged
 from persistent_collections.codecs.types.standard import require_spread
 from persistent_collections.errors import DecodeError, EncodeError
@@ -183,7 +183,7 @@ def _is_kept(value: Any, data: bytes, *, may_be_deep: bool) -> bool:
     try:
         msgspec.convert((value,), _Flat)
     except msgspec.ValidationError:
-        return is_plain(value, _LEAVES, _LEAVES, marks=False)
+        return plain_leaves(value, _LEAVES, _LEAVES, marks=False) is not None
     return True
 
 

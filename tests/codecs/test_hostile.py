@@ -269,10 +269,10 @@ def test_keys_chosen_to_collide_are_bounded_both_ways(codec: Codec) -> None:
 
 
 def test_stored_keys_chosen_to_collide_are_refused_before_a_dict_is_made_of_them() -> None:
-    many = [number * sys.hash_info.modulus for number in range(1, 20_001)]
+    many = [number * sys.hash_info.modulus for number in range(1, 20_001)]  # a dict of them takes ten seconds
     pairs = json.dumps([[key, 1] for key in many], separators=(",", ":"))
     packed = msgpack.packb({msgpack.ExtType(1, msgpack.packb(["int", hex(key)])): 1 for key in many})
-    started = time.monotonic()
+    started = time.process_time()
     for codec, data in (
         (JSONCodec(), f'{{"$dict":{pairs}}}'.encode()),
         (JSONCodec(), f'{{"$set":{json.dumps(many)}}}'.encode()),
@@ -280,4 +280,4 @@ def test_stored_keys_chosen_to_collide_are_refused_before_a_dict_is_made_of_them
     ):
         with pytest.raises(DecodeError):
             codec.decode(data)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 8

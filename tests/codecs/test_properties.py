@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,21 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 THOROUGH = settings(QUICK, max_examples=1500)
 
 everywhere = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+
+
+SURROGATES = range(0xD800, 0xE000)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4).filter(lambda key: key[:1] != "$"), inner)
+    ),
+    max_leaves=20,
+)
+
+
+def in_standard_json(value: Any) -> bytes:
+    """Return the bytes that the standard library writes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def check_comes_back(codec: Codec, value: Any) -> None:
@@ -65,6 +81,18 @@ def check_key_comes_back(key: Any) -> None:
         text = codec.encode(key)
         assert codec.decode(text) == key
         assert codec.encode(codec.decode(text)) == text
+
+
+@QUICK
+@given(JSON_VALUES)
+def test_json_is_written_as_the_standard_library_does(value: Any) -> None:
+    assert JSONCodec().encode(value) == in_standard_json(value)
+
+
+def test_each_character_is_written_as_the_standard_library_does() -> None:
+    text = "".join(chr(code) for code in range(sys.maxunicode + 1) if code not in SURROGATES)
+    for value in (text, {text: [text]}):
+        assert JSONCodec().encode(value) == in_standard_json(value)
 
 
 @everywhere

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from math import isfinite
 from typing import Any, Final, TypeAlias
@@ -36,6 +36,7 @@ to_json: Final = json.JSONEncoder(
 """The settings for writing JSON."""
 
 _HOLDERS: Final = frozenset({list, dict, tuple, set, frozenset})
+_LIST: Final = frozenset({list})
 _SETS: Final = ("set", "frozenset")
 _SORTABLE: Final = ({str}, {int})
 _SHOWN: Final = 40
@@ -225,56 +226,63 @@ def _lift(plain: Any, references: References | None) -> Any:
     return {key[1:]: item} if key.startswith("$$") else untagged(key[1:], item, references)
 
 
-def is_plain(value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
-    """Return whether ``value`` consists only of leaves, lists and dicts of exactly these types, at the speed of C.
+def plain_leaves(
+    value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool
+) -> AbstractSet[type] | None:
+    """Return the types of the leaves of ``value``, None unless it consists only of leaves, lists and dicts.
 
-    It is for values that an encoder has already written, so they contain no cycles.
+    It runs at the speed of C. It is for values that an encoder has already written, so they contain no cycles.
 
     Args:
         value: The value to examine.
-        leaves: The types of values that contain no others.
-        keys: The types of keys.
+        leaves: The exact types of values that contain no others.
+        keys: The exact types of keys.
         marks: Whether a dict for which :func:`is_marked` is true counts as not plain.
     """
     kind = type(value)
+    if kind in leaves:
+        return {kind}
     if kind is dict:
-        return _is_plain_dict(value, leaves, keys, marks=marks)
-    if kind in leaves or (kind is list and leaves.issuperset(map(type, value))):
-        return True
-    return _is_plain_inside(value, leaves, keys, marks=marks)
+        return _leaves_in_dict(value, leaves, keys, marks=marks)
+    if kind is list and leaves.issuperset(found := set(map(type, value))):
+        return found
+    return _leaves_inside(value, leaves, keys, marks=marks)
 
 
-def _is_plain_dict(value: dict[Any, Any], leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
+def _leaves_in_dict(
+    value: dict[Any, Any], leaves: frozenset[type], keys: frozenset[type], *, marks: bool
+) -> AbstractSet[type] | None:
     if not keys.issuperset(map(type, value)) or (marks and is_marked(value)):
-        return False
-    if leaves.issuperset(map(type, value.values())):
-        return True
-    if len(value) < _MANY and _are_leaves_or_lists(value.values(), leaves):
-        return True
-    return _is_plain_inside(value, leaves, keys, marks=marks)
+        return None
+    found = set(map(type, value.values()))
+    if found <= leaves:
+        return found
+    if len(value) < _MANY and found - leaves == _LIST:  # a dict of lists, as most nested values are
+        inside = set(map(type, chain.from_iterable([item for item in value.values() if type(item) is list])))
+        if inside <= leaves:
+            return found - _LIST | inside
+    return _leaves_inside(value, leaves, keys, marks=marks)
 
 
-def _are_leaves_or_lists(items: Iterable[Any], leaves: frozenset[type]) -> bool:
-    """Return whether items are leaves or lists of leaves, which covers most nested values."""
-    others = [item for item in items if type(item) not in leaves]
-    return all(type(item) is list and leaves.issuperset(map(type, item)) for item in others)
-
-
-def _is_plain_inside(value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool) -> bool:
+def _leaves_inside(
+    value: Any, leaves: frozenset[type], keys: frozenset[type], *, marks: bool
+) -> AbstractSet[type] | None:
     """Examine one level of nesting after the other, each as a whole."""
     level: list[Any] = [value]
+    found: set[type] = set()
     for _ in range(MAX_DEPTH + 2):
         kinds = set(map(type, level))
+        found |= kinds & leaves
         if kinds <= leaves:
-            return True
+            return found
         if not {builtin_type(kind) for kind in kinds - leaves} <= {list, dict}:
-            return False
+            return None
         dicts = [item for item in level if isinstance(item, dict)]
         if not _are_plain_keys(dicts, keys, marks=marks):
-            return False
+            return None
         lists = [item for item in level if isinstance(item, list)]
         level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, dicts))]
-    return False
+    return None
 
 
 def _are_plain_keys(dicts: list[dict[Any, Any]], keys: frozenset[type], *, marks: bool) -> bool:

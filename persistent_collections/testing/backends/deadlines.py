@@ -178,8 +178,8 @@ class DeadlineTests(StoreTests):
         keys = [KEY, *(Key(KEY.root, f"child {number}") for number in range(300))]
         for ttl_s in (LONG_S, LONG_S / 3):
             backend.commit([], [*(Replace(key, {"f": A}) for key in keys), *(SetDeadline(key, ttl_s) for key in keys)])
-            entries = backend.snapshot(keys)
-            assert len({entry and entry.deadline for entry in entries}) == 1
+            readings = (backend.snapshot(keys) for _ in range(100))  # a server's clock may go on within one
+            assert any(len({entry and entry.deadline for entry in entries}) == 1 for entries in readings)
 
     def test_a_deadline_that_passes_takes_its_key_and_no_other(self, backend: Backend) -> None:
         for key in (KEY, CHILD, OTHER):
