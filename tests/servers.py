@@ -173,6 +173,16 @@ class RunningServer:
         self.stop()
         raise RuntimeError(f"{self.command[0]} did not start on port {self.port}")
 
+    def is_following(self, master: RunningServer) -> bool:
+        """Return whether the server is a replica of ``master`` and has what that has."""
+        with self.client() as own, master.client() as other:
+            told, sent = own.info("replication"), other.info("replication")["master_repl_offset"]
+            return (told.get("master_port"), told.get("master_link_status"), told.get("slave_repl_offset")) == (
+                master.public_port,
+                "up",
+                sent,
+            )
+
     def wait_until_it_follows(self) -> None:
         """Return once the server, a replica, has what its master has.
 
@@ -251,6 +261,20 @@ class RunningCluster:
     def running(self) -> list[RunningServer]:
         """Return the nodes that have not been stopped."""
         return [node for node in self.nodes if node.process.poll() is None]
+
+    @contextmanager
+    def losing(self, slot: int) -> Iterator[None]:
+        """Lose what the node of ``slot`` acknowledges within the block: its replica takes its place at the end."""
+        master = self.owner(slot)
+        replica = next(node for node in self.running() if node.is_following(master))
+        cut_off(master, replica)
+        try:
+            yield
+        finally:
+            with replica.client() as client:
+                client.execute_command("CLUSTER", "FAILOVER", "TAKEOVER")  # type: ignore[no-untyped-call]  # redis-py's
+                wait_until(lambda: master.is_following(replica), "the old master did not follow the new one")
+                client.config_set("masterauth", "")
 
     def begin_move(self, slot: int, target: RunningServer) -> None:
         """Let ``slot`` be taken over by ``target``, without moving a key yet."""
@@ -401,6 +425,18 @@ def _epoch(client: redis.Redis) -> int:
 
 def _knows(client: redis.Redis, name: bytes) -> bool:
     return name.decode() in str(client.cluster("NODES"))
+
+
+def cut_off(master: RunningServer, replica: RunningServer) -> None:
+    """Let a replica get nothing more of what its master, which asks for no password, acknowledges from now on.
+
+    To stop the replica would not do: the system would keep what is sent to it.
+    """
+    wait_until(lambda: replica.is_following(master), "the replica did not follow")
+    with master.client() as client, replica.client() as other:
+        other.config_set("masterauth", "refused")
+        client.client_kill_filter(_type="replica")
+        wait_until(lambda: client.info("replication")["connected_slaves"] == 0, "the replica did not go")
 
 
 def wait_until(true: Callable[[], object], otherwise: str) -> None:

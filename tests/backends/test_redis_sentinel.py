@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from persistent_collections import configure, current_backend
+from persistent_collections import NotUnique, Record, configure, current_backend, unique
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis import RedisBackend
 from persistent_collections.backends.urls import StoreURL
+from persistent_collections.checking import check
 from persistent_collections.errors import BackendError, BackendUnavailable, ConfigurationError, OutcomeUnknown
 from tests.backends.writer import Writer
-from tests.servers import SERVICE, RunningServer, RunningService, run_server, run_service
+from tests.servers import SERVICE, RunningServer, RunningService, cut_off, run_server, run_service
 
 pytestmark = pytest.mark.store("sentinel")
+
+
+class Burgee(Record):
+    name: Annotated[str, unique]
+
 
 KEY = Key("Thing:x")
 BIG = Key("Thing:big")
@@ -97,6 +103,26 @@ class TestFailover:
             assert set(writer.acknowledged[:before]) <= set(stored), "the replica had it"
             assert set(writer.acknowledged[after:]) <= set(stored), "the new master acknowledged it"
             assert items(backend, Key("Thing:y")) == [b"after"]
+
+    @pytest.mark.slow
+    def test_a_unique_value_has_one_record_after_the_writes_of_others_were_lost(self, frail: RunningService) -> None:
+        def owner(name: str) -> list[str]:
+            return [burgee.id for burgee in Burgee.find(name=name, backend=backend)]
+
+        with connect(frail, "retry_for_s=30") as backend:
+            kept = Burgee.create("kept", name="a", backend=backend)
+            cut_off(*frail.servers)
+            kept.name = "b"
+            Burgee.create("lost", name="c", backend=backend)
+            Burgee.create("late", name="a", backend=backend)
+            frail.servers[0].stop()
+            assert [burgee.id for burgee in Burgee.all(backend=backend)] == ["kept"]
+            assert (kept.name, owner("a"), owner("b"), owner("c")) == ("a", ["kept"], [], [])
+            with pytest.raises(NotUnique):
+                Burgee.create("late", name="a", backend=backend)
+            for name in "bc":
+                Burgee.create(name, name=name, backend=backend)
+            assert (owner("b"), owner("c"), list(check(backend))) == (["b"], ["c"], [])
 
     def test_a_master_turned_replica_refuses_and_nothing_is_left_in_doubt(self, frail: RunningService) -> None:
         with connect(frail, "retry_for_s=0") as backend:
