@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from persistent_collections import Backend, Record, aio, classes, configure, connect
+from persistent_collections.codecs import BcryptCodec
 from tests.servers import RunningCluster, RunningServer, run_cluster, run_server, run_service
 
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
@@ -253,7 +254,15 @@ def url(store_kind: str, tmp_path: Path, start: Start) -> str:
 
 
 @pytest.fixture
-def backend(url: str) -> Iterator[Backend]:
+def cheap_hashes() -> Iterator[None]:
+    """Let passwords be hashed with the fewest rounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BcryptCodec, "rounds_in_tests", 4)
+        yield
+
+
+@pytest.fixture
+def backend(url: str, cheap_hashes: None) -> Iterator[Backend]:
     """Give an empty store of each kind chosen."""
     with connect(url) as connected:
         yield connected

@@ -62,7 +62,7 @@ QUICK: Final = Effort(
     dict.fromkeys(sizes.STORES, 1),
     50,
     0.01,
-    10_000,
+    2000,
     1,
 )
 

@@ -28,7 +28,7 @@ __all__ = ["ContentionSuite"]
 
 T = TypeVar("T")
 
-LONG_S: Final = int(os.environ.get("CONTENTION_S", "10"))
+LONG_S: Final = int(os.environ.get("CONTENTION_S", "4"))
 """For how many seconds the slow tests write and read."""
 
 

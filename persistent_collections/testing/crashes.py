@@ -33,7 +33,7 @@ class CrashSuite:
     """
 
     kills: ClassVar[int] = 3
-    slow_kills: ClassVar[int] = 25
+    slow_kills: ClassVar[int] = 12
 
     @pytest.fixture
     def backend_url(self, backend: Backend) -> str:

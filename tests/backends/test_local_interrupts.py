@@ -97,7 +97,9 @@ def test_an_interrupt_at_some_moments_leaves_all_in_order(tmp_path: Path, name: 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(("name", "stride"), [("memory", 1), ("json", 3)])
+@pytest.mark.parametrize(
+    ("name", "stride"), [("memory", 1), ("json", 7), pytest.param("json", 1, marks=pytest.mark.proof)]
+)
 def test_an_interrupt_at_any_moment_leaves_all_in_order(tmp_path: Path, name: str, stride: int, operation: str) -> None:
     check_interrupts(stores(tmp_path)[name], OPERATIONS[operation], stride)
 

@@ -197,7 +197,7 @@ def test_an_item_that_is_no_blob_is_damage_and_stays(backend: SQLiteBackend, pat
     assert rows(path, "SELECT count(*) FROM items") == [(3,)]
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1000, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_the_size_of_a_mapping_is_that_of_its_content_after_many_changes(
     backend: SQLiteBackend, path: Path, count: int
 ) -> None:
@@ -214,7 +214,7 @@ def test_the_size_of_a_mapping_is_that_of_its_content_after_many_changes(
     assert rows(path, "SELECT size FROM objects") == rows(path, "SELECT count(*) FROM fields")
 
 
-@pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2000, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_the_size_of_a_list_is_that_of_its_content_after_many_changes(
     backend: SQLiteBackend, path: Path, count: int
 ) -> None:

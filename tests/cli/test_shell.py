@@ -76,6 +76,7 @@ def test_a_script_ends_with_the_code_it_gives_or_with_one(
     assert "cli/shell.py" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ipython", [True, False], ids=["IPython", "Python"])
 def test_at_a_terminal_it_says_which_store_and_writes_down_nothing_that_is_typed(ipython: bool, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()

@@ -32,7 +32,13 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-@pytest.fixture(params=[15, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        15,
+        pytest.param(50, marks=pytest.mark.slow),
+        pytest.param(150, marks=[pytest.mark.slow, pytest.mark.proof]),
+    ]
+)
 def crew(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Crew]:
     """Give the workers: processes, or threads where the store is in the process."""
     if not backend.in_process:

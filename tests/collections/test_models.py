@@ -47,7 +47,7 @@ QUICK: Final = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-LONG: Final = settings(QUICK, max_examples=int(os.environ.get("MODEL_EXAMPLES", "12")), stateful_step_count=50)
+LONG: Final = settings(QUICK, max_examples=int(os.environ.get("MODEL_EXAMPLES", "6")), stateful_step_count=50)
 """Fifty statements an example; the variable asks for more of them than fit in an ordinary run."""
 
 WIDE: Final = 25

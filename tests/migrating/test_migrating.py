@@ -415,6 +415,7 @@ def test_all_classes_of_users_are_the_default(store: Backend) -> None:
     assert Docket.load("1").buyer == "c1"
 
 
+@pytest.mark.slow
 def test_many_records_take_many_pages(store: Backend) -> None:
     for number in range(1005):
         OldBill.create(number, customer=f"c{number}")

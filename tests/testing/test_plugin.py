@@ -378,6 +378,7 @@ def test_a_url_that_is_wrong_is_told_once_by_the_option_and_by_the_marker(
     done.stdout.fnmatch_lines([f"*persistent_backend: {told.replace('[', '[[]')}*"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_a_server_that_cannot_be_reached_is_told_once_before_any_test(
     pytester: pytest.Pytester, options: tuple[str, ...]

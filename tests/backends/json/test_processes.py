@@ -78,6 +78,7 @@ def write_large_then_die(root: Path, started: int) -> None:
         backend.mapping(KEY).increment("n", 1)
 
 
+@pytest.mark.slow
 def test_a_process_that_exits_in_the_midst_of_writes_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     backend = JSONBackend(tmp_path)

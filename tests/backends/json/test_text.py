@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persistent_collections.backends.json.text import parse, parse_deadline, render, render_deadline
@@ -77,6 +77,7 @@ def test_a_set_is_a_sorted_array() -> None:
     assert render({"b", "a", "é"}, PATH) == '[\n  "a",\n  "b",\n  "é"\n]\n'.encode()
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), VALUES) | st.lists(VALUES))
 def test_any_content_comes_back_in_its_order(value: dict[str, Any] | list[Any]) -> None:
     if isinstance(value, dict):
