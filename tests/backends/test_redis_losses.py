@@ -52,6 +52,7 @@ class Fleet:
     """The pennants of a store, one node of which loses what it acknowledges.
 
     Attributes:
+        prefix: The prefix of the store.
         url: The store's.
         ids: Of two pennants, the first on the node in question unless that is the node of the class.
         lose: Opens the block.
@@ -59,6 +60,7 @@ class Fleet:
 
     def __init__(self, cluster: RunningCluster, *, of_class: bool) -> None:
         prefix = next(each for each in FRESH if is_replicated(f"{each}Pennant::") == of_class)
+        self.prefix = prefix
         self.url = f"{cluster.url}?prefix={prefix}"
         others = (ident for ident in map(str, count()) if not is_replicated(f"{prefix}Pennant:{ident}"))
         own = (ident for ident in map(str, count()) if is_replicated(f"{prefix}Pennant:{ident}"))
