@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from persistent_collections.backends.base import Backend
@@ -12,7 +12,7 @@ from persistent_collections.backends.changes import Change, Condition, HeldBy, S
 from persistent_collections.backends.indexes import EntryKey, Indexing, IndexUnbuiltError
 
 
-class Made(NamedTuple):
+class Made(msgspec.Struct, frozen=True):
     """The result of a commit.
 
     Attributes:

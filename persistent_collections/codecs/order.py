@@ -13,8 +13,10 @@ from decimal import Decimal
 from enum import Enum
 from math import isnan
 from sys import float_info
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
+
+import msgspec
 
 from persistent_collections.codecs.base import References
 from persistent_collections.codecs.declared.reading import check_of
@@ -35,7 +37,7 @@ _OFFSET: Final = 2**62
 _INVERTED: Final = bytes(range(255, -1, -1))
 
 
-class Order(NamedTuple):
+class Order(msgspec.Struct, frozen=True):
     """How values of one declared type are ordered.
 
     Attributes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
+
+import msgspec
 
 from persistent_collections.annotations import default_of
 from persistent_collections.backends.base import Backend
@@ -30,7 +32,7 @@ from persistent_collections.errors import DecodeError, EncodeError, ObjectExists
 _NOTHING: Final = ()
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True):
     """The record a child collection belongs to.
 
     Attributes:

@@ -11,8 +11,10 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import new_class
-from typing import Any, ClassVar, Final, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, NoReturn, TypeAlias, TypeVar, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import msgspec
 
 from persistent_collections import classes, flows
 from persistent_collections.annotations import bindings, evaluate, parts, substitute, type_variables
@@ -151,7 +153,7 @@ class ClassInfo:
         raise AttributeError(f"{self.cls.__name__}: call super().__init__(id) before the object is used")
 
 
-class Reader(NamedTuple):
+class Reader(msgspec.Struct, frozen=True):
     """The way to read some fields of the records of one class.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Wanted
 from persistent_collections.backends.keys import Key
@@ -92,7 +94,7 @@ def rows(records: Iterable[Any], names: Sequence[str], on_error: OnError | None 
     return Resilient(_rows(with_errors(records), names), on_error)
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """A record and its store; or the error of an unreadable record, and None."""
 
     backend: Backend | None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Wanted
 from persistent_collections.backends.building import claims_of
@@ -25,7 +27,7 @@ from persistent_collections.errors import DecodeError, NotUnique, ObjectNotFound
 from persistent_collections.transactions.overlay import real
 
 
-class Former(NamedTuple):
+class Former(msgspec.Struct, frozen=True):
     """A former name of a field.
 
     Attributes:
@@ -46,7 +48,7 @@ Formers: TypeAlias = Mapping[str, Sequence[Former]]
 Code with a later name deletes the older ones when it writes. So if several are stored, the oldest was written last."""
 
 
-class _Doubtful(NamedTuple):
+class _Doubtful(msgspec.Struct, frozen=True):
     """A condition about fields that may be stored under former names.
 
     Attributes:
@@ -258,8 +260,8 @@ class DeclaredStore(WrappedBackend):
     def _conversions(self, doubtful: Sequence[_Doubtful], changes: Sequence[Change]) -> list[Change]:
         """Return the changes that store former values under the current names, except in records to be deleted."""
         return [
-            SetFields(condition.key, self.written(condition.key, condition.fields), is_record=True)
-            for condition, _ in self._to_convert(doubtful, changes)
+            SetFields(each.condition.key, self.written(each.condition.key, each.condition.fields), is_record=True)
+            for each in self._to_convert(doubtful, changes)
         ]
 
     def _to_convert(self, doubtful: Sequence[_Doubtful], changes: Sequence[Change]) -> list[_Doubtful]:
@@ -272,9 +274,9 @@ class DeclaredStore(WrappedBackend):
         It is a step of its own, since it changes the entries of all their indexes.
         """
         found = False
-        for condition, stored in self._to_convert(doubtful, changes):
-            key, convert = condition.key, self._convert
-            fields = [field for field in condition.fields if any(map(stored.get, self.names(key, [field])[1:]))]
+        for each in self._to_convert(doubtful, changes):
+            key, stored, convert = each.condition.key, each.stored, self._convert
+            fields = [field for field in each.condition.fields if any(map(stored.get, self.names(key, [field])[1:]))]
             found = (convert is not None and convert(self, key, fields)) or found
         return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from numbers import Number
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
 
 from persistent_collections.backends import integers
 from persistent_collections.backends.handles import MappingStore
@@ -13,7 +15,7 @@ from persistent_collections.collections.retrying import attempts
 from persistent_collections.errors import DecodeError, EncodeError
 
 
-class Counter(NamedTuple):
+class Counter(msgspec.Struct, frozen=True):
     """A number in a store.
 
     Attributes:

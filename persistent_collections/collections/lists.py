@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from operator import eq, ge, gt, le, lt
 from operator import index as as_index
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Self, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, SupportsIndex, overload
 
+import msgspec
 from typing_extensions import TypeVar
 
 from persistent_collections import flows
@@ -33,7 +34,7 @@ from persistent_collections.errors import DecodeError, EncodeError
 T = TypeVar("T", default=Any)
 
 
-class _Bound(NamedTuple):
+class _Bound(msgspec.Struct, frozen=True):
     backend: Backend
     store: SequenceStore
     codec: Codec

@@ -8,8 +8,9 @@ from collections.abc import Set as AbstractSet
 from functools import reduce
 from itertools import chain
 from operator import and_, eq, ge, gt, le, lt, or_, sub, xor
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, overload
 
+import msgspec
 from typing_extensions import TypeVar
 
 from persistent_collections.backends.base import Backend
@@ -30,7 +31,7 @@ from persistent_collections.errors import DecodeError, EncodeError
 T = TypeVar("T", default=str)
 
 
-class _Bound(NamedTuple):
+class _Bound(msgspec.Struct, frozen=True):
     backend: Backend
     store: MemberStore
     keys: KeyCodec

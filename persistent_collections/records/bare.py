@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
+
+import msgspec
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Change, Condition, Exists, Make, Replace
@@ -15,7 +17,7 @@ from persistent_collections.backends.shapes import Shape
 from persistent_collections.errors import ObjectNotFound
 
 
-class Bare(NamedTuple):
+class Bare(msgspec.Struct, frozen=True):
     """A record that its first write makes.
 
     Attributes:

@@ -105,7 +105,7 @@ class Range(NamedTuple):
     high: bytes
 
 
-class Wanted(NamedTuple):
+class Wanted(msgspec.Struct, frozen=True):
     """The condition of a query on one field.
 
     Attributes:

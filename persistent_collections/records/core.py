@@ -9,6 +9,7 @@ from inspect import getattr_static
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 from typing_extensions import Format, get_annotations
 
 from persistent_collections import classes
@@ -99,7 +100,7 @@ class BoundFields(NamedTuple):
         return as_declared(backend, {type_name: self.formers}, convert)
 
 
-class Bound(NamedTuple):
+class Bound(msgspec.Struct, frozen=True):
     """The state that operations on one record in one store need.
 
     Attributes:
@@ -120,7 +121,7 @@ class Bound(NamedTuple):
     formers: Formers
 
 
-class Schema(NamedTuple):
+class Schema(msgspec.Struct, frozen=True):
     """The fields of a class, with the current meanings of the names in their annotations.
 
     Attributes:

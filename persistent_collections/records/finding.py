@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from math import inf
-from typing import Any, Generic, NamedTuple, NoReturn, Self, TypeVar
+from typing import Any, Generic, NoReturn, Self, TypeVar
+
+import msgspec
 
 from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.building import mark_new
@@ -55,7 +57,7 @@ _ASKED = ("_after", "_asked", "_backwards", "_limit", "_on_error", "_order", "_s
 """The attributes of a query in which those made from it may differ."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True):
     """Values that one record at most has, looked for within a transaction.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from persistent_collections.codecs.order import Order
 from persistent_collections.marks import unique
@@ -11,7 +13,7 @@ from persistent_collections.records.schema import Field, order_for, require_no_d
 from persistent_collections.suggestions import suggestion
 
 
-class Group(NamedTuple):
+class Group(msgspec.Struct, frozen=True):
     """The fields of one index.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -33,7 +33,7 @@ _BARE: Final = frozenset({"str", "reference"})
 """The codecs that store texts unchanged."""
 
 
-class OrderedField(NamedTuple):
+class OrderedField(msgspec.Struct, frozen=True):
     """A field that indexes order by, in one store.
 
     Attributes:
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
     return value.key if isinstance(value, PersistentObject) else value
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True):
     """The additional parts of a write besides its own conditions and changes.
 
     Attributes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from persistent_collections.backends.indexes import FIRST, LAST, Index
 from persistent_collections.records.conditions import Range, Wanted
@@ -15,7 +17,7 @@ _KINDS: Final = 256
 """How many kinds of queries of a class are cached."""
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True):
     """How a query is answered.
 
     Attributes:
@@ -44,7 +46,7 @@ def plan_for(indexed: Indexed, wanted: Mapping[str, Wanted], order: tuple[str, .
     return best and _planned(*best, wanted)
 
 
-class _Use(NamedTuple):
+class _Use(msgspec.Struct, frozen=True):
     """The usefulness of an index for a query; greater is better.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from persistent_collections import classes
 from persistent_collections.annotations import parts
@@ -23,7 +25,7 @@ from persistent_collections.records.indexing import Indexed
 from persistent_collections.records.schema import Field
 
 
-class Referring(NamedTuple):
+class Referring(msgspec.Struct, frozen=True):
     """A field that refers to records of a class and has a policy for their deletion.
 
     Attributes:

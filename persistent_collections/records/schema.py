@@ -40,7 +40,6 @@ _TAKEN: Final = {
 """Names that no field can have, and the thing that each name denotes."""
 
 _ZEROS: Final = (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)
-_CLASS_VARIABLE: Final = re.compile(r"(\w+\.)?ClassVar\b")
 _PLACEHOLDER: Final = References(PersistentObject, str, str)
 """Replaces a store's references where only the type is checked."""
 
@@ -149,7 +148,7 @@ class Declaration(NamedTuple):
     default: Any
 
 
-class FormerField(NamedTuple):
+class FormerField(msgspec.Struct, frozen=True):
     """A name that a field was stored under.
 
     Attributes:
@@ -507,5 +506,5 @@ def _none() -> None:
 
 def _is_class_variable(annotation: Any) -> bool:
     if isinstance(annotation, str):
-        return _CLASS_VARIABLE.match(annotation) is not None
+        return annotation.partition("[")[0].rpartition(".")[2].strip() == "ClassVar"
     return annotation is ClassVar or get_origin(annotation) is ClassVar

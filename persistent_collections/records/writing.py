@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from persistent_collections.backends.changes import Change, Condition, Exists, FieldsAre, Make, Replace, SetFields
 from persistent_collections.backends.keys import Key
@@ -21,7 +23,7 @@ from persistent_collections.transactions.overlay import Overlay
 Apply: TypeAlias = Callable[[Sequence[Condition]], bool]
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True):
     """The stored form of the values of a call, all checked and encoded.
 
     Attributes:
@@ -207,7 +209,8 @@ def make(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
 def _make(core: RecordCore, bound: Bound, encoded: Encoded, ttl_s: float | None) -> None:
     core.wrote_family()
     held = initial(core, bound.fields, encoded.items)
-    changes = [Make(core.key, held, core.children_keys()), *_changes(core, encoded._replace(items={}), ttl_s)]
+    rest = msgspec.structs.replace(encoded, items={})
+    changes = [Make(core.key, held, core.children_keys()), *_changes(core, rest, ttl_s)]
     if not core.apply(bound, [Exists(core.key, expected=False)], changes, {}, held):
         raise ObjectExists(f"{str(core)!r} exists already; load it, or choose another id")
 

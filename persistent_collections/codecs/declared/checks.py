@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+import msgspec
 from typing_extensions import override
 
 from persistent_collections.annotations import shown
@@ -22,7 +23,7 @@ from persistent_collections.codecs.types.registry import builtin_type
 from persistent_collections.suggestions import listed
 
 
-class Location(NamedTuple):
+class Location(msgspec.Struct, frozen=True):
     """The position and direction of a walk."""
 
     way: Literal["store", "load"]
@@ -55,7 +56,7 @@ class TooDeepError(MismatchError):
     """A value is nested deeper than the limit, whatever its declared type."""
 
     def __init__(self, at: Location) -> None:
-        super().__init__(at._replace(path=at.path[:3]), f"nested more than {MAX_DEPTH} deep, or holding itself")
+        super().__init__(Location(at.way, at.path[:3]), f"nested more than {MAX_DEPTH} deep, or holding itself")
         self.depth = sys.maxsize
 
 

@@ -7,14 +7,16 @@ difference is an error that names the field and shows the line to write.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from persistent_collections.annotations import shown
 from persistent_collections.codecs.declared.checks import Check, Location, MismatchError
 from persistent_collections.marks import formerly
 
 
-class FormerField(NamedTuple):
+class FormerField(msgspec.Struct, frozen=True):
     """A name that a field was stored under.
 
     Attributes:

@@ -45,7 +45,7 @@ class ModelCheck(ClassCheck):
             if UNSET in named:
                 raise MismatchError(at, f"{self.expected} has a field {UNSET!r}, a name that is taken")
             stored = {**named, UNSET: unset}
-        if not same(self.walk(stored, at._replace(way="load")), value):
+        if not same(self.walk(stored, Location("load", at.path)), value):
             raise MismatchError(
                 at, f"{self.expected} validated again is another value", "; see its validators and private attributes"
             )

@@ -79,7 +79,7 @@ def register_type(
 
 
 def _put(form: Form, *, replace: bool) -> None:
-    kind, tag, *_ = form
+    kind, tag = form.kind, form.tag
     clashes = {old for old in (_by_type.get(kind), _by_tag.get(tag)) if old and old != form}
     if tag == REFERENCE_TAG or clashes & _STANDARD:
         raise _clash(form, clashes, "that stays so; choose others")

@@ -15,8 +15,10 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
+
+import msgspec
 
 from persistent_collections.errors import EncodeError
 
@@ -32,7 +34,7 @@ _ZONE_NAME: Final = r"[A-Za-z][\w+/-]*"
 _ZONED: Final = re.compile(rf"([^\[]*)(?:\[({_ZONE_NAME})\])?(\[_fold=1\])?", re.ASCII)
 
 
-class Form(NamedTuple):
+class Form(msgspec.Struct, frozen=True):
     """How one type is written.
 
     Attributes:
