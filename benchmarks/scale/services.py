@@ -33,11 +33,10 @@ ROUNDS: Final = 15
 WARMING: Final = 50
 INDEXED: Final = speeds.INDEXED
 AFTER: Final = "a write that asks about old entries, which a find has met"
-AS_TEXT: Final = "{}, as text"
-CLAIM: Final = AS_TEXT.format("CLAIM")
+CLAIM: Final = "CLAIM"
 NAMES: Final = {
     word: name
-    for name in ("CLAIM", "COMMIT_CLAIMED", "FORBID", "INDEX_PAGE", "EXAMINE")
+    for name in (CLAIM, "COMMIT_CLAIMED", "FORBID", "INDEX_PAGE", "EXAMINE")
     for word in (getattr(scripts, name).source, getattr(scripts, name).digest)
 }
 
@@ -79,8 +78,6 @@ def kind(sent: Sent) -> str:
     """Return what requests of this kind are called: the script or command, and how many there are."""
     first = sent[0]
     name = NAMES.get(first[1], "script") if str(first[0]).startswith("EVAL") else str(first[0])
-    if first[0] == "EVAL" and name != "EXAMINE":  # which is always sent so
-        name = AS_TEXT.format(name)
     return f"{name} {len(sent)}" if len(sent) > 1 else name
 
 
@@ -106,7 +103,7 @@ def measured(size: int, count: int, window_s: float) -> tuple[dict[str, float], 
         count: How many operations of each kind are noted.
         window_s: How long each load goes on, each time.
     """
-    with run_cluster() as cluster, apart(cluster), connect(cluster.url) as backend:
+    with speeds.aged(), run_cluster() as cluster, apart(cluster), connect(cluster.url) as backend:
         speeds.fill(backend, size)
         seconds, checked = {}, {}
         calls = speeds.operations(backend, size)
@@ -216,7 +213,7 @@ def costs(seconds: Mapping[str, float]) -> Costs:
         write=seconds[f"{speeds.WRITE}: script"],
         claim=seconds[f"{AFTER}: {CLAIM}"],
         commit=seconds[f"{INDEXED}: COMMIT_CLAIMED"],
-        forbid=seconds[f"{AFTER}: {AS_TEXT.format('FORBID')}"],
+        forbid=seconds[f"{AFTER}: FORBID"],
         one=seconds[f"{speeds.FIND_ONE}: INDEX_PAGE"],
         page=seconds[f"{page}: INDEX_PAGE"],
         examine=examine,

@@ -319,6 +319,91 @@ def test_old_entries_are_swept_by_later_writes(backend: RedisBackend, monkeypatc
     assert found(backend, "bc"[number % 2]) == ["y"]
 
 
+class Sent:
+    """What the nodes of a cluster have received since this was made.
+
+    Attributes:
+        scripts: How many calls of scripts, by their digests and by their sources.
+        received_bytes: How much in all.
+    """
+
+    def __init__(self, cluster: RunningCluster) -> None:
+        self._nodes = cluster.nodes
+        self._before = self._told()
+
+    @property
+    def scripts(self) -> tuple[int, int]:
+        digests, sources, _ = self._since()
+        return digests, sources
+
+    @property
+    def received_bytes(self) -> int:
+        return self._since()[2]
+
+    def _since(self) -> tuple[int, int, int]:
+        now = self._told()
+        return now[0] - self._before[0], now[1] - self._before[1], now[2] - self._before[2]
+
+    def _told(self) -> tuple[int, int, int]:
+        digests = sources = received_bytes = 0
+        for node in self._nodes:
+            with node.client() as client:
+                calls = client.info("commandstats")
+                digests += calls.get("cmdstat_evalsha", {"calls": 0})["calls"]
+                sources += calls.get("cmdstat_eval", {"calls": 0})["calls"]
+                received_bytes += client.info("stats")["total_net_input_bytes"]
+        return digests, sources, received_bytes
+
+
+def leave_entries(backend: RedisBackend, names: str) -> None:
+    """Let a record have had each of some names."""
+    for name in names:
+        create(backend, name, name)
+        rename(backend, name, f"{name} no more")
+
+
+def meet(backend: RedisBackend, names: str) -> None:
+    """Let a find pass over the entries that are left."""
+    for name in names:
+        assert found(backend, name) == []
+
+
+def test_entries_that_are_too_young_to_be_deleted_are_not_asked_about(
+    backend: RedisBackend, cluster: RunningCluster
+) -> None:
+    create(backend, "x", "y")
+    leave_entries(backend, "abcd")
+    meet(backend, "abcd")
+    sent = Sent(cluster)
+    rename(backend, "x", "z")
+    assert sent.scripts == (2, 0), "it claims, and writes"
+
+
+def test_old_entries_are_asked_about_by_the_digests_of_scripts(
+    backend: RedisBackend, cluster: RunningCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(backend, "x", "y")
+    leave_entries(backend, "abcdefgh")
+    monkeypatch.setattr(claims, "MARGIN_US", 1 - claims.WINDOW_US)
+    with opened(cluster) as first, opened(cluster) as second:
+        meet(first, "abcd")
+        meet(second, "efgh")
+        for node in cluster.nodes:
+            with node.client() as client:
+                client.script_flush()
+        sent = Sent(cluster)
+        rename(first, "x", "z")
+        assert sent.scripts == (6, 6), "it claims, asks about four and writes; no node has the scripts"
+        for node in cluster.nodes:
+            with node.client() as client:
+                client.script_load(FORBID.source)
+        sent = Sent(cluster)
+        rename(second, "x", "y")
+        assert sent.scripts == (6, 0)
+        assert sent.received_bytes < len(CLAIM.source)
+        assert found(second, "y") == ["x"]
+
+
 def test_a_step_of_several_records_is_refused_before_anything_is_done(backend: RedisBackend) -> None:
     with pytest.raises(BackendError, match=r"'Indexed:x', 'Indexed:y': the cluster at .* changes the indexes"):
         backend.commit([], [*saving("x", name="a"), *saving("y", name="b")])

@@ -36,7 +36,7 @@ from persistent_collections.backends.indexes import (
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis.cluster import Cluster
 from persistent_collections.backends.redis.entries import Claim, id_in, quoted, read, spelt, unquoted
-from persistent_collections.backends.redis.executor import Question
+from persistent_collections.backends.redis.executor import Call
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.indexes import RedisIndex, bounds, indexing_of
 from persistent_collections.backends.redis.names import encode
@@ -190,9 +190,9 @@ class Claims:
         keys, arguments = self._claim_command(claiming, floor, [*taken, *_some(gone, claiming.swept)])
         asked = _some(old, claiming.swept)
         if asked:
-            questions = [self._question(claiming, keys, arguments), *(self._aged(claiming, each) for each in asked)]
+            asking = ((FORBID, self._aged(claiming, each)) for each in asked)
             with suppress(BackendError):
-                reply, *answers = self._server.ask_all(questions)
+                reply, *answers = self._server.run_all([(CLAIM, Call(claiming.subject, keys, arguments)), *asking])
                 for each, (state, *data) in zip(asked, answers, strict=True):
                     if state == b"gone":
                         gone.append(each)
@@ -200,9 +200,6 @@ class Claims:
                         old.append(each._replace(data=data[0]))
                 return list(reply)
         return list(self._server.run(claiming.subject, CLAIM, keys, arguments, repeatable=True))
-
-    def _question(self, claiming: _Claiming, keys: Sequence[bytes], arguments: Command) -> Question:
-        return claiming.subject, ("EVAL", CLAIM.source, len(keys), *keys, *arguments)
 
     def _claim_command(self, claiming: _Claiming, floor: int, taken: Sequence[Stamped]) -> tuple[list[bytes], Command]:
         """Return the keys and arguments of ``claim.lua``."""
@@ -246,10 +243,9 @@ class Claims:
             f"{str(other)!r} kept changing; {str(claiming.key)!r} was not written; try again later"
         )
 
-    def _aged(self, claiming: _Claiming, old: Stamped) -> Question:
+    def _aged(self, claiming: _Claiming, old: Stamped) -> Call:
         other = claiming.indexing.record(read(old.place).id)
-        keys, arguments = self._forbid_command(other, old, aged_only=True)
-        return Subject(str(other), MAPPING), ("EVAL", FORBID.source, len(keys), *keys, *arguments)
+        return Call(Subject(str(other), MAPPING), *self._forbid_command(other, old, aged_only=True))
 
     def _forbid_command(
         self, other: Key, rival: Stamped, *, aged_only: bool
@@ -401,7 +397,11 @@ class ClusterIndex(RedisIndex):
         return bool(reply and reply[1:]) and self._discard(stamped(self._indexing.index(index), reply[1]))
 
     def _hits(self, met: Sequence[Stamped], fields: Sequence[str]) -> Iterator[Hit]:
-        """Yield the entries that their records still have; note others, for deletion by a later write."""
+        """Yield the entries that their records still have; note others, for deletion by a later write.
+
+        An entry is noted if it may be deleted by the clock of this process; the node of its record decides that later.
+        """
+        dead_us = time.time() * 1_000_000 - WINDOW_US - MARGIN_US
         places = [read(each.place) for each in met]
         wanted = [
             Wanted(self._indexing.record(place.id), [*each.of.fields, *fields])
@@ -411,7 +411,7 @@ class ClusterIndex(RedisIndex):
             count = len(each.of.fields)
             if examined and _holds(self._indexing, each, examined.data[:count]):
                 yield Hit(place, examined.data[count:])
-            else:
+            elif each.stamp < dead_us:
                 self._remember(each)
 
     def _examined(self, wanted: Sequence[Wanted]) -> list[Examined | None]:

@@ -151,6 +151,23 @@ class Server:
             for call, result in zip(calls, results, strict=True)
         ]
 
+    def run_all(self, calls: Sequence[tuple[Script, Call]]) -> list[Any]:
+        """Return the results of scripts that may be executed twice, each at its own moment, in one round trip a node.
+
+        Nodes that don't have a script get its source, in a second round trip.
+
+        Raises:
+            PersistentCollectionsError: They were not executed, or one of them was refused.
+        """
+        results = self.ask_all([_asking("EVALSHA", script.digest, call) for script, call in calls])
+        missing = [number for number, result in enumerate(results) if isinstance(result, NoScriptError)]
+        sourced = self.ask_all(
+            [_asking("EVAL", script.source, call) for script, call in map(calls.__getitem__, missing)]
+        )
+        for number, result in zip(missing, sourced, strict=True):
+            results[number] = result
+        return results
+
     def _executed(self, script: Script, calls: Sequence[Call], commands: list[Command]) -> list[Any]:
         """Return the replies to the commands that call a script, as if it were missing where none was executed."""
         groups = self._groups(commands)
@@ -205,7 +222,12 @@ class Server:
         return self.scan(subject, ("SCAN",), options)
 
     def _checked(self, subject: Subject, reply: Any, none_if: Sequence[str] = ()) -> Any:
-        if not isinstance(reply, ResponseError):
+        """Return a reply, also the refusal of a script that is missing: with its source, it is sent again.
+
+        Raises:
+            PersistentCollectionsError: It is another refusal.
+        """
+        if not isinstance(reply, ResponseError) or isinstance(reply, NoScriptError):
             return reply
         if any(text in str(reply) for text in none_if):
             return None
@@ -286,6 +308,10 @@ class Server:
         """Update the topology from a failure at ``node``; return the node it names, if it does."""
         del failure, node
         return None
+
+
+def _asking(command: str, script: str, call: Call) -> Question:
+    return call.subject, (command, script, len(call.keys), *call.keys, *call.arguments)
 
 
 class Patience:
