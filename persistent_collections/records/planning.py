@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,7 +46,7 @@ def plan_for(indexed: Indexed, wanted: Mapping[str, Wanted], order: tuple[str, .
     return best and _planned(*best, wanted)
 
 
-class _Use(msgspec.Struct, frozen=True):
+class _Use(NamedTuple):
     """The usefulness of an index for a query; greater is better.
 
     Attributes:

@@ -244,8 +244,10 @@ def plain_leaves(
         return {kind}
     if kind is dict:
         return _leaves_in_dict(value, leaves, keys, marks=marks)
-    if kind is list and leaves.issuperset(found := set(map(type, value))):
-        return found
+    if kind is list:
+        found: set[type] = set(map(type, value))
+        if found <= leaves:
+            return found
     return _leaves_inside(value, leaves, keys, marks=marks)
 
 
