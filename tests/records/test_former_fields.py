@@ -33,9 +33,22 @@ from persistent_collections import (
     unique,
 )
 from persistent_collections.backends.keys import Key
+from persistent_collections.backends.redis import scripts
+from persistent_collections.backends.redis.scripts import Script, Write
 from persistent_collections.moving import copy
 from tests.proxy import counted
 from tests.servers import RunningServer
+
+
+@pytest.fixture
+def server(server: RunningServer) -> RunningServer:
+    """Give a server that has all scripts, so that none costs a second round trip."""
+    made = [script["record"] if isinstance(script, Write) else script for script in vars(scripts).values()]
+    with server.client() as client:
+        for script in made:
+            if isinstance(script, Script):
+                client.script_load(script.source)
+    return server
 
 
 class OldCitizen(Record, name="Citizen"):
