@@ -102,19 +102,27 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 def _rows(records: Iterator[Any], names: Sequence[str]) -> Iterator[Row]:
-    for _, group in groupby(map(_asked, records), key=lambda asked: id(asked.backend)):
-        while page := list(islice(group, PAGE_SIZE)):
-            backend, items = page[0].backend, [asked.item for asked in page]
+    while page := list(islice(records, PAGE_SIZE)):
+        for _, group in groupby(_asked(page), key=lambda asked: id(asked.backend)):
+            asked = list(group)
+            backend, items = asked[0].backend, [each.item for each in asked]
             yield from items if backend is None else _page(backend, items, names)
 
 
-def _asked(value: Any) -> _Asked:
-    if isinstance(value, UNREADABLE):
-        return _Asked(None, value)
-    core = core_of(value)
-    if core is None:
-        raise TypeError(f"fetch reads records, not a {type(value).__name__}; give it a list of them")
-    return _Asked(active(core.choice), core)
+def _asked(values: Iterable[Any]) -> Iterator[_Asked]:
+    """Yield each of ``values`` with its current store, which is looked for once for all that chose the same."""
+    stores: dict[int, Backend] = {}
+    for value in values:
+        core = core_of(value)
+        if core is not None:
+            store = stores.get(id(core.choice))
+            if store is None:
+                store = stores[id(core.choice)] = active(core.choice)
+            yield _Asked(store, core)
+        elif isinstance(value, UNREADABLE):
+            yield _Asked(None, value)
+        else:
+            raise TypeError(f"fetch reads records, not a {type(value).__name__}; give it a list of them")
 
 
 def _page(backend: Backend, cores: Sequence[Core], names: Sequence[str]) -> Iterator[Row]:
@@ -160,8 +168,8 @@ def with_referred(rows: list[Row | None], names: Sequence[str]) -> list[Row | No
 def _referred(values: Sequence[Any], names: Sequence[str]) -> Mapping[Any, Row | None]:
     """Return the fields of each object among ``values``."""
     stores: dict[int, list[tuple[Any, _Asked]]] = {}
-    for handle in dict.fromkeys(value for value in values if value is not None):
-        asked = _asked(handle)
+    handles = list(dict.fromkeys(value for value in values if value is not None))
+    for handle, asked in zip(handles, _asked(handles), strict=True):
         stores.setdefault(id(asked.backend), []).append((handle, asked))
     found: dict[Any, Row | None] = {}
     for items in stores.values():

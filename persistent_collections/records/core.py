@@ -388,12 +388,13 @@ class RecordCore(Core):
         known = [name for name in names if name != "id" and not self.info.is_left_to_relatives(name)]
         wanted = {name: self.value_field(name, backend)[1] for name in known}
 
-        def row(core: RecordCore, data: Sequence[bytes | None]) -> dict[str, Any]:
-            stored = dict(zip(wanted, data, strict=True))
-            values = {name: core.decoded(field, stored[name]) for name, field in wanted.items()}
-            return {name: core.id if name == "id" else values.get(name) for name in names}
+        fields, is_all = list(wanted.items()), list(wanted) == list(names)
 
-        return Reader([field.field.stored for field in wanted.values()], row, self.info.bound_fields(backend).formers)
+        def row(core: RecordCore, data: Sequence[bytes | None]) -> dict[str, Any]:
+            values = {name: core.decoded(field, part) for (name, field), part in zip(fields, data, strict=True)}
+            return values if is_all else {name: core.id if name == "id" else values.get(name) for name in names}
+
+        return Reader([field.field.stored for _, field in fields], row, self.info.bound_fields(backend).formers)
 
     def value_field(self, name: str, backend: Backend | None = None) -> tuple[Bound, BoundField]:
         """Return a field that holds a value, and the state it is bound to.

@@ -19,7 +19,7 @@ from persistent_collections.backends.redis.deployments import Deployment
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.given import read_client
 from persistent_collections.backends.redis.indexes import INDEXING, Entering, indexing_of
-from persistent_collections.backends.redis.mapping import RedisMapping
+from persistent_collections.backends.redis.mapping import reading
 from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import COMMIT
 from persistent_collections.backends.redis.shapes import HANDLES
@@ -128,9 +128,7 @@ class RedisBackend(Backend):
         return look_at(self._server, keys, sizes=sizes)
 
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
-        return self._server.ask_all(
-            [RedisMapping(self._server, key, self.url).reading(fields) for key, fields in wanted]
-        )
+        return self._server.ask_all([reading(self._server.names, key, fields) for key, fields in wanted])
 
     def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
         """Return parts of each of some records. Cost: one round trip, on a cluster one per node."""

@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Any, ClassVar, Final, TypeGuard
 
 from persistent_collections.backends.handles import MappingStore
-from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.backends.popped import last_part
 from persistent_collections.backends.redis.executor import MAX_ITEMS
 from persistent_collections.backends.redis.failures import Subject
 from persistent_collections.backends.redis.handle import Handle
-from persistent_collections.backends.redis.names import decode_all, encode, fields_of, first_seen
+from persistent_collections.backends.redis.names import Names, decode_all, encode, fields_of, first_seen
 from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import (
     MAPPING_ADD,
@@ -60,10 +60,6 @@ class RedisMapping(Handle, MappingStore):
             return []
         pieces = [names[start : start + MAX_ITEMS] for start in range(0, len(names), MAX_ITEMS)]
         return list(chain.from_iterable(self._read_at_once([("HMGET", self._name, *piece) for piece in pieces])))
-
-    def reading(self, fields: Sequence[str]) -> tuple[Subject, Command]:
-        """Return the command that reads the bytes of ``fields``, at least one."""
-        return self._subject, ("HMGET", self._name, *map(encode, fields))
 
     def get_all(self) -> dict[str, bytes]:
         return fields_of(self._read("HGETALL"), self._subject.name)
@@ -137,6 +133,11 @@ class RedisMapping(Handle, MappingStore):
 
     def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
         return list(zip(decode_all(items[::2], self._subject.name), items[1::2], strict=True))
+
+
+def reading(names: Names, key: Key, fields: Sequence[str]) -> tuple[Subject, Command]:
+    """Return the command that reads the bytes of ``fields`` of a mapping, at least one."""
+    return Subject(str(key), MAPPING), ("HMGET", names.spell(key), *map(encode, fields))
 
 
 def flat(items: Mapping[str, bytes]) -> list[bytes | str]:
