@@ -131,6 +131,14 @@ class SimpleBackend(Backend):
         now = time.time()
         return [_live(entry, now) for entry in self.read_many(keys)]
 
+    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
+        """Return the bytes of fields of some mappings. Cost: one call of :meth:`read_many`."""
+        keys = list(dict.fromkeys([key for key, _ in wanted]))
+        entries = dict(zip(keys, self.snapshot(keys), strict=True))
+        return [
+            list(map(self.content_as(key, entries[key], MAPPING, is_record=True).get, fields)) for key, fields in wanted
+        ]
+
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
         for key in self.stored_keys(prefix):
             entry = _live(self.read(key), time.time())

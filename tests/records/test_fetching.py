@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +27,8 @@ from persistent_collections import (
     fetch,
 )
 from persistent_collections.backends.changes import Replace
-from persistent_collections.backends.keys import Key
+from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.memory import MemoryBackend
 from tests.servers import RunningServer
 
 
@@ -304,3 +305,25 @@ def test_fetch_of_no_field_is_refused(store: Backend) -> None:
     Friend("luke", name="Luke")
     with pytest.raises(TypeError, match="fetch takes the names of the fields"):
         list(Friend.all().fetch())
+
+
+def test_a_simple_store_is_asked_once_for_all_records() -> None:
+    asked: list[int] = []
+
+    class Asked(MemoryBackend):
+        def read(self, key: Key) -> Entry | None:
+            asked.append(1)
+            return super().read(key)
+
+        def read_many(self, keys: Sequence[Key]) -> list[Entry | None]:
+            asked.append(len(keys))
+            return super().read_many(keys)
+
+    store = Asked()
+    friends = [
+        Friend.create(f"f{number}", name=f"n{number}", email="", password="x", backend=store) for number in range(100)
+    ]
+    asked.clear()
+    names = [row["name"] for row in fetch([*friends, friends[0]], "name")]
+    assert names == [*(f"n{number}" for number in range(100)), "n0"]
+    assert asked == [100]

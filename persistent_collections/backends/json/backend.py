@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Self
 
 import msgspec
 
-from persistent_collections.backends.base import Found
+from persistent_collections.backends.base import Backend, Found
 from persistent_collections.backends.forks import late
 from persistent_collections.backends.json.failures import translated
 from persistent_collections.backends.json.files import Files
@@ -113,6 +113,9 @@ class JSONBackend(SimpleBackend):
     def read_many(self, keys: Sequence[Key]) -> list[Entry | None]:
         with translated(self._path):
             return self._store.read(keys)
+
+    def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
+        return Backend.get_many(self, wanted)  # each file once; all at one moment would be twice
 
     def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
         del sizes
