@@ -163,7 +163,7 @@ def _load(cluster: RunningCluster, requests: Sequence[Request], clients: int, wi
         begun_s, busy_s = time.perf_counter(), at_work()
         for line in lines:
             line.send(next(waiting))
-        while time.perf_counter() - begun_s < window_s:
+        while not latencies or time.perf_counter() - begun_s < window_s:
             for key, _ in selector.select():
                 if key.data.has_replied():
                     latencies.append(time.perf_counter() - key.data.sent_s)
