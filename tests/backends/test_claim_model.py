@@ -10,6 +10,7 @@ TAKE_OVER = SCENARIOS[0]
 OLDER = [variant for variant in VARIANTS[:8] if not variant.holds]
 
 
+@pytest.mark.slow
 def test_the_protocol_holds_as_far_as_a_second_of_search_goes() -> None:
     states, fault, *_ = explore(VARIANTS[-1], TAKE_OVER, 99, 1)
     assert states > 100

@@ -65,6 +65,7 @@ FOUND: list[tuple[list[str], list[str]]] = [
 ]
 
 
+@pytest.mark.slow
 def test_find_prints_the_keys_in_the_order_of_find(url: str, store: Backend, objects: Objects, run: Run) -> None:
     for words, found in FOUND:
         assert [row["key"] for row in objects("--url", url, "find", *words)] == found, words

@@ -49,6 +49,7 @@ def failed_tests(pytester: pytest.Pytester, module: str, kind: str) -> set[str]:
     return {report.nodeid.rpartition("::")[2] for report in failed}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CAUGHT_BY)
 def test_a_broken_codec_is_caught_by_the_test_of_the_promise_it_breaks(pytester: pytest.Pytester, kind: str) -> None:
     assert CAUGHT_BY[kind] in failed_tests(pytester, "tests.testing.broken_codecs", kind)

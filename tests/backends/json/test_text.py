@@ -89,6 +89,7 @@ def test_any_content_comes_back_in_its_order(value: dict[str, Any] | list[Any]) 
         assert parse(render(items, PATH), PATH) == items
 
 
+@settings(max_examples=40)
 @given(value=st.dictionaries(st.text(), VALUES), spelling=st.sampled_from(SPELLINGS))
 def test_however_it_is_laid_out_and_escaped_the_data_are_the_same(
     value: dict[str, Any], spelling: dict[str, Any]
