@@ -62,7 +62,7 @@ QUICK: Final = Effort(
     dict.fromkeys(sizes.STORES, 1),
     50,
     0.01,
-    2000,
+    10_000,
     1,
 )
 
