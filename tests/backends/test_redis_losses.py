@@ -24,7 +24,7 @@ from persistent_collections.checking import check
 from tests.backends.test_redis_claims import disturbed
 from tests.servers import MASTERS, SLOTS, RunningCluster, run_cluster
 
-pytestmark = pytest.mark.store("cluster")
+pytestmark = [pytest.mark.store("cluster"), pytest.mark.slow]
 
 Lose = Callable[[], AbstractContextManager[None]]
 """Opens a block of which the node in question loses the writes that it acknowledges."""
