@@ -14,6 +14,7 @@ _FOLDER: Final = files("persistent_collections.backends.redis") / "lua"
 _PLACE: Final = "--[[SCRIPT]]"
 _PLACE_OF_STEP: Final = "--[[ONCE]]"
 _PLACE_OF_ENTRIES: Final = "--[[ENTRIES]]"
+_PLACE_OF_ENTERING: Final = "--[[ENTERING]]"
 
 
 class Script:
@@ -57,7 +58,7 @@ def _text(*names: str) -> str:
 
 COMMIT: Final = Script(_text("common", "deadlines", "commit"))
 COMMIT_ENTRIES: Final = Script(
-    _text("common", "deadlines", "whole", "entries", "entering", "commit").replace(
+    _text("common", "deadlines", "whole", "rows", "entries", "entering", "commit").replace(
         _PLACE_OF_ENTRIES, _text("commit_entries")
     )
 )
@@ -65,12 +66,12 @@ COMMIT_CLAIMED: Final = Script(
     _text("common", "deadlines", "stamps", "commit").replace(_PLACE_OF_ENTRIES, _text("claimed"))
 )
 PUT: Final = Script(_text("put"))
-SAVE: Final = Script(_text("whole", "entries", "entering", "save"))
-INDEX_FIND: Final = Script(_text("whole", "paging", "index_all", "entries", "index_find"))
+SAVE: Final = Script(_text("rows", "save").replace(_PLACE_OF_ENTERING, _text("whole", "entries", "entering")))
+INDEX_FIND: Final = Script(_text("whole", "paging", "index_all", "rows", "entries", "index_find"))
 CLAIM: Final = Script(_text("whole", "stamps", "claim"))
 FORBID: Final = Script(_text("stamps", "forbid"))
 INDEX_PAGE: Final = Script(_text("whole", "paging", "index_page"))
-INDEX_DISCARD: Final = Script(_text("entries", "index_discard"))
+INDEX_DISCARD: Final = Script(_text("rows", "entries", "index_discard"))
 INDEX_STATE: Final = Script(_text("whole", "index_state"))
 EXAMINE: Final = Script(_text("examine"))
 SNAPSHOT: Final = Script(_text("snapshot"))
