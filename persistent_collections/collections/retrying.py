@@ -16,7 +16,7 @@ RETRY_DEADLINE_S: Final = 10.0
 """How long an operation that reads, computes and writes if unchanged tries to win against other writers."""
 
 
-def attempts(what: str) -> Iterator[None]:
+def attempts(what: object) -> Iterator[None]:
     """Yield until the caller stops or the attempts are exhausted.
 
     Raises:

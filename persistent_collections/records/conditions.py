@@ -138,14 +138,14 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
         EncodeError: A value is not of the declared type.
         TypeError: The condition is the start of a text, but the field doesn't hold text.
     """
-
-    def key(value: Any) -> bytes:
-        return field.key(encode(value))
-
     if not isinstance(condition, _CONDITIONS):
         data = encode(condition)
         exact = field.key(data)
         return Wanted(field, (Range(exact, exact + LAST),), exact, data)
+
+    def key(value: Any) -> bytes:
+        return field.key(encode(value))
+
     if isinstance(condition, starts_with):
         return _starting(field, condition.text)
     match condition:

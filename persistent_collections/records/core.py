@@ -294,7 +294,8 @@ class RecordCore(Core):
             known: Bound = bound
             return known
         fields: BoundFields = self.info.bound_fields(backend)
-        return Bound(backend, fields.declared(backend, self.info.type_name), None, *fields)
+        declared = fields.declared(backend, self.info.type_name) if fields.formers else backend
+        return Bound(backend, declared, None, *fields)
 
     def open(self, backend: Backend, shape: Shape, key: Key) -> Any:
         """Return the handle of ``key``, the record's own or a child's, which writes only while the record exists.

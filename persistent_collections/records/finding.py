@@ -53,9 +53,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 _Found = Hit | PersistentCollectionsError
 
-_ASKED = ("_after", "_asked", "_backwards", "_limit", "_on_error", "_order", "_scan")
-"""The attributes of a query in which those made from it may differ."""
-
 
 class Claim(msgspec.Struct, frozen=True):
     """Values that one record at most has, looked for within a transaction.
@@ -243,7 +240,8 @@ class Query(Generic[T_co]):
 
             assert Parcel.find(weight=4).first() is None
         """
-        return next(iter(self.limit(1)), None)
+        found = next(Resilient(self._with(_limit=1)._matches([]), self._on_error), None)
+        return None if found is None else self._handle(found.place.id)
 
     def one(self) -> T_co:
         """Return the only matching record. Cost: 1 round trip if the store keeps indexes.
@@ -381,8 +379,10 @@ class Query(Generic[T_co]):
 
     def _with(self, **changes: Any) -> Self:
         other = type(self)(self._info, self._backend, self._fields, self._wanted)
-        for name in _ASKED:
-            setattr(other, name, changes[name] if name in changes else getattr(self, name))
+        other._order, other._backwards, other._limit, other._scan = self._order, self._backwards, self._limit, self._scan
+        other._after, other._asked, other._on_error = self._after, self._asked, self._on_error
+        for name, value in changes.items():
+            setattr(other, name, value)
         return other
 
     def _shown(self) -> str:
@@ -503,8 +503,8 @@ class Query(Generic[T_co]):
 
     def _claim(self, plan: Plan) -> Claim | None:
         """Return the hits of a query that at most one record can match, in a transaction; None for other queries."""
-        store, index = self._store, plan.by
-        if not isinstance(store, Overlay) or index is None or not index.unique:
+        index = plan.by
+        if index is None or not index.unique or not isinstance(store := self._store, Overlay):
             return None
         wanted = {each.field.stored: each.data for each in self._wanted.values()}
         data = {name: given for name in index.fields if (given := wanted.get(name)) is not None}
@@ -564,7 +564,7 @@ class Query(Generic[T_co]):
     def _read_pages(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         store = self._store.index(self._indexed.indexing)
         size = PAGE_SIZE if self._limit is None or plan.filters else min(self._limit + 1, PAGE_SIZE)
-        declared = self._declared
+        declared = self._declared if self._fields.formers else None
         asked = declared.names(self._key("any"), fields) if isinstance(declared, DeclaredStore) else fields
         for low, high in reversed(plan.ranges) if self._backwards else plan.ranges:
             after = self._after
@@ -573,7 +573,7 @@ class Query(Generic[T_co]):
                 if page is None:
                     yield from self._read_unbuilt(plan, index, fields)
                     return
-                yield self._named(declared, page.hits, fields)
+                yield self._named(declared, page.hits, fields) if declared else page.hits
                 after = page.last
                 if after is None:
                     break

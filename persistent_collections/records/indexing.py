@@ -29,6 +29,9 @@ from persistent_collections.records.groups import Group
 _REMEMBERED_S: Final = 30.0
 """For so many seconds after it found an incomplete index, a process writes entries without asking again."""
 
+_PLAIN: Final = frozenset({int, float, str})
+"""The types of most values; they have an order key of their own."""
+
 _BARE: Final = frozenset({"str", "reference"})
 """The codecs that store texts unchanged."""
 
@@ -65,9 +68,11 @@ class OrderedField(msgspec.Struct, frozen=True):
         try:
             if data is None:
                 return self.order.key(_plain(self.unset))
-            if self.codec.name in _BARE:
-                return text_key(data if self.codec.format == "text" else from_json_text(data, "text"))
-            return self.order.key(_plain(self.codec.decode(data)))
+            codec = self.codec
+            if codec.name in _BARE:
+                return text_key(data if codec.format == "text" else from_json_text(data, "text"))
+            value = codec.decode(data)
+            return self.order.of_value(value) if type(value) in _PLAIN else self.order.key(_plain(value))
         except EncodeError as error:
             raise EncodeError(f"field {self.name!r}: {error}") from None
         except (DecodeError, ValueError) as error:
@@ -123,11 +128,13 @@ class Indexed(msgspec.Struct):
 
         In a unique index, an entry that claims its key differs from one that doesn't, such as for an unset field.
         """
-        parts = [self.fields[name].key(each) for name, each in zip(index.fields, data, strict=True)]
-        if not index.unique:
-            return EntryKey(b"".join(parts))
-        claims = None not in data and NONE_KEY not in parts
-        return EntryKey(b"".join([*parts, b"\1" if claims else b"\0"]), claims)
+        if len(data) == 1:
+            key = self.fields[index.fields[0]].key(data[0])
+            is_set = data[0] is not None and key != NONE_KEY
+        else:
+            parts = [self.fields[name].key(each) for name, each in zip(index.fields, data, strict=True)]
+            key, is_set = b"".join(parts), None not in data and NONE_KEY not in parts
+        return EntryKey(key + (b"\1" if is_set else b"\0"), is_set) if index.unique else EntryKey(key)
 
     def around(self, fields: Iterable[str]) -> list[Index]:
         """Return the indexes that order by any of ``fields``, and all indexes that share a field with one of these."""
@@ -214,7 +221,7 @@ def commit(
     if not backend.several_roots:  # looks, and acts then
         _require(backend, key, targets)
         targets = set()
-    for _ in attempts(str(key)):
+    for _ in attempts(key):
         plan = indexed.plan(backend, key, items, initial)
         expected: list[Condition] = [FieldsAre(key, plan.known)] if plan.known else []
         expected += map(Exists, targets)

@@ -183,8 +183,10 @@ def create(record: Any, values: Mapping[str, Any], ttl_s: float | None, *, drawn
     core: RecordCore = record.__pc__
     bound = core.unopened()
     encoded = encode(record, bound, values)
-    missing = [name for name, field in core.info.schema().fields.items() if name not in values and field.required]
-    if missing:
+    fields = core.info.schema().fields
+    if len(values) < len(fields) and (
+        missing := [name for name, field in fields.items() if name not in values and field.required]
+    ):
         names = ", ".join(f"{name}=…" for name in missing)
         raise TypeError(
             f"{core.info.cls.__name__}.create() is missing {', '.join(map(repr, missing))}: give {names}, or declare a "
@@ -209,8 +211,7 @@ def make(record: Any, values: Mapping[str, Any], ttl_s: float | None) -> None:
 def _make(core: RecordCore, bound: Bound, encoded: Encoded, ttl_s: float | None) -> None:
     core.wrote_family()
     held = initial(core, bound.fields, encoded.items)
-    rest = msgspec.structs.replace(encoded, items={})
-    changes = [Make(core.key, held, core.children_keys()), *_changes(core, rest, ttl_s)]
+    changes = [Make(core.key, held, core.children_keys()), *_others(core, encoded, ttl_s)]
     if not core.apply(bound, [Exists(core.key, expected=False)], changes, {}, held):
         raise ObjectExists(f"{str(core)!r} exists already; load it, or choose another id")
 
@@ -264,6 +265,7 @@ def encode(record: Any, bound: Bound, values: Mapping[str, Any], *, only_values:
     core: RecordCore = record.__pc__
     fields = core.info.schema().fields
     encoded = Encoded({}, [])
+    items = encoded.items
     if not values.keys() <= fields.keys():
         raise core.unknown(next(name for name in values if name not in fields))
     for name, value in values.items():
@@ -275,7 +277,7 @@ def encode(record: Any, bound: Bound, values: Mapping[str, Any], *, only_values:
             continue
         try:
             bound_field = bound.fields.get(name) or core.value_field(name)[1]  # which refuses a child
-            encoded.items[field.stored] = bound_field.encode(value)
+            items[field.stored] = bound_field.encode(value) if value is None else bound_field.codec.encode(value)
         except EncodeError as error:
             raise core.located(name, error) from error
     return encoded
@@ -291,10 +293,14 @@ def _replaced(core: RecordCore, child: CollectionCore, name: str, bound: Bound, 
 
 
 def _changes(core: RecordCore, encoded: Encoded, ttl_s: float | None) -> list[Change]:
-    """Return the changes that store the encoded values, and set a deadline if one is passed.
+    """Return the changes that store the encoded values, and set a deadline if one is passed."""
+    fields = [SetFields(core.key, encoded.items, is_record=True)] if encoded.items else []
+    return [*fields, *_others(core, encoded, ttl_s)]
+
+
+def _others(core: RecordCore, encoded: Encoded, ttl_s: float | None) -> list[Change]:
+    """Return what :func:`_changes` does, without the fields.
 
     The deadlines come before the children, which inherit their record's deadline when they are created.
     """
-    fields = [SetFields(core.key, encoded.items, is_record=True)] if encoded.items else []
-    deadlines = [] if ttl_s is None else core.deadlines(ttl_s)
-    return [*fields, *deadlines, *encoded.children]
+    return [*([] if ttl_s is None else core.deadlines(ttl_s)), *encoded.children]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from random import random
 from typing import Any, Final, NamedTuple
@@ -19,7 +19,6 @@ _LONGEST_ID: Final = 0xFEFF
 """The first byte of a greater length could be 255, as what follows a NUL in an id."""
 
 _MOST_ARGUMENTS: Final = 4000
-_SAVED: Final = {Make, SetFields, SetEntries}
 _MAY_EXIST: Final = 2
 SWEPT: Final = 24
 """How many entries a write checks if it checks any; a few in every write would cost more."""
@@ -81,49 +80,60 @@ class Sweeps:
 
 def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps: Sweeps) -> Saving | None:
     """Return a step in the form of ``save.lua``, None if it does something else or more."""
-    parts: dict[type, Any] = {type(change): change for change in changes}
-    entries, make, fields = parts.get(SetEntries), parts.get(Make), parts.get(SetFields)
-    if entries is None or len(parts) < len(changes) or not _is_saved(parts):
+    parts = _parts(changes)
+    if parts is None or parts.entries is None:
         return None
-    known = _known(conditions, entries.key)
-    expected = _expected(conditions[:-1] if known else conditions, entries.key, may_make=make is not None)
+    make, fields, entries = parts
+    key, type_name = entries.key, entries.indexing.type_name
+    known: Command = ()
+    if conditions and isinstance(last := conditions[-1], FieldsAre) and last.key == key and is_whole(last.fields):
+        known, conditions = flat(last.fields), conditions[:-1]
+    expected = _expected(conditions, key, may_make=make is not None)
     if expected is None:
         return None
     children, made = (make.children, flat(make.fields)) if make else ((), ())
-    swept = sweeps.swept(entries.indexing.type_name)
-    told = int(expected), id_in(entries.key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
+    swept = sweeps.swept(type_name)
+    told = expected, id_in(key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
     arguments = [*told, *parts_in(entries), *known, *made, *(flat(fields.items) if fields else ())]
-    if len(arguments) > _MOST_ARGUMENTS:
-        return None
-    return Saving([entries.key, *children], arguments, entries.indexing.type_name, swept)
+    return Saving([key, *children], arguments, type_name, swept) if len(arguments) <= _MOST_ARGUMENTS else None
 
 
-def _is_saved(parts: Mapping[type, Any]) -> bool:
-    """Return whether these changes are all of one record, and of the kinds and in the order of ``save.lua``."""
-    fields = parts.get(SetFields)
-    return (
-        parts.keys() <= _SAVED
-        and len({part.key for part in parts.values()}) == 1
-        and (fields is None or (is_whole(fields.items) and Make not in [*parts][1:]))
-    )
+class _Parts(NamedTuple):
+    """The changes of a step on one record, at most one of each kind."""
+
+    make: Make | None
+    fields: SetFields | None
+    entries: SetEntries | None
 
 
-def _known(conditions: Sequence[Condition], key: Key) -> Command:
-    """Return the fields that the last condition says a record holds, with their bytes; nothing if it says else."""
-    match conditions[-1:]:
-        case [FieldsAre(key=found, fields=fields)] if found == key and is_whole(fields):
-            return flat(fields)
-    return ()
+def _parts(changes: Sequence[Change]) -> _Parts | None:
+    """Return changes that are all of one record, and of the kinds and in the order of ``save.lua``; None for others."""
+    make: Make | None = None
+    fields: SetFields | None = None
+    entries: SetEntries | None = None
+    key = changes[0].key if changes else None
+    for change in changes:
+        if change.key != key:
+            return None
+        if isinstance(change, SetEntries) and entries is None:
+            entries = change
+        elif isinstance(change, Make) and make is fields is None:
+            make = change
+        elif isinstance(change, SetFields) and fields is None and is_whole(change.items):
+            fields = change
+        else:
+            return None
+    return _Parts(make, fields, entries)
 
 
 def _expected(conditions: Sequence[Condition], key: Key, *, may_make: bool) -> int | None:
     """Return whether a record must exist, in the form of ``save.lua``; None if there are other conditions."""
     if not conditions:
         return _MAY_EXIST if may_make else None
-    [condition, *more] = conditions
-    if more or not isinstance(condition, Exists) or condition.key != key or not (may_make or condition.expected):
+    condition = conditions[0]
+    if len(conditions) > 1 or not isinstance(condition, Exists) or condition.key != key:
         return None
-    return condition.expected
+    return int(condition.expected) if may_make or condition.expected else None
 
 
 def parts_in(change: SetEntries) -> list[bytes | str | int]:
@@ -150,7 +160,7 @@ def id_in(key: Key, indexing: Indexing) -> bytes:
     Raises:
         EncodeError: It is too long for an index.
     """
-    text = encode(key.root[len(indexing.prefix) :])
+    text = encode(key.root[len(indexing.type_name) + 1 :])
     size = len(text) + text.count(0)
     if size > _LONGEST_ID:
         raise EncodeError(

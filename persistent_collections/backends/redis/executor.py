@@ -102,10 +102,10 @@ class Server:
 
         Source: Redis ``EVALSHA``; ``NOSCRIPT`` means that nothing was executed.
         """
-        rest = (len(keys), *keys, *arguments)
-        reply = self._reply(subject, [("EVALSHA", script.digest, *rest)], repeatable=repeatable)
+        command = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        reply = self._reply(subject, [command], repeatable=repeatable)
         if isinstance(reply, NoScriptError):
-            reply = self._reply(subject, [("EVAL", script.source, *rest)], repeatable=repeatable)
+            reply = self._reply(subject, [("EVAL", script.source, *command[2:])], repeatable=repeatable)
         return self._checked(subject, reply, none_if) if isinstance(reply, ResponseError) else reply
 
     def run_with(

@@ -50,7 +50,7 @@ class RedisIndex(IndexStore):
         self._type_name = indexing.type_name
         self._subject = Subject(indexing.prefix, is_listing=True)
         self._memo = server.names.memo(indexing.type_name)
-        self._spelt: dict[str, bytes] = {}
+        self._spelt: dict[str, tuple[str, bytes]] = {}
 
     def find(
         self,
@@ -123,11 +123,9 @@ class RedisIndex(IndexStore):
         backwards: bool = False,
     ) -> Any:
         """Return the reply of a script that reads entries, which is safe to repeat."""
-        keys = [self._memo, self._name(index)]
-        told: list[bytes | str | int] = [quoted(index), least, most, limit, "ZRANGEBYLEX", *rest]
-        if backwards:
-            told[1:5] = [most, least, limit, "ZREVRANGEBYLEX"]
-        return self._server.run(self._subject, script, keys, told, repeatable=True)
+        name, key = self._names(index)
+        way = (most, least, limit, "ZREVRANGEBYLEX") if backwards else (least, most, limit, "ZRANGEBYLEX")
+        return self._server.run(self._subject, script, (self._memo, key), (name, *way, *rest), repeatable=True)
 
     def place_of(self, entry: bytes) -> Place:
         """Return the place of an entry."""
@@ -141,8 +139,15 @@ class RedisIndex(IndexStore):
         return {unquoted(name): is_whole == 1 for name, is_whole in zip(told[::2], told[1::2], strict=True)}
 
     def _name(self, index: str) -> bytes:
-        known = self._spelt.get(index)
-        return known or self._spelt.setdefault(index, self._server.names.index(self._type_name, quoted(index)))
+        return self._names(index)[1]
+
+    def _names(self, index: str) -> tuple[str, bytes]:
+        """Return the quoted name of an index, and the name of its key."""
+        try:
+            return self._spelt[index]
+        except KeyError:
+            name = quoted(index)
+            return self._spelt.setdefault(index, (name, self._server.names.index(self._type_name, name)))
 
 
 def bounds(low: bytes, high: bytes, after: Place | None, *, backwards: bool) -> tuple[bytes, bytes]:
