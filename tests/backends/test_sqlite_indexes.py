@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from persistent_collections.backends.changes import Change, Condition, SetDeadline
+from persistent_collections.backends.changes import Change, Condition, Delete, Exists, SetDeadline
 from persistent_collections.backends.indexes import FIRST, LAST, Place
 from persistent_collections.backends.sqlite import SQLiteBackend
 from persistent_collections.testing.backends.indexes import INDEXES, INDEXING, NAME, SIZE, entry, key, saving
@@ -96,3 +96,18 @@ def test_the_last_entries_that_a_step_gives_a_record_are_the_only_ones(backend: 
         assert backend.commit([], changes)
         for index, value in ((NAME, "b"), (SIZE, "2")):
             assert list(backend.index(INDEXING).entries(index.name)) == [Place(entry(index, value), "x")]
+
+
+def test_the_entries_of_a_new_record_take_two_statements_more(backend: SQLiteBackend) -> None:
+    numbers = []
+    [make, _, entries] = saving("a", name="a", size="1")
+    for changes in ([make], [make, entries]):
+        backend.commit([], [Delete(key("a"), (), INDEXING)])
+        executed: list[str] = []
+        connection(backend).set_trace_callback(executed.append)
+        assert backend.commit([Exists(key("a"), expected=False)], changes)
+        connection(backend).set_trace_callback(None)
+        numbers.append(len([statement for statement in executed if "INSERT INTO entries" not in statement]))
+        inserted = len(executed) - numbers[-1]
+    assert inserted == len(INDEXES)  # by one statement, which is traced for each row
+    assert numbers[1] == numbers[0] + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from persistent_collections.backends.changes import (
@@ -22,7 +22,7 @@ from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.shapes import SHAPES, Shape
 from persistent_collections.backends.sqlite import objects
 from persistent_collections.backends.sqlite.contents import AGREES, CHANGE
-from persistent_collections.backends.sqlite.indexes import is_held, set_entries
+from persistent_collections.backends.sqlite.indexes import is_held, note_of, set_entries
 from persistent_collections.backends.sqlite.mapping import mark_emptied, set_fields
 from persistent_collections.backends.sqlite.names import spell
 from persistent_collections.backends.sqlite.objects import Cell
@@ -40,8 +40,9 @@ def commit(db: sqlite3.Connection, conditions: Sequence[Condition], changes: Seq
     now = time.time()
     if not all(_holds(db, condition, now) for condition in conditions):
         return False
-    made = {change.key for change in changes if _make(db, change, now)}
     steps = [change for change in changes if isinstance(change, SetEntries)]
+    notes = {step.key: note_of(step, step.when_made) for step in steps if step.when_made}
+    made = {change.key for change in changes if _make(db, change, now, notes)}
     if steps:
         set_entries(db, steps, made, now)
     return True
@@ -57,8 +58,10 @@ def _holds(db: sqlite3.Connection, condition: Condition, now: float) -> bool:
     return AGREES[type(condition)](cell, condition)
 
 
-def _make(db: sqlite3.Connection, change: Change, now: float) -> bool:
-    """Make a change, and return whether it created a record."""
+def _make(db: sqlite3.Connection, change: Change, now: float, notes: Mapping[Key, bytes]) -> bool:
+    """Make a change, and return whether it created a record, whose row has its note then."""
+    if isinstance(change, SetEntries):
+        return False  # done last
     if isinstance(change, Delete):
         _delete(db, change)
         return False
@@ -73,8 +76,7 @@ def _make(db: sqlite3.Connection, change: Change, now: float) -> bool:
             _inherit(cell, now)
             set_fields(cell, fields)
             mark_emptied(cell)
-        case SetEntries():
-            return False  # done last
+            cell.indexed = notes.get(change.key)
         case _:
             cell.require(cast("Shape", shape_for(change)))
             _inherit(cell, now)

@@ -33,7 +33,7 @@ from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite.database import Database, Parameters
 from persistent_collections.backends.sqlite.names import decode, encode
 from persistent_collections.backends.sqlite.objects import ALIVE, change_all, entries_of
-from persistent_collections.errors import CorruptDataError
+from persistent_collections.errors import CorruptDataError, NotUnique
 
 _WHOLE: Final = b"whole"
 _WRITTEN: Final = b"being written"
@@ -49,6 +49,8 @@ _LIVE: Final = f"CROSS JOIN objects ON objects.root = entries.root AND child = x
 _RANGE: Final = "name = ? AND value >= ? AND value < ?"
 _HOLDERS: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE {_RANGE} LIMIT 2"
 _CLAIMED: Final = f"SELECT entries.root FROM entries {_LIVE} WHERE name = ? AND value = ? AND entries.root <> ? LIMIT 1"
+"""The record that has a value, if it is not the one that claims it."""
+
 _IS_WHOLE: Final = f"EXISTS (SELECT 1 FROM entries WHERE name = ? AND value = x'ff' AND root = x'{_WHOLE.hex()}')"
 _COUNT: Final = (
     f"SELECT {_IS_WHOLE}, CASE WHEN EXISTS (SELECT 1 FROM objects INDEXED BY objects_by_deadline "
@@ -200,7 +202,7 @@ def is_held(db: sqlite3.Connection, condition: HeldBy, now: float) -> bool:
     Raises:
         IndexUnbuiltError: The index is not whole.
     """
-    name = _name_of(condition.indexing, condition.index)
+    name = _name_of(condition.indexing.type_name, condition.index)
     if not _is_whole(db, name):
         raise IndexUnbuiltError(condition.indexing, [condition.index])
     rows = db.execute(_HOLDERS, (now, name, condition.entry, condition.entry + LAST)).fetchall()
@@ -221,9 +223,18 @@ def set_entries(db: sqlite3.Connection, steps: Sequence[SetEntries], made: Colle
         NotUnique: Another record has a claimed value.
     """
     new = [_New(step, step.when_made if step.key in made else step.entries) for step in steps]
+    if len(new) == 1:
+        new[0].put(db, now, checked=True)
+        return
     kept = [each for each in new if each.put(db, now)]
     for each in kept:
         each.require_unique(db, now)
+
+
+def note_of(step: SetEntries, entries: Mapping[str, EntryKey]) -> bytes:
+    """Return the note in the row of a record that has these entries only."""
+    names = {_name_of(step.indexing.type_name, index): entry.key for index, entry in entries.items()}
+    return msgspec.msgpack.encode(names)
 
 
 class _New:
@@ -235,22 +246,33 @@ class _New:
     """
 
     def __init__(self, step: SetEntries, entries: Mapping[str, EntryKey]) -> None:
-        prefix = encode(step.indexing.prefix)
         self.step = step
         self.root = encode(step.key.root)
         self.entries = entries
-        self.names = {index: prefix + encode(index) for index in entries}
+        self.names = {index: _name_of(step.indexing.type_name, index) for index in entries}
 
-    def put(self, db: sqlite3.Connection, now: float) -> bool:
-        """Replace the record's entries in the same indexes, and return whether the record exists."""
-        query = f"SELECT {_NOTED}{f', {_IS_WHOLE}' * len(self.names)}"
-        indexed, *whole = db.execute(query, (self.root, now, *self.names.values())).fetchone()
-        missing = [index for index, is_whole in zip(self.names, whole, strict=True) if not is_whole]
+    def put(self, db: sqlite3.Connection, now: float, *, checked: bool = False) -> bool:
+        """Replace the record's entries in the same indexes, and return whether the record exists.
+
+        Args:
+            db: The connection.
+            now: The time.
+            checked: Whether to do the work of :meth:`require_unique` too, which is less than that of both.
+        """
+        claims = [(index, entry.key) for index, entry in self.entries.items() if checked and entry.claims]
+        query = _told(len(self.names), len(claims))
+        asked = [value for index, key in claims for value in (now, self.names[index], key, self.root)]
+        indexed, *told = db.execute(query, (self.root, now, *self.names.values(), *asked)).fetchone()
+        missing = [index for index, is_whole in zip(self.names, told, strict=False) if not is_whole]
         if missing and not self.step.anyway:
             raise IndexUnbuiltError(self.step.indexing, missing)
-        if indexed is not None:
-            self._replace(db, entries_of(db, self.root, indexed))
-        return indexed is not None
+        if indexed is None:
+            return False
+        for (index, _), other in zip(claims, told[len(self.names) :], strict=True):
+            if other is not None:
+                raise self._not_unique(index, other)
+        self._replace(db, entries_of(db, self.root, indexed))
+        return True
 
     def _replace(self, db: sqlite3.Connection, noted: dict[bytes, bytes]) -> None:
         new = {self.names[index]: entry.key for index, entry in self.entries.items()}
@@ -267,7 +289,16 @@ class _New:
             if entry.claims:
                 row = db.execute(_CLAIMED, (now, self.names[index], entry.key, self.root)).fetchone()
                 if row is not None:
-                    raise not_unique(self.step.key, self.step.indexing.index(index), Key(decode(row[0])))
+                    raise self._not_unique(index, row[0])
+
+    def _not_unique(self, index: str, other: bytes) -> NotUnique:
+        return not_unique(self.step.key, self.step.indexing.index(index), Key(decode(other)))
+
+
+@lru_cache(64)
+def _told(names: int, claims: int) -> str:
+    """Return the query for the note of a record, whether some indexes are whole, and who has some values."""
+    return f"SELECT {_NOTED}{f', {_IS_WHOLE}' * names}{f', ({_CLAIMED})' * claims}"
 
 
 def _is_whole(db: sqlite3.Connection, name: bytes) -> bool:
@@ -285,5 +316,6 @@ def _page(fields: int, *, backwards: bool) -> str:
     return f"SELECT {columns} FROM entries {_LIVE} WHERE name = ? AND {_BEHIND[backwards]} LIMIT ?"
 
 
-def _name_of(indexing: Indexing, index: str) -> bytes:
-    return encode(indexing.prefix + index)
+@lru_cache(1024)
+def _name_of(type_name: str, index: str) -> bytes:
+    return encode(f"{type_name}:{index}")

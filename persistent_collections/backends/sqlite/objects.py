@@ -63,14 +63,16 @@ class Cell:
         next: The place after the last one in use, now or earlier.
         tree: The topmost node of a sequence, None if its items are in the order of their places.
         deadline: Seconds since the epoch at which it vanishes, or None.
+        indexed: The note about its index entries with which a new row is written.
     """
 
-    __slots__ = ("_before", "db", "deadline", "first", "id", "key", "next", "shape", "size", "tree")
+    __slots__ = ("_before", "db", "deadline", "first", "id", "indexed", "key", "next", "shape", "size", "tree")
 
     def __init__(self, db: sqlite3.Connection, key: Key, row: tuple[Any, ...] | None) -> None:
         self.db = db
         self.key = key
         self._before = row
+        self.indexed: bytes | None = None
         self.id: int
         self.size: int
         self.first: int
@@ -128,8 +130,8 @@ class Cell:
                 self.delete()
         elif self._before is None:
             self.db.execute(
-                f"INSERT INTO objects (root, child, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*spell(self.key), *row),
+                f"INSERT INTO objects (root, child, {_COLUMNS}, indexed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*spell(self.key), *row, self.indexed),
             )
         elif row[-1] != self._before[-1]:
             self.db.execute(_UPDATE.format("deadline = ?, "), (row[-1], *row[2:-1], *spell(self.key)))
