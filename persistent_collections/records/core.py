@@ -314,7 +314,8 @@ class RecordCore(Core):
         return handle if key.child is None else Doubted(shape, handle, partial(self.refuse_fields, backend, [key]))
 
     def children_keys(self) -> tuple[Key, ...]:
-        return tuple([Key(self.key.root, stored) for stored in self.info.schema().children])
+        children = self.info.schema().children
+        return tuple([Key(self.key.root, stored) for stored in children]) if children else ()
 
     def deletion(self, backend: Backend) -> Delete:
         indexed = self.info.bound_fields(backend).indexed if backend.indexing == "indexes" else None

@@ -379,8 +379,9 @@ class Query(Generic[T_co]):
 
     def _with(self, **changes: Any) -> Self:
         other = type(self)(self._info, self._backend, self._fields, self._wanted)
-        other._order, other._backwards, other._limit, other._scan = self._order, self._backwards, self._limit, self._scan
-        other._after, other._asked, other._on_error = self._after, self._asked, self._on_error
+        other._order, other._backwards, other._limit = self._order, self._backwards, self._limit
+        other._after, other._asked = self._after, self._asked
+        other._scan, other._on_error = self._scan, self._on_error
         for name, value in changes.items():
             setattr(other, name, value)
         return other

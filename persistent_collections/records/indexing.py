@@ -146,7 +146,12 @@ class Indexed(msgspec.Struct):
 
     def entries(self, indexes: Iterable[Index], data: Mapping[str, bytes | None]) -> dict[str, EntryKey]:
         """Return the entries of a record with the content ``data`` in each of some indexes."""
-        return {index.name: self.key_of(index, [data.get(name) for name in index.fields]) for index in indexes}
+        found: dict[str, EntryKey] = {}
+        for index in indexes:  # runs per saved record: a comprehension within one would be a call for each
+            names = index.fields
+            held = [data.get(names[0])] if len(names) == 1 else [data.get(name) for name in names]
+            found[index.name] = self.key_of(index, held)
+        return found
 
     def plan(
         self, backend: Backend, key: Key, items: Mapping[str, bytes | None], initial: Mapping[str, bytes] | None

@@ -21,7 +21,7 @@ from persistent_collections.collections.objects import PersistentObject
 from persistent_collections.collections.retrying import attempts
 from persistent_collections.collections.unannotated import is_asked_by_fastapi
 from persistent_collections.collections.write_back import NESTED, editing, wrote_back
-from persistent_collections.config import BackendSource, choose, resolve
+from persistent_collections.config import BackendSource, choose, resolve, surrounding
 from persistent_collections.records.core import Bound, RecordCore, RecordInfo, read_all
 from persistent_collections.records.finding import Query, find
 from persistent_collections.records.forms import values_of
@@ -155,7 +155,8 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
                 ObjectExists: It exists already; nothing was written.
                 TypeError: A field is missing that has no default and is not optional; nothing was written.
             """
-            record = cls.ref(id_or_random(id), backend=backend)
+            info = cls.__pc__
+            record = info.make(id_or_random(id), choose(backend) or info.choice or surrounding())
             create(record, values, seconds_ahead(expire), drawn=id is None)
             return record
 

@@ -81,9 +81,9 @@ class Sweeps:
 def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps: Sweeps) -> Saving | None:
     """Return a step in the form of ``save.lua``, None if it does something else or more."""
     parts = _parts(changes)
-    if parts is None or parts.entries is None:
+    if parts is None:
         return None
-    make, fields, entries = parts
+    make, given, entries = parts
     key, type_name = entries.key, entries.indexing.type_name
     known: Command = ()
     if conditions and isinstance(last := conditions[-1], FieldsAre) and last.key == key and is_whole(last.fields):
@@ -94,36 +94,27 @@ def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps
     children, made = (make.children, flat(make.fields)) if make else ((), ())
     swept = sweeps.swept(type_name)
     told = expected, id_in(key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
-    arguments = [*told, *parts_in(entries), *known, *made, *(flat(fields.items) if fields else ())]
+    arguments = [*told, *parts_in(entries), *known, *made, *given]
     return Saving([key, *children], arguments, type_name, swept) if len(arguments) <= _MOST_ARGUMENTS else None
 
 
-class _Parts(NamedTuple):
-    """The changes of a step on one record, at most one of each kind."""
-
-    make: Make | None
-    fields: SetFields | None
-    entries: SetEntries | None
-
-
-def _parts(changes: Sequence[Change]) -> _Parts | None:
-    """Return changes that are all of one record, and of the kinds and in the order of ``save.lua``; None for others."""
+def _parts(changes: Sequence[Change]) -> tuple[Make | None, Command, SetEntries] | None:
+    """Return what makes a record, the fields that are set in any case, and the entries; None if it is not only that."""
     make: Make | None = None
-    fields: SetFields | None = None
+    given: Command | None = None
     entries: SetEntries | None = None
-    key = changes[0].key if changes else None
     for change in changes:
-        if change.key != key:
+        if change.key != changes[0].key:
             return None
         if isinstance(change, SetEntries) and entries is None:
             entries = change
-        elif isinstance(change, Make) and make is fields is None:
+        elif isinstance(change, Make) and make is None and given is None:
             make = change
-        elif isinstance(change, SetFields) and fields is None and is_whole(change.items):
-            fields = change
+        elif isinstance(change, SetFields) and given is None and is_whole(change.items):
+            given = flat(change.items)
         else:
             return None
-    return _Parts(make, fields, entries)
+    return None if entries is None else (make, given or (), entries)
 
 
 def _expected(conditions: Sequence[Condition], key: Key, *, may_make: bool) -> int | None:
