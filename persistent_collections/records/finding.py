@@ -377,6 +377,12 @@ class Query(Generic[T_co]):
         """The store by the current names of the fields."""
         return self._fields.declared(self._backend, self._info.type_name)
 
+    @property
+    def _renamed(self) -> DeclaredStore | None:
+        """What :attr:`_declared` is, None if no field ever had another name."""
+        declared = self._declared if self._fields.formers else None
+        return declared if isinstance(declared, DeclaredStore) else None
+
     def _with(self, **changes: Any) -> Self:
         other = type(self)(self._info, self._backend, self._fields, self._wanted)
         other._order, other._backwards, other._limit = self._order, self._backwards, self._limit
@@ -565,8 +571,8 @@ class Query(Generic[T_co]):
     def _read_pages(self, plan: Plan, index: Index, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:
         store = self._store.index(self._indexed.indexing)
         size = PAGE_SIZE if self._limit is None or plan.filters else min(self._limit + 1, PAGE_SIZE)
-        declared = self._declared if self._fields.formers else None
-        asked = declared.names(self._key("any"), fields) if isinstance(declared, DeclaredStore) else fields
+        declared = self._renamed
+        asked = declared.names(self._key("any"), fields) if declared else fields
         for low, high in reversed(plan.ranges) if self._backwards else plan.ranges:
             after = self._after
             while True:
@@ -579,10 +585,8 @@ class Query(Generic[T_co]):
                 if after is None:
                     break
 
-    def _named(self, declared: Backend, hits: Sequence[Hit], fields: Sequence[str]) -> Sequence[_Found]:
+    def _named(self, declared: DeclaredStore, hits: Sequence[Hit], fields: Sequence[str]) -> Sequence[_Found]:
         """Return hits with the requested fields, from the values stored under all their names."""
-        if not isinstance(declared, DeclaredStore):
-            return hits
         named: list[_Found] = []
         for place, data in hits:
             try:

@@ -265,7 +265,6 @@ def encode(record: Any, bound: Bound, values: Mapping[str, Any], *, only_values:
     core: RecordCore = record.__pc__
     fields = core.info.schema().fields
     encoded = Encoded({}, [])
-    items = encoded.items
     if not values.keys() <= fields.keys():
         raise core.unknown(next(name for name in values if name not in fields))
     for name, value in values.items():
@@ -277,7 +276,7 @@ def encode(record: Any, bound: Bound, values: Mapping[str, Any], *, only_values:
             continue
         try:
             bound_field = bound.fields.get(name) or core.value_field(name)[1]  # which refuses a child
-            items[field.stored] = bound_field.encode(value) if value is None else bound_field.codec.encode(value)
+            encoded.items[field.stored] = bound_field.encode(value)
         except EncodeError as error:
             raise core.located(name, error) from error
     return encoded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import random
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,7 @@ _LONGEST_ID: Final = 0xFEFF
 """The first byte of a greater length could be 255, as what follows a NUL in an id."""
 
 _MOST_ARGUMENTS: Final = 4000
+_SAVED: Final = frozenset({Make, SetFields, SetEntries})
 _MAY_EXIST: Final = 2
 SWEPT: Final = 24
 """How many entries a write checks if it checks any; a few in every write would cost more."""
@@ -81,40 +82,48 @@ class Sweeps:
 def as_saving(conditions: Sequence[Condition], changes: Sequence[Change], sweeps: Sweeps) -> Saving | None:
     """Return a step in the form of ``save.lua``, None if it does something else or more."""
     parts = _parts(changes)
-    if parts is None:
+    if SetEntries not in parts:
         return None
-    make, given, entries = parts
-    key, type_name = entries.key, entries.indexing.type_name
-    known: Command = ()
-    if conditions and isinstance(last := conditions[-1], FieldsAre) and last.key == key and is_whole(last.fields):
-        known, conditions = flat(last.fields), conditions[:-1]
-    expected = _expected(conditions, key, may_make=make is not None)
-    if expected is None:
+    make, given, entries = parts.get(Make), _given(parts.get(SetFields)), parts[SetEntries]
+    known, conditions = _known(conditions, entries.key)
+    expected = _expected(conditions, entries.key, may_make=make is not None)
+    if given is None or expected is None:
         return None
     children, made = (make.children, flat(make.fields)) if make else ((), ())
+    type_name = entries.indexing.type_name
     swept = sweeps.swept(type_name)
-    told = expected, id_in(key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
+    told = expected, id_in(entries.key, entries.indexing), int(entries.anyway), swept, len(known), len(made)
     arguments = [*told, *parts_in(entries), *known, *made, *given]
-    return Saving([key, *children], arguments, type_name, swept) if len(arguments) <= _MOST_ARGUMENTS else None
+    if len(arguments) > _MOST_ARGUMENTS:
+        return None
+    return Saving([entries.key, *children], arguments, type_name, swept)
 
 
-def _parts(changes: Sequence[Change]) -> tuple[Make | None, Command, SetEntries] | None:
-    """Return what makes a record, the fields that are set in any case, and the entries; None if it is not only that."""
-    make: Make | None = None
-    given: Command | None = None
-    entries: SetEntries | None = None
+def _parts(changes: Sequence[Change]) -> Mapping[type, Any]:
+    """Return the changes by type if they are of one record, and of the kinds and in the order of ``save.lua``."""
+    parts: dict[type, Any] = {}
     for change in changes:
-        if change.key != changes[0].key:
-            return None
-        if isinstance(change, SetEntries) and entries is None:
-            entries = change
-        elif isinstance(change, Make) and make is None and given is None:
-            make = change
-        elif isinstance(change, SetFields) and given is None and is_whole(change.items):
-            given = flat(change.items)
-        else:
-            return None
-    return None if entries is None else (make, given or (), entries)
+        kind = type(change)
+        is_late = kind is Make and SetFields in parts
+        if kind not in _SAVED or kind in parts or is_late or change.key != changes[0].key:
+            return {}
+        parts[kind] = change
+    return parts
+
+
+def _given(fields: SetFields | None) -> Command | None:
+    """Return the fields that are set with their bytes, None if one is deleted."""
+    if fields is None:
+        return ()
+    return flat(fields.items) if is_whole(fields.items) else None
+
+
+def _known(conditions: Sequence[Condition], key: Key) -> tuple[Command, Sequence[Condition]]:
+    """Return the fields that the last condition says a record holds, with their bytes, and the other conditions."""
+    last = conditions[-1] if conditions else None
+    if isinstance(last, FieldsAre) and last.key == key and is_whole(last.fields):
+        return flat(last.fields), conditions[:-1]
+    return (), conditions
 
 
 def _expected(conditions: Sequence[Condition], key: Key, *, may_make: bool) -> int | None:

@@ -33,7 +33,7 @@ from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite.database import Database, Parameters
 from persistent_collections.backends.sqlite.names import decode, encode
 from persistent_collections.backends.sqlite.objects import ALIVE, change_all, entries_of
-from persistent_collections.errors import CorruptDataError, NotUnique
+from persistent_collections.errors import CorruptDataError
 
 _WHOLE: Final = b"whole"
 _WRITTEN: Final = b"being written"
@@ -224,9 +224,9 @@ def set_entries(db: sqlite3.Connection, steps: Sequence[SetEntries], made: Colle
     """
     new = [_New(step, step.when_made if step.key in made else step.entries) for step in steps]
     if len(new) == 1:
-        new[0].put(db, now, checked=True)
+        new[0].put(db, now, new[0].claims)
         return
-    kept = [each for each in new if each.put(db, now)]
+    kept = [each for each in new if each.put(db, now, [])]
     for each in kept:
         each.require_unique(db, now)
 
@@ -249,30 +249,34 @@ class _New:
         self.step = step
         self.root = encode(step.key.root)
         self.entries = entries
+        self.claims = [index for index, entry in entries.items() if entry.claims]
         self.names = {index: _name_of(step.indexing.type_name, index) for index in entries}
 
-    def put(self, db: sqlite3.Connection, now: float, *, checked: bool = False) -> bool:
+    def put(self, db: sqlite3.Connection, now: float, claims: Sequence[str]) -> bool:
         """Replace the record's entries in the same indexes, and return whether the record exists.
 
         Args:
             db: The connection.
             now: The time.
-            checked: Whether to do the work of :meth:`require_unique` too, which is less than that of both.
+            claims: The indexes in which to require a value of its own, if it exists. If no other record changes in
+                this transaction, :meth:`require_unique` would take more statements.
         """
-        claims = [(index, entry.key) for index, entry in self.entries.items() if checked and entry.claims]
+        asked = [value for index in claims for value in self._asked(index, now)]
         query = _told(len(self.names), len(claims))
-        asked = [value for index, key in claims for value in (now, self.names[index], key, self.root)]
         indexed, *told = db.execute(query, (self.root, now, *self.names.values(), *asked)).fetchone()
         missing = [index for index, is_whole in zip(self.names, told, strict=False) if not is_whole]
         if missing and not self.step.anyway:
             raise IndexUnbuiltError(self.step.indexing, missing)
         if indexed is None:
             return False
-        for (index, _), other in zip(claims, told[len(self.names) :], strict=True):
-            if other is not None:
-                raise self._not_unique(index, other)
+        for index, other in zip(claims, told[len(self.names) :], strict=True):
+            self._require_none(index, other)
         self._replace(db, entries_of(db, self.root, indexed))
         return True
+
+    def _asked(self, index: str, now: float) -> Parameters:
+        """Return the parameters of ``_CLAIMED``."""
+        return now, self.names[index], self.entries[index].key, self.root
 
     def _replace(self, db: sqlite3.Connection, noted: dict[bytes, bytes]) -> None:
         new = {self.names[index]: entry.key for index, entry in self.entries.items()}
@@ -285,14 +289,14 @@ class _New:
             db.execute("UPDATE objects SET indexed = ? WHERE root = ? AND child = x''", row)
 
     def require_unique(self, db: sqlite3.Connection, now: float) -> None:
-        for index, entry in self.entries.items():
-            if entry.claims:
-                row = db.execute(_CLAIMED, (now, self.names[index], entry.key, self.root)).fetchone()
-                if row is not None:
-                    raise self._not_unique(index, row[0])
+        for index in self.claims:
+            row = db.execute(_CLAIMED, self._asked(index, now)).fetchone()
+            self._require_none(index, row and row[0])
 
-    def _not_unique(self, index: str, other: bytes) -> NotUnique:
-        return not_unique(self.step.key, self.step.indexing.index(index), Key(decode(other)))
+    def _require_none(self, index: str, other: bytes | None) -> None:
+        """Raise ``NotUnique`` if another record has the value that this one claims."""
+        if other is not None:
+            raise not_unique(self.step.key, self.step.indexing.index(index), Key(decode(other)))
 
 
 @lru_cache(64)
