@@ -264,29 +264,32 @@ class _New:
         asked = [value for index in claims for value in self._asked(index, now)]
         query = _told(len(self.names), len(claims))
         indexed, *told = db.execute(query, (self.root, now, *self.names.values(), *asked)).fetchone()
-        missing = [index for index, is_whole in zip(self.names, told, strict=False) if not is_whole]
-        if missing and not self.step.anyway:
+        whole, others = told[: len(self.names)], told[len(self.names) :]
+        if not (self.step.anyway or all(whole)):
+            missing = [index for index, is_whole in zip(self.names, whole, strict=True) if not is_whole]
             raise IndexUnbuiltError(self.step.indexing, missing)
         if indexed is None:
             return False
-        for index, other in zip(claims, told[len(self.names) :], strict=True):
+        for index, other in zip(claims, others, strict=True):
             self._require_none(index, other)
-        self._replace(db, entries_of(db, self.root, indexed))
+        self._replace(db, indexed)
         return True
 
     def _asked(self, index: str, now: float) -> Parameters:
         """Return the parameters of ``_CLAIMED``."""
         return now, self.names[index], self.entries[index].key, self.root
 
-    def _replace(self, db: sqlite3.Connection, noted: dict[bytes, bytes]) -> None:
+    def _replace(self, db: sqlite3.Connection, indexed: Any) -> None:
         new = {self.names[index]: entry.key for index, entry in self.entries.items()}
-        gone = [(name, noted[name], self.root) for name, key in new.items() if noted.get(name, key) != key]
-        change_all(db, _DISCARD, gone)
+        if indexed != msgspec.msgpack.encode(new):  # of a record that is made, they are equal
+            noted = entries_of(db, self.root, indexed)
+            gone = [(name, noted[name], self.root) for name, key in new.items() if noted.get(name, key) != key]
+            change_all(db, _DISCARD, gone)
+            if (now_noted := {**noted, **new}) != noted:
+                row = (msgspec.msgpack.encode(now_noted), self.root)
+                db.execute("UPDATE objects SET indexed = ? WHERE root = ? AND child = x''", row)
         added = [(name, key, self.root) for name, key in new.items()]
         change_all(db, "INSERT INTO entries (name, value, root) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", added)
-        if (now_noted := {**noted, **new}) != noted:
-            row = (msgspec.msgpack.encode(now_noted), self.root)
-            db.execute("UPDATE objects SET indexed = ? WHERE root = ? AND child = x''", row)
 
     def require_unique(self, db: sqlite3.Connection, now: float) -> None:
         for index in self.claims:
