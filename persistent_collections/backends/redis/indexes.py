@@ -124,8 +124,10 @@ class RedisIndex(IndexStore):
     ) -> Any:
         """Return the reply of a script that reads entries, which is safe to repeat."""
         name, key = self._names(index)
-        way = (most, least, limit, "ZREVRANGEBYLEX") if backwards else (least, most, limit, "ZRANGEBYLEX")
-        return self._server.run(self._subject, script, (self._memo, key), (name, *way, *rest), repeatable=True)
+        ends, command = ((most, least), "ZREVRANGEBYLEX") if backwards else ((least, most), "ZRANGEBYLEX")
+        return self._server.run(
+            self._subject, script, (self._memo, key), (name, *ends, limit + 1, command, *rest), repeatable=True
+        )
 
     def place_of(self, entry: bytes) -> Place:
         """Return the place of an entry."""

@@ -1,5 +1,10 @@
 -- Stands before index_find.lua and returns what that does, in less time, as long as all records of the page exist.
 local start, names, found, reply = string.sub(KEYS[1], 1, -3), {}, 0, {last}
+if page[1] and not page[2] and ARGV[6] == '' and not ARGV[7] then -- what most look for: the record of a unique value
+  local high, low = string.byte(page[1], -2, -1)
+  local name = start .. string.sub(page[1], -3 - high * 256 - low, -4)
+  if not string.find(name, '\0', 1, true) and redis.call('EXISTS', name) == 1 then return {last, page[1]} end
+end
 for i = 1, #page do
   local entry = page[i]
   local high, low = string.byte(entry, -2, -1)

@@ -1,6 +1,6 @@
 -- Look at entries in a range, and forget those of records that are gone. KEYS: the memo, the index. ARGV: the name of the
--- index, the lowest and the highest bound as ZRANGEBYLEX takes them, how many to look at, the command, and the fields to
--- read of each record, or `count` alone.
+-- index, the lowest and the highest bound as ZRANGEBYLEX takes them, one more than how many to look at, the command, and
+-- the fields to read of each record, or `count` alone.
 -- Returns nothing if the index is not whole, else the last entry if there are more behind it, and the entries with the
 -- fields of each; or how many records exist, and where to go on.
 local ids = {}

@@ -4,7 +4,8 @@ local noted = redis.call('HGET', KEYS[1], '')
 if not noted or not string.find(noted, ':1' .. ARGV[1] .. ':', 1, true) or not is_kept(KEYS[2]) then
   return false
 end
-local limit = tonumber(ARGV[4])
-local page = redis.call(ARGV[5], KEYS[2], ARGV[2], ARGV[3], 'LIMIT', 0, limit + 1)
-local last = page[limit + 1] and page[limit] or ''
-page[limit + 1] = nil
+local page = redis.call(ARGV[5], KEYS[2], ARGV[2], ARGV[3], 'LIMIT', '0', ARGV[4]) -- a number would be written as text first
+local last = ''
+if #page == tonumber(ARGV[4]) then
+  last, page[#page] = page[#page - 1], nil
+end

@@ -29,10 +29,10 @@ for i = 8, held - 1, 3 do
     number, parts[name] = number + 1, part
     names[number], indexes[number], entries[number] = name, index, key .. tail
     if not anyway then
-      is_clear = is_clear and string.find(noted, ':1' .. name .. ':', 1, true) and call('ZRANGE', index, 0, 0)[1] == ''
+      is_clear = is_clear and string.find(noted, ':1' .. name .. ':', 1, true) and call('ZRANGE', index, '0', '0')[1] == ''
     end
     if is_clear and string.byte(part) == 1 then
-      local found = call('ZRANGEBYLEX', index, '[' .. key, '(' .. key .. '\255', 'LIMIT', 0, 2)
+      local found = call('ZRANGEBYLEX', index, '[' .. key, '(' .. key .. '\255', 'LIMIT', '0', '2')
       is_clear = not found[1] or not found[2] and found[1] == entries[number]
     end
   end
@@ -58,7 +58,7 @@ if number > 0 then
     if before and before ~= part then
       call('ZREM', indexes[i], string.sub(before, 7 + #name) .. tail)
     end
-    call('ZADD', indexes[i], 0, entries[i])
+    call('ZADD', indexes[i], '0', entries[i])
     row, old[name] = row .. part, nil
   end
   for _, part in pairs(old) do row = row .. part end
