@@ -622,12 +622,13 @@ class Query(Generic[T_co]):
         if mark_new(self._backend, self._indexed.indexing, [index.name]):
             return
         name = self._info.cls.__name__
-        warnings.warn(
-            f"find() reads all records of {name}, since its index {index.name} is not built in {self._backend.url}; "
-            f"run {name}.reindex()",
-            SlowHabitWarning,
-            stacklevel=2,
-        )
+        if not self._store.index(self._indexed.indexing).states().get(index.name):  # or others just marked it
+            warnings.warn(
+                f"find() reads all records of {name}, since its index {index.name} is not built in "
+                f"{self._backend.url}; run {name}.reindex()",
+                SlowHabitWarning,
+                stacklevel=2,
+            )
         yield from self._read_all(plan, fields)
 
     def _read_all(self, plan: Plan, fields: Sequence[str]) -> Iterator[Sequence[_Found]]:

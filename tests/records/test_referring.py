@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Annotated
 
 import pytest
@@ -105,18 +105,20 @@ def test_what_is_referred_to_has_to_exist(store: Backend) -> None:
     assert bill.total == 4
 
 
-ROUNDS = range(12)
+ROUNDS = range(24)
 
 
-def create_bills(store: Backend, worker: int, made: list[int]) -> None:
+def create_bills(store: Backend, together: Barrier, worker: int, made: list[int]) -> None:
     for number in ROUNDS:
+        together.wait()
         with suppress(ObjectNotFound):
             Bill.create(f"{worker}-{number}", owner=Proprietor.ref(str(number)), backend=store)
             made.append(number)
 
 
-def delete_owners(store: Backend, deleted: list[int]) -> None:
+def delete_owners(store: Backend, together: Barrier, deleted: list[int]) -> None:
     for number in ROUNDS:
+        together.wait()
         with suppress(StillReferenced):
             if Proprietor.ref(str(number), backend=store).delete():
                 deleted.append(number)
@@ -127,10 +129,10 @@ def test_creators_against_deleters_leave_no_dangling_reference(store: Backend) -
         pytest.skip("this store looks, and acts then")
     for number in ROUNDS:
         Proprietor.create(str(number))
-    made, deleted = list[int](), list[int]()
+    made, deleted, together = list[int](), list[int](), Barrier(4, timeout=5)
     threads = [
-        *(Thread(target=create_bills, args=(store, worker, made)) for worker in range(2)),
-        *(Thread(target=delete_owners, args=(store, deleted)) for _ in range(2)),
+        *(Thread(target=create_bills, args=(store, together, worker, made)) for worker in range(2)),
+        *(Thread(target=delete_owners, args=(store, together, deleted)) for _ in range(2)),
     ]
     for thread in threads:
         thread.start()

@@ -193,7 +193,7 @@ class IndexTests(StoreTests):
             return
 
         def held(by: str, name: str, *, in_index: Index = NAME) -> bool:
-            values = [name] if in_index is NAME else ["1", name]
+            values = ["1", name] if in_index is BOTH else [name]
             data = tuple(map(text, values))
             return unique.commit([HeldBy(key(by), INDEXING, in_index.name, entry(in_index, *values), data)], [])
 
@@ -201,9 +201,13 @@ class IndexTests(StoreTests):
         unique.commit([], saving("x", name="a", size="1"))
         assert (held("", "a"), held("x", "a"), held("y", "a"), held("x", "b")) == (False, True, False, False)
         assert held("x", "a", in_index=BOTH)
+        assert (held("", "1", in_index=SIZE), held("x", "1", in_index=SIZE)) == (False, True)
+        unique.commit([], saving("y", name="b", size="1"))
+        assert [held(by, "1", in_index=SIZE) for by in ("", "x", "y")] == [False] * 3, "it does not have to be unique"
         unique.commit([], [SetDeadline(key("x"), 0)])
         assert held("", "a")
         assert not held("x", "a")
+        assert held("y", "1", in_index=SIZE)
 
     def test_entries_are_found_in_their_order_then_by_id(self, unique: Backend, index: IndexStore) -> None:
         expected = {}

@@ -12,7 +12,7 @@ end
 
 -- Return 0 if another record has a key than the one that is named, or what unbuilt() does.
 local function missed(name)
-  local own = {}
+  local own = {any = true}
   own.id, own.start = id_in(name)
   local index, key = list[first + 1], list[first + 2]
   local told = redis.call('HMGET', own.start .. '::', '', own.id)

@@ -14,8 +14,8 @@ local function is_claimed(part)
   return part and string.byte(part) == 1
 end
 
--- Return whether another record claims a key, at the end of a step. `others` says what else that changes, by the names of
--- records, and `types` what they hold then.
+-- Return whether another record claims a key, or with `own.any` has it, at the end of a step. `others` says what else that
+-- changes, by the names of records, and `types` what they hold then.
 local function claims_it(own, name, key, other, others, types)
   local record = own.start .. other
   local type = types[record] or redis.call('EXISTS', record) == 0 and 'gone'
@@ -25,10 +25,10 @@ local function claims_it(own, name, key, other, others, types)
     if type == 'gone' then return forget(own.start, other) end
     part = parts_of(redis.call('HGET', own.start .. '::', other))[name]
   end
-  return is_claimed(part) and key_of(name, part) == key
+  return part and (own.any or is_claimed(part)) and key_of(name, part) == key
 end
 
--- Return the id of another record that claims a key.
+-- Return the id of another record that claims a key, or with `own.any` has it.
 local function claimant(own, name, key, others, types)
   local index, low = own.start .. ':' .. name, '[' .. key
   while true do
