@@ -54,6 +54,7 @@ def shop(store: Backend) -> Iterator[str]:
     fill()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # before the server does, so that a browser that is faster waits
         server = uvicorn.Server(uvicorn.Config(shop_app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
