@@ -191,9 +191,7 @@ def test_a_fork_beside_busy_threads_takes_no_longer_than_one_alone(server: Runni
 def test_the_same_without_hiredis(chosen: str) -> None:
     program = "import sys; sys.modules['hiredis'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, "-q", "-p", "no:cacheprovider", "-m", chosen, __file__]
-    for _ in range(
-        3
-    ):  # CPython 3.11.7, while it is traced, crashes or mistakes objects; what this package does comes back
+    for _ in range(3):  # CPython 3.11.7 that is traced may crash or mistake objects; our own faults come back
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode == 0:
             break
