@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle
 from threading import get_ident
 from typing import Any, ClassVar, Final, Literal, Self
@@ -38,7 +38,9 @@ class _Connection(fakeredis.FakeRedisConnection):
         self._alone(super().connect)
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        self._alone(super().send_packed_command, command, check_health)
+        packed = command if isinstance(command, bytes) else b"".join(command)
+        pieces = [packed[start : start + _PIECE_SIZE] for start in range(0, len(packed), _PIECE_SIZE)]
+        self._alone(super().send_packed_command, pieces, check_health)
 
     def _alone(self, call: Callable[..., object], *arguments: Any) -> None:
         this_thread = get_ident()
@@ -52,10 +54,6 @@ class _Connection(fakeredis.FakeRedisConnection):
             call(*arguments)
         finally:
             _served.pop(this_thread, None)
-
-    def pack_commands(self, commands: Sequence[Command]) -> list[bytes]:
-        packed = b"".join(super().pack_commands(commands))  # type: ignore[no-untyped-call]  # fakeredis has no types
-        return [packed[start : start + _PIECE_SIZE] for start in range(0, len(packed), _PIECE_SIZE)]
 
 
 class FakeRedisBackend(RedisBackend):

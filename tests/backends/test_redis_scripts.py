@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import pytest
 import redis
-from redis.connection import AbstractConnection
 
 from persistent_collections.backends.base import Backend, Examined, Wanted
 from persistent_collections.backends.changes import (
@@ -28,10 +27,11 @@ from persistent_collections.backends.fakeredis import FakeRedisBackend
 from persistent_collections.backends.handles import SequenceStore
 from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.backends.memory import MemoryBackend
-from persistent_collections.backends.redis import RedisBackend, sequence
+from persistent_collections.backends.redis import RedisBackend, connection, sequence
 from persistent_collections.backends.redis.changes import Step, as_arguments
 from persistent_collections.backends.redis.executor import MAX_ITEMS
 from persistent_collections.backends.redis.failures import Subject
+from persistent_collections.backends.redis.pool import Command
 from persistent_collections.backends.redis.scripts import COMMIT, REPLACE
 from persistent_collections.backends.redis.sequence import RedisSequence
 from persistent_collections.backends.urls import StoreURL
@@ -467,13 +467,14 @@ class TestMoreItemsThanOneCommandCarries:
         Redis 6.2 drops a connection whose command has more than 1,048,576 arguments.
         """
         lengths = [0]
-        pack = AbstractConnection.pack_commands
+        pack = connection.hiredis_pack
+        assert pack is not None
 
-        def measured(connection: AbstractConnection, commands: Any) -> Any:
-            lengths.extend(map(len, commands))
-            return pack(connection, commands)  # type: ignore[no-untyped-call]  # redis-py's own has no types
+        def measured(command: Command) -> bytes:
+            lengths.append(len(command))
+            return pack(command)
 
-        monkeypatch.setattr(AbstractConnection, "pack_commands", measured)
+        monkeypatch.setattr(connection, "hiredis_pack", measured)
         with redis.Redis.from_url(real.url) as client:
             client.config_resetstat()
             yield

@@ -26,6 +26,7 @@ SWEPT: Final = 24
 
 _SEEN_TO_GO: Final = 2
 _OFTEN: Final = 0.25
+_FEWER: Final = 0.75
 _SELDOM: Final = 1 / 64
 
 
@@ -62,8 +63,8 @@ class Claim(NamedTuple):
 class Sweeps:
     """Decides which writes look for stale entries of deleted records.
 
-    One in four does while such entries are found, so stale entries stay fewer than half as many as others. While none
-    is found, fewer and fewer writes do.
+    One in four does while such entries are found, so stale entries stay fewer than the others. While none is found,
+    fewer and fewer writes do; but slowly, since stale entries may lie together in one part of an index.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class Sweeps:
 
     def note(self, type_name: str, reply: Any) -> None:
         """Note the reply of ``save.lua`` to a write that checked entries."""
-        seldom = max(self._share.get(type_name, _OFTEN) / 2, _SELDOM)
+        seldom = max(self._share.get(type_name, _OFTEN) * _FEWER, _SELDOM)
         self._share[type_name] = _OFTEN if reply == _SEEN_TO_GO else seldom
 
 

@@ -73,6 +73,6 @@ for i = 1, steps do
   first = last + 1
 end
 for _, own in ipairs(owns) do
-  if next(own.parts) then sweep(own.start, next(own.parts), 3) end
+  if next(own.parts) then sweep(own.start, {(next(own.parts))}, 3) end
 end
 for _, own in ipairs(owns) do enter(own) end

@@ -62,11 +62,11 @@ local function forget_gone(start, ids)
   return gone
 end
 
--- Forget what is gone among `count` entries at a place of an index that the clock makes random, and return whether any was.
--- Random rows of the memo would cost more.
-local function sweep(start, name, count)
-  local index, ids = start .. ':' .. name, {}
-  local random = redis.call('TIME')[2] * 48271 % 1000003 / 1000003
+-- Forget what is gone among `count` entries at a place of one of some indexes, which the clock makes random, and return
+-- whether any was. Random rows of the memo would cost more.
+local function sweep(start, names, count)
+  local time, ids = redis.call('TIME')[2], {}
+  local index, random = start .. ':' .. names[time % #names + 1], time * 48271 % 1000003 / 1000003
   local first = math.floor(redis.call('ZCARD', index) * random)
   for _, entry in ipairs(redis.call('ZRANGE', index, first, first + count - 1)) do
     if entry ~= '' then ids[#ids + 1] = id_of(entry) end

@@ -64,5 +64,5 @@ if number > 0 then
   for _, part in pairs(old) do row = row .. part end
   call('HSET', memo, id, row)
 end
-if ARGV[4] ~= '0' and number > 0 and rest().sweep(start, names[1], ARGV[4]) then return 2 end
+if ARGV[4] ~= '0' and number > 0 and rest().sweep(start, names, ARGV[4]) then return 2 end
 return 1
