@@ -58,6 +58,13 @@ class ForeignDataError(CorruptDataError):
 class Found(NamedTuple):
     """The properties of one key, without its content.
 
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        store.sequence(key).push_right([b"1", b"2"])
+        [found, none] = store.look([key, Key("PersistentList:m")], sizes=True)
+        assert (found.shape.word, found.ttl_s, found.size, none) == ("list", None, 2, None)
+
     Attributes:
         shape: None for data that this package does not write, or that can't be read.
         ttl_s: Seconds until the key vanishes, or None.
@@ -71,6 +78,13 @@ class Found(NamedTuple):
 
 class Wanted(NamedTuple):
     """Parts of one record to read at one moment.
+
+    ::
+
+        store, key = connect("memory:"), Key("User:luke")
+        store.mapping(key).set_many({"name": b"Luke"})
+        [found] = store.examine([Wanted(key, ["name", "age"], [Key("User:luke", "friends")])])
+        assert (list(found.data), list(found.children)) == ([b"Luke", None], [False])
 
     Attributes:
         key: The record's own.

@@ -13,14 +13,28 @@ from persistent_collections.backends.keys import Content, Key
 
 
 class Exists(msgspec.Struct, frozen=True):
-    """The key exists, or, if ``expected`` is False, it does not."""
+    """The key exists, or, if ``expected`` is False, it does not.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentDict:d")
+        assert store.commit([Exists(key, expected=False)], [SetFields(key, {"n": b"1"})])
+        assert not store.commit([Exists(key, expected=False)], [Delete(key)])
+    """
 
     key: Key
     expected: bool = True
 
 
 class FieldsAre(msgspec.Struct, frozen=True):
-    """The mapping holds these bytes; None means an absent field. A key that does not exist holds nothing."""
+    """The mapping holds these bytes; None means an absent field. A key that does not exist holds nothing.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentDict:d")
+        store.commit([], [SetFields(key, {"n": b"1"})])
+        assert store.commit([FieldsAre(key, {"n": b"1", "m": None})], [SetFields(key, {"n": b"2"})])
+    """
 
     key: Key
     fields: Mapping[str, bytes | None]
@@ -53,28 +67,56 @@ class HeldBy(msgspec.Struct, frozen=True):
 
 
 class ItemsAre(msgspec.Struct, frozen=True):
-    """The sequence holds these bytes at these indexes, negative ones from the end; None means an index out of range."""
+    """The sequence holds these bytes at these indexes, negative ones from the end; None means an index out of range.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        store.commit([], [Push(key, [b"1", b"2"])])
+        assert store.commit([ItemsAre(key, {0: b"1", -1: b"2", 2: None})], [Trim(key, left=1)])
+    """
 
     key: Key
     items: Mapping[int, bytes | None]
 
 
 class MembersAre(msgspec.Struct, frozen=True):
-    """Each text is a member of the set, or, if its value is False, is not."""
+    """Each text is a member of the set, or, if its value is False, is not.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentSet:s")
+        store.commit([], [ChangeMembers(key, {"a"})])
+        assert store.commit([MembersAre(key, {"a": True, "b": False})], [ChangeMembers(key, {"b"}, {"a"})])
+    """
 
     key: Key
     members: Mapping[str, bool]
 
 
 class SizeIs(msgspec.Struct, frozen=True):
-    """The key holds this number of fields, items or members, whatever its shape; 0 if it does not exist."""
+    """The key holds this number of fields, items or members, whatever its shape; 0 if it does not exist.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        assert store.commit([SizeIs(key, 0)], [Push(key, [b"1"])])
+        assert not store.commit([SizeIs(key, 0)], [Push(key, [b"1"])])
+    """
 
     key: Key
     size: int
 
 
 class ContentIs(msgspec.Struct, frozen=True):
-    """The key holds this content and nothing else; empty content means that it does not exist."""
+    """The key holds this content and nothing else; empty content means that it does not exist.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        store.commit([], [Push(key, [b"1"])])
+        assert store.commit([ContentIs(key, [b"1"])], [Replace(key, [b"2", b"3"])])
+    """
 
     key: Key
     content: Content
@@ -85,7 +127,16 @@ Condition: TypeAlias = Exists | FieldsAre | ItemsAre | MembersAre | SizeIs | Con
 
 
 class Replace(msgspec.Struct, frozen=True):
-    """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays."""
+    """Put ``content`` in place of all that the key holds; empty content deletes. A deadline of the key stays.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentDict:d")
+        store.commit([], [Replace(key, {"n": b"1"})])
+        assert store.mapping(key).get_all() == {"n": b"1"}
+        store.commit([], [Replace(key, {})])
+        assert list(store.keys("")) == []
+    """
 
     key: Key
     content: Content
@@ -93,6 +144,13 @@ class Replace(msgspec.Struct, frozen=True):
 
 class SetFields(msgspec.Struct, frozen=True):
     """Set fields of a mapping; delete fields whose value is None.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentDict:d")
+        store.commit([], [SetFields(key, {"n": b"1", "m": b"2"})])
+        store.commit([], [SetFields(key, {"n": b"3", "m": None})])
+        assert store.mapping(key).get_all() == {"n": b"3"}
 
     Attributes:
         is_record: Whether a mapping that becomes empty keeps the marker field, so that the record exists.
@@ -104,7 +162,14 @@ class SetFields(msgspec.Struct, frozen=True):
 
 
 class Push(msgspec.Struct, frozen=True):
-    """Append ``items`` to a sequence in their order, or put them before its first item if ``left``."""
+    """Append ``items`` to a sequence in their order, or put them before its first item if ``left``.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        store.commit([], [Push(key, [b"2", b"3"]), Push(key, [b"0", b"1"], left=True)])
+        assert store.sequence(key).get_slice(slice(None)) == [b"0", b"1", b"2", b"3"]
+    """
 
     key: Key
     items: Sequence[bytes]
@@ -112,7 +177,14 @@ class Push(msgspec.Struct, frozen=True):
 
 
 class Trim(msgspec.Struct, frozen=True):
-    """Delete the first ``left`` and the last ``right`` items of a sequence; all, if it holds no more."""
+    """Delete the first ``left`` and the last ``right`` items of a sequence; all, if it holds no more.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentList:l")
+        store.commit([], [Push(key, [b"1", b"2", b"3"]), Trim(key, left=1, right=1)])
+        assert store.sequence(key).get_slice(slice(None)) == [b"2"]
+    """
 
     key: Key
     left: int = 0
@@ -120,7 +192,14 @@ class Trim(msgspec.Struct, frozen=True):
 
 
 class ChangeMembers(msgspec.Struct, frozen=True):
-    """Add members to a set and remove others."""
+    """Add members to a set and remove others.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentSet:s")
+        store.commit([], [ChangeMembers(key, {"a", "b"}), ChangeMembers(key, {"c"}, {"a"})])
+        assert store.members(key).get_all() == {"b", "c"}
+    """
 
     key: Key
     add: AbstractSet[str]
@@ -129,6 +208,12 @@ class ChangeMembers(msgspec.Struct, frozen=True):
 
 class Make(msgspec.Struct, frozen=True):
     """Make a record if it does not exist: delete the children left under its key, then set ``fields``.
+
+    ::
+
+        store, key = connect("memory:"), Key("User:luke")
+        store.commit([], [Make(key, {"name": b"Luke"}), Make(key, {"name": b"Han"})])
+        assert store.mapping(key).get("name") == b"Luke"
 
     An existing key is unchanged. A store that can list an object's keys deletes every child.
 
@@ -146,6 +231,13 @@ class Make(msgspec.Struct, frozen=True):
 class Delete(msgspec.Struct, frozen=True):
     """Delete the key, whatever its shape, and its deadline.
 
+    ::
+
+        store, key, child = connect("memory:"), Key("User:luke"), Key("User:luke", "friends")
+        store.commit([], [Make(key, {"name": b"Luke"}), Push(child, [b"User:han"])])
+        store.commit([Exists(key)], [Delete(key, [child])])
+        assert list(store.keys("")) == []
+
     Attributes:
         key: The key to delete.
         children: The children of a record that go with it. A store that can list an object's keys deletes all others
@@ -160,6 +252,13 @@ class Delete(msgspec.Struct, frozen=True):
 
 class SetDeadline(msgspec.Struct, frozen=True):
     """Make the key vanish ``ttl_s`` seconds from now (at once if not positive), or never if None.
+
+    ::
+
+        store, key = connect("memory:"), Key("PersistentDict:d")
+        store.commit([], [SetFields(key, {"n": b"1"}), SetDeadline(key, 60)])
+        [found] = store.look([key])
+        assert 59 < found.ttl_s <= 60
 
     All deadlines that one step sets are counted from the same moment.
     """

@@ -59,6 +59,12 @@ class _Connection(fakeredis.FakeRedisConnection):
 class FakeRedisBackend(RedisBackend):
     """The Redis store with a fake server of its own, which lasts as long as the backend.
 
+    ::
+
+        with FakeRedisBackend() as store:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert PersistentDict("settings", backend=store)["theme"] == "dark"
+
     Args:
         name: Only shown in the URL.
         prefix: As for ``RedisBackend``.

@@ -22,7 +22,15 @@ SetOperation: TypeAlias = Literal["union", "intersection", "difference"]
 
 
 class MappingStore(ABC):
-    """One mapping of ``str`` fields to bytes."""
+    """One mapping of ``str`` fields to bytes.
+
+    ::
+
+        fields = connect("memory:").mapping(Key("PersistentDict:d"))
+        fields.set_many({"a": b"1", "b": b"2"})
+        assert fields.pop("b") == b"2"
+        assert fields.get_all() == {"a": b"1"}
+    """
 
     @abstractmethod
     @reads
@@ -106,7 +114,15 @@ class MappingStore(ABC):
 
 
 class SequenceStore(ABC):
-    """One sequence of bytes. Indexes count from the end if negative, as Python's do."""
+    """One sequence of bytes. Indexes count from the end if negative, as Python's do.
+
+    ::
+
+        items = connect("memory:").sequence(Key("PersistentList:l"))
+        items.push_right([b"1", b"2"])
+        assert items.pop(-1) == b"2"
+        assert items.get_slice(slice(None)) == [b"1"]
+    """
 
     @abstractmethod
     @reads
@@ -206,7 +222,15 @@ class SequenceStore(ABC):
 
 
 class MemberStore(ABC):
-    """One set of texts."""
+    """One set of texts.
+
+    ::
+
+        members = connect("memory:").members(Key("PersistentSet:s"))
+        assert members.add({"a", "b"}) == 2
+        assert members.remove({"b", "c"}) == 1
+        assert members.get_all() == {"a"}
+    """
 
     @abstractmethod
     @reads

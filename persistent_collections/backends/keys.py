@@ -17,6 +17,12 @@ MARKER_DATA: Final = b""
 class Key(NamedTuple):
     """The name of one stored collection.
 
+    ::
+
+        friends = Key("User:luke", "friends")
+        assert str(friends) == "User:luke:friends"
+        assert friends.owner == Key("User:luke")
+
     Attributes:
         root: ``<type name>:<id>``, the id percent-encoded where it holds ``:``, ``%``, ``{`` or ``}``.
         child: The field of a record's child collection, or None for the object itself.
@@ -36,6 +42,12 @@ class Key(NamedTuple):
 
 class Entry(NamedTuple):
     """All that one key holds.
+
+    ::
+
+        entry = Entry([b"1", b"23"])
+        assert entry.deadline is None
+        assert entry.size_bytes == 3
 
     Attributes:
         content: Never empty, never changed in place.

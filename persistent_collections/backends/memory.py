@@ -19,6 +19,12 @@ _lock: Final = lock_across_forks()
 class MemoryBackend(SimpleBackend):
     """Keep entries in a dict of this process.
 
+    ::
+
+        with MemoryBackend() as store:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert store.mapping(Key("PersistentDict:settings")).get("theme") == b'"dark"'
+
     If a signal handler or a finalizer writes in the middle of a write of its thread, the interrupted write starts
     again.
 

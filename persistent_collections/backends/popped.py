@@ -32,6 +32,11 @@ class LastText(str):
 def last_part(part: P, ttl_s: float) -> P | Any:
     """Return a popped part with the remaining time of its object; a store's ``pop`` returns it for the last part.
 
+    ::
+
+        part = last_part(b"1", 60.0)
+        assert (part, part.ttl_s) == (b"1", 60.0)
+
     Args:
         part: Bytes, a text, or a pair of a field and bytes.
         ttl_s: The time in seconds.

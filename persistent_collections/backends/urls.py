@@ -37,6 +37,12 @@ SECRET_PLACES: Final = {"_env": "the variable", "_file": "the file"}
 class Option(msgspec.Struct, frozen=True):
     """One declared option of a store.
 
+    ::
+
+        options = {"timeout_s": Option(float), "level": Option(choices=("low", "high"))}
+        url = StoreURL.parse("shelf:./data?timeout_s=0.5&level=high")
+        assert url.read_options(options) == {"timeout_s": 0.5, "level": "high"}
+
     Attributes:
         type: ``str``, ``int``, ``float`` or ``bool``; the type that a text is parsed as, never guessed.
         choices: The only accepted values, if any; texts in upper or lower case.
@@ -81,6 +87,12 @@ SWITCHES: Final[Mapping[str, Option]] = MappingProxyType({"spans": Option(bool),
 @dataclass(frozen=True, slots=True)
 class StoreURL:
     """The parts of a store's URL; only the options are decoded.
+
+    ::
+
+        url = StoreURL.parse("redis://localhost:6379/0?prefix=shop:")
+        assert (url.scheme, url.netloc, url.path) == ("redis", "localhost:6379", "/0")
+        assert url.options == {"prefix": "shop:"}
 
     Attributes:
         scheme: In lower case.

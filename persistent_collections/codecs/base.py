@@ -45,6 +45,22 @@ class References(msgspec.Struct, frozen=True):
 class Codec(ABC):
     """Turn values into bytes and back.
 
+    ::
+
+        class HexCodec(Codec):
+            name, format, canonical = "hex", "text", True
+
+            def encode(self, value):
+                if type(value) is not int:
+                    raise EncodeError(f"value: a number is an int, not {type(value).__name__}")
+                return hex(value).encode()
+
+            def decode(self, data):
+                return int(data, 16)
+
+        numbers = PersistentDict("numbers", {"a": 255}, codec=HexCodec())
+        assert numbers["a"] == 255
+
     Attributes:
         name: The name by which it is registered and chosen.
         format: The kind of its bytes: ``"text"`` (UTF-8), ``"json"`` (one compact JSON text, UTF-8, no spaces) or

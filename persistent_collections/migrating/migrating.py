@@ -29,6 +29,11 @@ Migrator: TypeAlias = RecordMigrator | CollectionMigrator
 class Migrated:
     """The result of a migration; children are counted separately.
 
+    ::
+
+        done = migrate(backend="memory:")
+        assert (done.examined, done.changed) == (0, 0)
+
     Attributes:
         examined: Records and collections that were looked at.
         changed: Objects that were changed, or in a dry run would be.
