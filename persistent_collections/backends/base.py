@@ -100,6 +100,13 @@ class Wanted(NamedTuple):
 class Examined(NamedTuple):
     """The requested parts of a record that exists.
 
+    ::
+
+        store, key = connect("memory:"), Key("User:luke")
+        store.mapping(key).set_many({"name": b"Luke"})
+        found = store.examine([Wanted(key, ["name"]), Wanted(Key("User:han"), ["name"])])
+        assert found == [Examined([b"Luke"], []), None]
+
     Attributes:
         data: The bytes under each field, None for a field that is not set.
         children: Whether each child exists.

@@ -123,6 +123,19 @@ class Page(NamedTuple):
 class IndexStore(ABC):
     """The indexes of one class in one store.
 
+    ::
+
+        from persistent_collections.backends import Make, SetEntries
+
+        by_name = Index("name.text", ("name",), unique=False, declared=("name",))
+        users = Indexing("User", (by_name,), lambda index, data: EntryKey(data[0]))
+        store, luke = connect("fakeredis://"), users.record("luke")
+        store.index(users).mark(["name.text"], whole=True)
+        entries = {"name.text": EntryKey(b"Luke")}
+        store.commit([], [Make(luke, {"name": b"Luke"}), SetEntries(luke, users, {}, entries)])
+        page = store.index(users).find("name.text", b"L", b"M", 10, fields=["name"])
+        assert page == Page([Hit(Place(b"Luke", "luke"), [b"Luke"])], None)
+
     An index is *whole* if it has an entry for every record of the class. That fact is stored in the index itself, so
     deleting its entries deletes that too. A new index is not whole.
 
