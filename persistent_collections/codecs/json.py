@@ -51,8 +51,8 @@ class JSONCodec(DeclaredCodec):
                     data = to_json(value).encode()
                 if _reads_everywhere(data):
                     return data
-        except (TypeError, ValueError, RecursionError):
-            pass  # not plain; the walk below stores it or reports where and why not
+        except Exception:  # noqa: BLE001, S110 - msgspec also calls code of values that are not plain, such as a tzinfo's
+            pass  # the walk below stores it or reports where and why not
         return self._write_lowered(value)
 
     def _write_lowered(self, value: Any) -> bytes:

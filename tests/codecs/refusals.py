@@ -53,6 +53,11 @@ class Zone(tzinfo):
         return "ours"
 
 
+class BrokenZone(Zone):
+    def utcoffset(self, dt: datetime | None) -> timedelta:
+        raise RuntimeError("a time zone of the application")
+
+
 @dataclass
 class Point:
     x: int
@@ -83,5 +88,6 @@ REFUSED: list[Any] = [
     msgpack.Timestamp(1),
     "\ud800",
     datetime(2024, 1, 1, tzinfo=Zone()),
+    datetime(2024, 1, 1, tzinfo=BrokenZone()),
     time(1, tzinfo=timezone(timedelta(hours=1), "named")),
 ]
