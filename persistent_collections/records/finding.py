@@ -54,6 +54,10 @@ T_co = TypeVar("T_co", covariant=True)
 _Found = Hit | PersistentCollectionsError
 
 
+_ASKED = ("_after", "_asked", "_backwards", "_limit", "_on_error", "_order", "_scan")
+"""The attributes of a query in which those made from it may differ."""
+
+
 class Claim(msgspec.Struct, frozen=True):
     """Values that one record at most has, looked for within a transaction.
 
@@ -385,11 +389,8 @@ class Query(Generic[T_co]):
 
     def _with(self, **changes: Any) -> Self:
         other = type(self)(self._info, self._backend, self._fields, self._wanted)
-        other._order, other._backwards, other._limit = self._order, self._backwards, self._limit
-        other._after, other._asked = self._after, self._asked
-        other._scan, other._on_error = self._scan, self._on_error
-        for name, value in changes.items():
-            setattr(other, name, value)
+        for name in _ASKED:
+            setattr(other, name, changes[name] if name in changes else getattr(self, name))
         return other
 
     def _shown(self) -> str:
