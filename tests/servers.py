@@ -301,7 +301,7 @@ class RunningCluster:
             yield
         finally:
             with replica.client() as client:
-                client.execute_command("CLUSTER", "FAILOVER", "TAKEOVER")  # type: ignore[no-untyped-call]  # redis-py's
+                client.execute_command("CLUSTER", "FAILOVER", "TAKEOVER")  # type: ignore[no-untyped-call]  # its own has no types
                 wait_until(lambda: master.is_following(replica), "the old master did not follow the new one")
                 client.config_set("masterauth", "")
 

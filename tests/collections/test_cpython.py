@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from persistent_collections import Backend, Codec, PersistentDict, PersistentList, PersistentSet
-from persistent_collections.backends import JSONBackend
+from tests.conftest import STORES
 
 _NOT_SHIPPED: Final = "this interpreter does not ship CPython's own tests"
 list_tests: Any = pytest.importorskip("test.list_tests", reason=_NOT_SHIPPED)
@@ -134,9 +134,8 @@ def test_ours_pass_what_the_built_in_passes_but_for_what_does_not_apply(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("store_kind", sorted({*STORES} - {"json"}))  # 30,000 files; its handle is that of memory
 def test_items_are_popped_from_the_end_where_the_store_has_an_order(
     cases: Mapping[str, type[unittest.TestCase]], backend: Backend
 ) -> None:
-    if isinstance(backend, JSONBackend):
-        pytest.skip("it writes a file 30,000 times, and memory runs the same code")
     assert bool(failures(cases["DictPopitemTest"], "test_popitem")) == (not backend.ordered)
