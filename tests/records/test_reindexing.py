@@ -58,6 +58,8 @@ def test_an_index_that_is_added_to_records_is_built(store: Backend) -> None:
     if store.indexing == "indexes":
         with pytest.warns(SlowHabitWarning, match=r"find\(\) reads all records of Pet, .* run Pet.reindex\(\)"):
             assert sorted(pet.id for pet in cls.find(legs=4)) == ["a", "c"]
+        with pytest.warns(SlowHabitWarning, match="is not built"):
+            assert (cls.find(name="Tweety").one().id, cls.find(legs=2).first().id) == ("b", "b")
         with pytest.raises(SchemaChangedError, match=r"Pet.reindex\(\)"):
             cls.create("d", name="Rex")
         cls.ref("a").legs = 3
