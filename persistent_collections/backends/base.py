@@ -170,6 +170,15 @@ class Inspectable:
 class Backend(Inspectable, ABC):
     """One store.
 
+    ::
+
+        with connect("memory:") as store:
+            settings = Key("PersistentDict:settings")
+            store.mapping(settings).set_many({"theme": b"dark"})
+            [found] = store.look([settings])
+            assert found is not None and found.shape is MAPPING
+            assert list(store.keys("PersistentDict:")) == [settings]
+
     Attributes:
         medium: ``"bytes"`` if any bytes may be stored, ``"json"`` if each must be one compact JSON text.
         ordered: Whether a mapping keeps the order in which its fields were first set.

@@ -46,6 +46,17 @@ class HeldBy(msgspec.Struct, frozen=True):
     Only for stores whose ``indexing`` is not ``"none"`` and that take several roots. One that keeps entries raises
     ``IndexUnbuiltError`` if the index is not whole.
 
+    ::
+
+        from persistent_collections.backends.indexes import Index
+
+        email = Index("email.text!", ("email",), unique=True, declared=("email",))
+        users = Indexing("User", (email,), lambda index, data: EntryKey(data[0], claims=True))
+        with connect("memory:") as store:
+            store.commit([], [Make(users.record("luke"), {"email": b"l@x.org"})])
+            free = HeldBy(Key("User:"), users, "email.text!", b"l@x.org", (b"l@x.org",))
+            assert not store.commit([free], [])
+
     Attributes:
         key: The key of ``holder``; ``Key("User:")`` without one.
         indexing: The indexes of the class.
@@ -276,6 +287,20 @@ class SetEntries(msgspec.Struct, frozen=True):
 
     If an entry claims its key, ``commit`` raises ``NotUnique``, with nothing done, if another existing record has the
     same key at the end of the step. Stale entries of deleted records claim nothing.
+
+    ::
+
+        from persistent_collections.backends.indexes import Index
+
+        email = Index("email.text!", ("email",), unique=True, declared=("email",))
+        users = Indexing("User", (email,), lambda index, data: EntryKey(data[0], claims=True))
+        with connect("memory:") as store:
+            for id, text in [("luke", b"l@x.org"), ("han", b"h@x.org")]:
+                user, entries = users.record(id), {"email.text!": EntryKey(text, claims=True)}
+                store.commit([], [Make(user, {"email": text}), SetEntries(user, users, {}, entries)])
+            taken = {"email.text!": EntryKey(b"l@x.org", claims=True)}
+            with pytest.raises(NotUnique):
+                store.commit([], [SetFields(user, {"email": b"l@x.org"}), SetEntries(user, users, taken, {})])
 
     Attributes:
         key: The record's own.

@@ -21,6 +21,12 @@ from persistent_collections.errors import SchemaChangedError, WrongShapeError
 class Shape(msgspec.Struct, frozen=True, eq=False):
     """One kind of collection: its names, its content and its interface.
 
+    ::
+
+        assert (MAPPING.word, SEQUENCE.word, MEMBERS.word) == ("dict", "list", "set")
+        assert SHAPES["mapping"] is MAPPING
+        assert [*SEQUENCE.places([b"1", b"2"])] == [(0, b"1"), (1, b"2")]
+
     Attributes:
         name: The name in stores and errors.
         word: The built-in type that people know it by.

@@ -39,6 +39,21 @@ Kind: TypeAlias = Repairable | Literal["duplicate", "foreign", "unreadable", "mi
 class Finding:
     """A fault in a store.
 
+    ::
+
+        from persistent_collections.backends import Key
+        from persistent_collections.checking import check
+
+        class Note(Record):
+            text: str
+            size: int
+
+        with connect("memory:") as store:
+            Note.create("n1", text="hello", size=5, backend=store)
+            store.mapping(Key("Note:n1")).set_many({"size": b"five"})
+            [finding] = check(store)
+        assert (finding.kind, finding.key, finding.place) == ("undecodable", "Note:n1", "size")
+
     Attributes:
         kind: See :data:`Kind`.
         key: The key under which it is, or the name that is not a key.

@@ -28,6 +28,12 @@ class PersistentObject(ABC):
     Making a handle costs no I/O. Handles may be shared between threads and used after ``fork``. A subclass may define
     any attribute or method beside the documented ones, except ``__pc__``.
 
+    ::
+
+        settings = PersistentDict("settings")
+        assert isinstance(settings, PersistentObject)
+        assert str(settings) == "PersistentDict:settings"
+
     Shape: none of its own. A dict is a mapping, a list a sequence, a set a set of texts, and a record a mapping with
     children.
 

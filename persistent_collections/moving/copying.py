@@ -28,6 +28,14 @@ from persistent_collections.moving.secrets import Secrets, settled
 class Exported:
     """The result of exporting a store.
 
+    ::
+
+        from io import BytesIO
+
+        with connect("memory:") as store:
+            PersistentDict("settings", {"theme": "dark"}, backend=store)
+            assert export(store, BytesIO()) == Exported(exported=1, foreign=0)
+
     Attributes:
         exported: The number of objects in the file.
         foreign: The number of keys that were skipped, since another program wrote them.

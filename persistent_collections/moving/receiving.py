@@ -30,6 +30,15 @@ Progress: TypeAlias = Callable[[int, str], object]
 class Moved:
     """The result for the objects of a source.
 
+    ::
+
+        from persistent_collections.moving import copy
+
+        with connect("memory:") as here, connect("memory:") as there:
+            PersistentDict("settings", {"theme": "dark"}, backend=here)
+            copy(here, there, codec="json")
+            assert copy(here, there, codec="json") == Moved(equal=1)
+
     Attributes:
         copied: How many did not exist in the target.
         replaced: How many existed, differed, and were replaced.

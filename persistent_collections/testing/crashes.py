@@ -27,6 +27,14 @@ class CrashSuite:
     of :class:`~persistent_collections.testing.contention.ContentionSuite`. If the store is a server, the client is
     killed.
 
+    ::
+
+        class TestShelfCrashes(CrashSuite):
+            @pytest.fixture
+            def backend(self, tmp_path):
+                with ShelfBackend(tmp_path / "shelf") as backend:
+                    yield backend
+
     Attributes:
         kills: How many writers are killed.
         slow_kills: How many are killed in the test that is marked ``slow``.

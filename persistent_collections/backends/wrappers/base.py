@@ -21,6 +21,13 @@ T = TypeVar("T")
 class Operation(NamedTuple):
     """One step in a store: a call of a method of a backend or of a handle, or a page of an iteration.
 
+    ::
+
+        from persistent_collections.backends.shapes import MAPPING
+
+        reading = Operation("get", [Key("User:luke", "settings")], "read", MAPPING, ("theme",))
+        assert reading.collection == "User.settings"
+
     Attributes:
         name: The name of the method.
         keys: The keys that it works on; a key with the root ``User:`` represents all keys whose root starts with it.

@@ -35,6 +35,12 @@ class TracedBackend(WrappedBackend):
     ``error.type``, the name of the exception's class.
     Values are in no span. Neither are ids, nor messages of errors, which name ids, unless you pass ``keys=True``.
 
+    ::
+
+        with connect("memory:") as store:
+            settings = PersistentDict("settings", {"theme": "dark"}, backend=TracedBackend(store, keys=True))
+            assert settings["theme"] == "dark"  # a span called "get PersistentDict"
+
     Cost: no round trip. Iteration makes one span per page, and one that finds the end.
 
     Args:

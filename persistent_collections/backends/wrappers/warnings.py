@@ -114,6 +114,13 @@ class WatchedBackend(WrappedBackend):
     The warning names the class, and the field of a child, but no id and no value. It points at the line outside this
     package. Python's usual filter shows it once per line.
 
+    ::
+
+        with connect("memory:") as store:
+            names = PersistentList("names", map(str, range(100)), backend=WatchedBackend(store))
+            with pytest.warns(SlowHabitWarning):
+                [names[i] for i in range(100)]
+
     Cost: no round trip; in each thread, memory for the hashes of a page.
 
     Args:
