@@ -1,7 +1,9 @@
 """The costs of indexes, beside the plain commands by redis-py: ``python -m benchmarks.indexes``.
 
-Each row is timed in one run, our process and the server's together, the contenders in turn. ``--store cluster``
-measures a cluster of three nodes instead, by the clock of the wall; ``sqlite`` and ``json`` by that of the processor.
+Each row is timed in one run, the contenders in turn. ``--store redis`` keeps our process and the server on one core,
+and times the work of both. ``apart`` keeps each on a core of its own, and times how long a caller waits, by the clock
+of the wall: the machine must be idle. ``cluster`` measures three nodes, by the clock of the wall; ``sqlite`` and
+``json`` by that of the processor.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import redis
 
-from benchmarks.timing import Call, Clock, Figures, Row, busy_s, pin, race
+from benchmarks.timing import Call, Clock, Figures, Row, busy_s, part, pin, race
 from persistent_collections import Backend, Record, connect, indexed, unique
 from tests.servers import run_cluster, run_server
 
@@ -153,12 +155,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of each race")
     parser.add_argument("--size", type=int, default=SIZE, help="records that are there")
-    parser.add_argument("--store", choices=["redis", "cluster", "sqlite", "json"], default="redis", help="to measure")
+    parser.add_argument(
+        "--store", choices=["redis", "apart", "cluster", "sqlite", "json"], default="redis", help="to measure"
+    )
     given = parser.parse_args()
     with ExitStack() as stack:
         if given.store == "cluster":
             cluster = stack.enter_context(run_cluster())
             compare(connect(cluster.url), given.size, given.rounds, time.perf_counter, cluster.client())
+            return
+        if given.store == "apart":
+            server = stack.enter_context(run_server())
+            part(server.pid)
+            client = stack.enter_context(redis.Redis(port=server.port))
+            compare(connect(server.url), given.size, given.rounds, time.perf_counter, client)
             return
         pin()
         if given.store == "redis":

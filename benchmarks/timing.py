@@ -71,6 +71,19 @@ def pin() -> int | None:
     return core
 
 
+def part(server: int) -> None:
+    """Keep this process on one core and a server on another, as a server in use has a core or a machine of its own.
+
+    Raises:
+        OSError: The system has one core, or cannot keep a process on one.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    if len(cores) < 2:  # noqa: PLR2004 - one for each of them
+        raise OSError("there are no two cores to keep the processes on")
+    os.sched_setaffinity(0, cores[-1:])
+    os.sched_setaffinity(server, cores[:1])  # its main thread, which executes the commands
+
+
 def busy_s(server: int) -> Clock:
     """Return a clock of the time this process and a server are at work; it stands still while others have the core.
 
