@@ -45,7 +45,17 @@ logging.getLogger("persistent_collections").addHandler(logging.NullHandler())
 
 
 class PersistentCollectionsError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package.
+
+    ::
+
+        with pytest.raises(PersistentCollectionsError) as caught:
+            connect("redos://localhost")
+        assert "did you mean 'redis'?" in str(caught.value)
+
+    Attributes:
+        remedies: What you can do about it; the text of the error ends with these.
+    """
 
     remedies: tuple[Remedy, ...] = ()
 
@@ -70,6 +80,15 @@ class EncodeError(PersistentCollectionsError, TypeError):
 
 class FormError(PersistentCollectionsError, ValueError):
     """Texts of a form are not values of their fields; the text of the error itself is for developers.
+
+    ::
+
+        class Order(Record):
+            count: int
+
+        with pytest.raises(FormError) as caught:
+            Order.from_text({"count": "many"})
+        assert caught.value.errors == {"count": "Enter a whole number."}
 
     Attributes:
         errors: A message for each such field, to show beside it; it does not repeat the text.
@@ -101,6 +120,18 @@ class ObjectExists(PersistentCollectionsError):  # noqa: N818 - the name says th
 
 class NotUnique(ObjectExists):
     """Another record has this value of a unique field; nothing was written.
+
+    ::
+
+        from typing import Annotated
+
+        class User(Record):
+            email: Annotated[str, unique]
+
+        User.create("luke", email="luke@example.com")
+        with pytest.raises(NotUnique) as caught:
+            User.create("han", email="luke@example.com")
+        assert (caught.value.field, caught.value.other) == ("email", "User:luke")
 
     Attributes:
         field: The name of the field; of several that are unique together, their names with a comma between.

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
-from inspect import isfunction
+from inspect import isclass, isfunction
 from pathlib import Path
 from types import ModuleType
 
@@ -27,10 +27,7 @@ from persistent_collections import (
     PersistentSet,
     Query,
     Record,
-    aio,
-    checking,
     configure,
-    moving,
 )
 from persistent_collections.backends import Delete
 from persistent_collections.backends.redis.urls import OPTIONS
@@ -201,11 +198,16 @@ def test_each_public_method_says_what_it_does_and_costs_with_an_example(kind: ty
     assert [name for name, text in methods.items() if "Cost: " not in text and "no i/o" not in text.lower()] == []
 
 
-def test_each_public_function_shows_an_example() -> None:
-    modules = [persistent_collections, aio, moving, checking]
-    functions = [value for module in modules for name in module.__all__ if isfunction(value := getattr(module, name))]
-    assert len(functions) > 20
-    assert [function.__name__ for function in functions if "::\n" not in (function.__doc__ or "")] == []
+def test_each_public_function_and_class_shows_an_example() -> None:
+    names = re.findall(r"^## `(.*)`$", (ROOT / "docs/reference/public.md").read_text("utf-8"), re.MULTILINE)
+    modules = [importlib.import_module(name) for name in names]
+    values = {value for module in modules for name in module.__all__ if _is_shown(value := getattr(module, name))}
+    assert len(values) > 90
+    assert [value.__name__ for value in values if "::\n" not in (value.__doc__ or "")] == []
+
+
+def _is_shown(value: object) -> bool:
+    return isfunction(value) or (isclass(value) and not issubclass(value, Exception))
 
 
 def test_the_prompts_in_docstrings_show_what_happens() -> None:

@@ -28,6 +28,11 @@ LAST = b"\xff"
 class Index(NamedTuple):
     """One index of a class.
 
+    ::
+
+        email = Index("email.text!", ("email",), unique=True, declared=("email",))
+        orders = Index("customer.reference+placed.datetime", ("customer", "placed"), False, ("customer", "placed"))
+
     Attributes:
         name: Its fields and their types, so that an index of other types has another name:
             ``customer.reference+placed.datetime``, and ``email.text!`` for a unique one.
@@ -45,6 +50,12 @@ class Index(NamedTuple):
 class EntryKey(NamedTuple):
     """The entry of one record in one index.
 
+    ::
+
+        luke, nobody = EntryKey(b"luke@example.com", claims=True), EntryKey(b"")
+        assert nobody < luke
+        assert not nobody.claims
+
     Attributes:
         key: The order keys of its fields, one after the other.
         claims: Whether no other record may have the same entry key; only in a unique index, and not if a field is None
@@ -58,6 +69,14 @@ class EntryKey(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Indexing:
     """The indexes of one class.
+
+    ::
+
+        email = Index("email.text!", ("email",), unique=True, declared=("email",))
+        users = Indexing("User", (email,), lambda index, data: EntryKey(data[0] or b"", claims=data[0] is not None))
+        assert users.index("email.text!") is email
+        assert users.record("luke") == Key("User:luke")
+        assert users.key_of(email, [b"luke@example.com"]) == EntryKey(b"luke@example.com", claims=True)
 
     Attributes:
         type_name: The start of the keys of its records.
@@ -87,6 +106,10 @@ class Indexing:
 class Place(NamedTuple):
     """The position of an entry in its index.
 
+    ::
+
+        assert Place(b"Han", "2") < Place(b"Luke", "1") < Place(b"Luke", "3")  # the order of an index
+
     Attributes:
         key: Its entry key.
         id: The id of its record, quoted as in the root.
@@ -99,6 +122,11 @@ class Place(NamedTuple):
 class Hit(NamedTuple):
     """An entry that was found, of a record that exists.
 
+    ::
+
+        hit = Hit(Place(b"Luke", "1"), [b"Luke", None])  # two fields were requested, and one is not set
+        assert hit.place.id == "1"
+
     Attributes:
         place: Its position.
         data: The bytes of the requested fields.
@@ -110,6 +138,12 @@ class Hit(NamedTuple):
 
 class Page(NamedTuple):
     """Some entries that were found.
+
+    ::
+
+        page = Page([Hit(Place(b"Han", "2")), Hit(Place(b"Luke", "1"))], last=Place(b"Luke", "1"))
+        assert [hit.place.id for hit in page.hits] == ["2", "1"]
+        assert page.last is not None  # pass it to IndexStore.find as after=
 
     Attributes:
         hits: The entries, in their order, except those of deleted records.

@@ -56,6 +56,33 @@ Step: TypeAlias = Callable[[Mapping[Key, Entry | None]], Mapping[Key, Entry | No
 class SimpleBackend(Backend):
     """A store made of ``read``, ``transform``, ``stored_keys``, ``close`` and ``url``.
 
+    ::
+
+        class DictBackend(SimpleBackend):
+            url = "dict:"
+
+            def __init__(self):
+                self.entries = {}
+
+            def read(self, key):
+                return self.entries.get(key)
+
+            def transform(self, keys, step):  # in a real store, under a lock
+                changed = step({key: self.entries.get(key) for key in keys})
+                entries = {**self.entries, **changed}
+                self.entries = {key: entry for key, entry in entries.items() if entry is not None}
+
+            def stored_keys(self, prefix):
+                yield from [key for key in self.entries if key.root.startswith(prefix)]
+
+            def close(self):
+                self.entries = {}
+
+        with DictBackend() as store:
+            names = PersistentList("names", ["Luke"], backend=store)
+            names.append("Han")
+            assert names == ["Luke", "Han"]
+
     Set ``several_roots = False`` in the class if ``transform`` is one step only for keys of the same root.
     """
 

@@ -24,6 +24,27 @@ def _no_remedy(kind: type) -> str:
 class References(msgspec.Struct, frozen=True):
     """How the codecs of one store turn persistent objects into keys and back.
 
+    A codec receives it in :meth:`Codec.bind`::
+
+        class PathCodec(Codec):
+            name, format = "path", "text"
+
+            def __init__(self, references=None):
+                self.references = references
+
+            def bind(self, declared, references):
+                return PathCodec(references)
+
+            def encode(self, value):
+                return f"/{self.references.to_key(value)}".encode()
+
+            def decode(self, data):
+                return self.references.from_key(data.decode()[1:])
+
+        settings = PersistentDict("settings", {"theme": "dark"})
+        places = PersistentList("places", [settings], codec=PathCodec())
+        assert places[0]["theme"] == "dark"
+
     Attributes:
         kind: The class every persistent object is an instance of.
         to_key: Returns the key of an object. Raises ``EncodeError`` for a child collection, and for an object of

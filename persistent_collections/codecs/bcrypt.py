@@ -49,7 +49,13 @@ class PasswordHash:
         self._rounds, self._prehash = rounds, prehash
 
     def verify(self, password: str) -> bool:
-        """Return whether this is the hash of ``password``; all wrong ones that bcrypt accepts take the same time."""
+        """Return whether this is the hash of ``password``; all wrong ones that bcrypt accepts take the same time.
+
+        Cost: the time of one hash, no I/O.
+
+        Raises:
+            TypeError: The password is not a ``str``.
+        """
         if not isinstance(password, str):
             raise TypeError(f"a password is a str, not {type(password).__name__}")
         secret = _password_bytes(password, prehash=self.text.startswith(PREHASH))
@@ -59,7 +65,15 @@ class PasswordHash:
 
     @property
     def needs_rehash(self) -> bool:
-        """Whether the codec that read this would now hash the password another way: set it again at the next login."""
+        """Whether the codec that read this would now hash the password another way: set it again at the next login.
+
+        ::
+
+            stored = PasswordHash("$2b$04$UuTJ05JBevBeiSSZGa6YOOJKIYZtXsJNNrRA8AqeK4PqUJ4qcAkJi", rounds=12)
+            assert stored.needs_rehash
+
+        Cost: no I/O.
+        """
         match = _HASH.fullmatch(self.text)
         return match is not None and (bool(match[1]), match[2], int(match[3])) != (self._prehash, "2b", self._rounds)
 

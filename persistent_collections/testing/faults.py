@@ -143,7 +143,15 @@ class FaultyBackend(WrappedBackend):
             self._faults.append(fault)
 
     def heal(self) -> bool:
-        """Forget all requested failures, and return whether any was outstanding."""
+        """Forget all requested failures, and return whether any was outstanding.
+
+        ::
+
+            faulty = FaultyBackend(connect("memory:"))
+            faulty.fail(BackendUnavailable, times=None)
+            assert faulty.heal()
+            assert PersistentDict("stock", {"apples": 3}, backend=faulty)["apples"] == 3
+        """
         with self._lock:
             waiting = bool(self._faults)
             self._faults.clear()
@@ -151,7 +159,16 @@ class FaultyBackend(WrappedBackend):
 
     @property
     def operations(self) -> int:
-        """The number of operations so far, including failed ones."""
+        """The number of operations so far, including failed ones.
+
+        ::
+
+            faulty = FaultyBackend(connect("memory:"))
+            stock = PersistentDict("stock", {"apples": 3}, backend=faulty)
+            before = faulty.operations
+            stock.increment("apples")
+            assert faulty.operations == before + 1
+        """
         return self._operations
 
     def around(self, operation: Operation, call: Callable[[], R]) -> R:
