@@ -10,13 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PLACEHOLDER = "//example."
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
 
 
 def apart(text: str, urls: dict[str, str]) -> str:
-    """Return a README with absolute links; while the project's addresses are placeholders, name the files instead."""
-    site, source = urls["Documentation"].rstrip("/"), urls["Source"].rstrip("/")
+    """Return a README with absolute links; as long as the project has no such addresses, name the files instead."""
+    site, source = (urls.get(name, "").rstrip("/") for name in ("Documentation", "Source"))
 
     def link(match: re.Match[str]) -> str:
         words, path, place = match[1], match[2], match[3] or ""
@@ -24,7 +23,7 @@ def apart(text: str, urls: dict[str, str]) -> str:
             return f"[{words}]({site}/{path.removeprefix('docs/').removesuffix('.md')}/{place})"
         return f"[{words}]({source}/{path}{place})"
 
-    if PLACEHOLDER in site or PLACEHOLDER in source:
+    if not (site and source):
         named = LINK.sub(lambda match: f"{match[1]} (`{match[2]}`)", text)
         return f"{named}\nThe files named here are in the source distribution.\n"
     return LINK.sub(link, text)

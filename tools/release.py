@@ -31,6 +31,7 @@ WORKERS = 2
 
 sys.path.insert(0, str(ROOT))
 from tests.servers import run_server  # noqa: E402 - the server of the tests, for the extras that need one
+from tools.readme import LINK  # noqa: E402 - also found from the root
 
 
 class Environments:
@@ -74,6 +75,16 @@ def check_content(wheel: Path) -> None:
         sys.exit(f"{wheel.name}: these files are in the wheel or in git, and not in both: {sorted(known ^ built)}")
 
 
+def check_links(wheel: Path) -> None:
+    """Check that the wheel's metadata have no made-up address, and no link that needs the files of the repository."""
+    [name] = (name for name in ZipFile(wheel).namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = ZipFile(wheel).read(name).decode()
+    if "//example." in "".join(PROJECT["urls"].values()):
+        sys.exit("pyproject.toml: an address in [project.urls] is made up; set it, or leave it out")
+    if found := LINK.search(metadata):
+        sys.exit(f"{wheel.name}: the README has the link {found[0]!r}, which leads nowhere on a package index")
+
+
 def shown() -> set[str]:
     """Return the extras, separated by commas, that the pages name after ``pip install``."""
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
@@ -100,6 +111,7 @@ def main() -> None:
         folder = Path(name)
         wheel, sdist = build(folder)
         check_content(wheel)
+        check_links(wheel)
         environments = Environments(folder, wheel, server.url)
         with ThreadPoolExecutor(WORKERS) as workers:
             for what in workers.map(lambda trial: environments.try_out(*trial), [*trials(wheel, sdist)]):
@@ -108,8 +120,10 @@ def main() -> None:
             if sys.argv[1:]:
                 shutil.copy(built, sys.argv[1])
             print("built:", built.name)
-    if any("//example." in url for url in PROJECT["urls"].values()):
-        print("before you publish: the links in pyproject.toml are placeholders")
+    if not {"Documentation", "Source"} <= PROJECT["urls"].keys():
+        print(
+            "the README on the package index names files instead of links: CONTRIBUTING.md, Release, says how to change it"
+        )
 
 
 def run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
