@@ -121,9 +121,7 @@ def main() -> None:
                 shutil.copy(built, sys.argv[1])
             print("built:", built.name)
     if not {"Documentation", "Source"} <= PROJECT["urls"].keys():
-        print(
-            "the README on the package index names files instead of links: CONTRIBUTING.md, Release, says how to change it"
-        )
+        print("the README on the package index will name files instead of links; see CONTRIBUTING.md, Release")
 
 
 def run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
