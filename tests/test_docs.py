@@ -161,8 +161,8 @@ def test_the_table_of_options_names_every_one_of_each_store() -> None:
         assert {*options, *SWITCHES} == (
             told["all"]
             | told["`redis:` and kin"]
-            | (set() if "cluster" in scheme else told["… but a cluster"])
-            | (set() if scheme == "unix" else told["… but `unix:`"])
+            | (set() if "cluster" in scheme else told["… except on a cluster"])
+            | (set() if scheme == "unix" else told["… except `unix:`"])
             | (told["`rediss:`, `valkeys:`, `rediss+…`"] if scheme.startswith(("rediss", "valkeys")) else set())
             | (told["`redis+sentinel:`, `rediss+sentinel:`"] if "sentinel" in scheme else set())
         ), scheme
