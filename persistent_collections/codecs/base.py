@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -164,7 +164,12 @@ class KeyCodec(ABC):
 
     Keys that are equal in Python have the same text. Numbers come back as the simplest equal one (``True`` and ``1.0``
     as ``1``).
+
+    Attributes:
+        verbatim: Whether each text is its key.
     """
+
+    verbatim: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, key: Any) -> str:

@@ -177,9 +177,10 @@ class Core(ABC):
         choice: The backend chosen for it, if any.
         bound: The result of :meth:`bind` for the backend of the last operation.
         writes: An object for the last write of each thread through this handle, or of a function on an event loop.
+        newest: The one of the last write of all.
     """
 
-    __slots__ = ("bound", "choice", "id", "info", "key", "writes")
+    __slots__ = ("bound", "choice", "id", "info", "key", "newest", "writes")
 
     info_class: ClassVar[type[ClassInfo]] = ClassInfo
     shape: ClassVar[Shape]
@@ -194,6 +195,7 @@ class Core(ABC):
         self.choice = choice
         self.bound: Any = None
         self.writes: dict[int, object] = {}
+        self.newest: object = None
 
     @staticmethod
     def remedy(info: ClassInfo) -> str:
@@ -281,7 +283,7 @@ class Core(ABC):
 
     def wrote(self) -> None:
         """Note that this flow, see ``flows.who``, writes through this handle."""
-        self.writes[flows.who()] = object()
+        self.newest = self.writes[flows.who()] = object()
 
     def wrote_family(self) -> None:
         """Note that this flow writes all keys of the object."""

@@ -129,8 +129,8 @@ class DictCore(CollectionCore):
     def _held_page(self, bound: _Bound, page: Sequence[tuple[str, bytes]]) -> Iterator[tuple[Any, Any]]:
         """Return the items of a page of fields and their bytes; lists, dicts and sets write back."""
         fields = [field for field, _ in page]
-        keys = self.decode_all(bound.keys, fields)
-        values = self.decode_all(bound.values, [data for _, data in page], fields)
+        keys = self.decoded(bound.keys, fields)
+        values = self.decoded(bound.values, [data for _, data in page], fields)
         return zip(keys, hold_all(values, lambda n: self.place(bound, *page[n])), strict=True)
 
     def increment_or_make(self, bound: _Bound, key: Any, field: str, by: Any, ttl_s: float) -> Any:
@@ -294,8 +294,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
     def __iter__(self) -> Iterator[K]:
         core = self.__pc__
         bound: _Bound = core.now()
-        pages = ((field for field, _ in page) for page in bound.store.pages())
-        return chain.from_iterable(core.decode_all(bound.keys, page) for page in pages)
+        pages = ([field for field, _ in page] for page in bound.store.pages())
+        return chain.from_iterable(core.decode_keys(bound.keys, page) for page in pages)
 
     def __reversed__(self) -> Iterator[K]:
         core = self.__pc__
@@ -372,7 +372,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         core = self.__pc__
         bound: _Bound = core.now()
         stored = bound.store.get_all()
-        keys, values = core.decode_all(bound.keys, stored), core.decode_all(bound.values, stored.values(), stored)
+        keys, values = core.decode_keys(bound.keys, stored), core.decoded(bound.values, stored.values(), stored)
         return dict(zip(keys, values, strict=True))
 
     def clear(self) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, SupportsI
 import msgspec
 from typing_extensions import TypeVar
 
-from persistent_collections import flows
 from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.changes import Push
 from persistent_collections.backends.handles import SequenceStore
@@ -83,25 +82,27 @@ class ListCore(CollectionCore):
 
     def walk(self, of: object, bound: _Bound, index: int, step: int) -> Iterator[Any]:  # noqa: ARG002 - kept alive
         """Yield the items from ``index`` on, up or down; ``of`` is the list, which stays alive meanwhile."""
-        size, writes = PAGE_SIZE, self.writes
+        size = most = PAGE_SIZE + 1  # so that a list of a whole page takes one round trip
         while index >= 0:
-            written = self.last_write()
+            newest, written = self.newest, self.last_write()
             where = slice(index, index + size) if step > 0 else slice(max(index + 1 - size, 0), index + 1)
             page = bound.store.get_slice(where)
             is_last = len(page) < where.stop - where.start
             if step < 0:
                 page = [] if is_last else page[::-1]
+            values = self.decoded(bound.codec, page, itertools.count(index, step))
             place = partial(self._place_in, bound, page, index, step)
-            for value in hold_all(self.decode_all(bound.codec, page, itertools.count(index, step)), place):
+            for done, value in enumerate(hold_all(values, place), 1):
                 yield value
-                index += step
-                if written is not writes.get(flows.who()):
+                if newest is not self.newest and written is not self.last_write():
+                    index += done * step
                     size = 1  # for a loop that changes the list at each item
                     break
             else:
                 if is_last:
                     return
-                size = min(2 * size, PAGE_SIZE)
+                index += len(page) * step
+                size = min(2 * size, most)
 
     def _place_in(self, bound: _Bound, page: Sequence[bytes], first: int, step: int, number: int) -> StoredAt:
         """Return the place of an item of a page whose first is at ``first``."""
@@ -209,7 +210,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         bound: _Bound = core.now()
         if isinstance(index, slice):
             where = _clamped(index)
-            return list(core.decode_all(bound.codec, bound.store.get_slice(where), _indices(bound, where)))
+            return core.decoded(bound.codec, bound.store.get_slice(where), _indices(bound, where))
         position = _position(index)
         data = bound.store.get(position)
         if data is None:
@@ -519,7 +520,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         for _ in attempts(str(core)):
             written = core.last_write()
             items = bound.store.get_slice(slice(None))
-            values = list(core.decode_all(bound.codec, items, range(len(items))))
+            values = core.decoded(bound.codec, items, range(len(items)))
             weights = values if key is None else list(map(key, values))
             order = sorted(range(len(items)), key=weights.__getitem__, reverse=reverse)
             if written is not core.last_write():

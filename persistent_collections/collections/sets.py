@@ -83,7 +83,7 @@ class SetCore(CollectionCore):
     def pages(self, of: object, bound: _Bound) -> Iterator[Iterable[Any]]:  # noqa: ARG002 - kept alive
         """Yield the members, a page at a time; ``of`` is the set, which stays alive meanwhile."""
         for page in bound.store.pages():
-            yield self.decode_all(bound.keys, page)
+            yield self.decode_keys(bound.keys, page)
 
     def siblings(self, bound: _Bound, others: Iterable[Any]) -> list[Key]:
         """Return the keys of those of ``others`` whose texts are comparable with these, in one store."""

@@ -6,7 +6,7 @@ the one that was read. Each container read this way has the :class:`StoredAt` of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from datetime import date, time, timedelta, tzinfo
@@ -262,12 +262,11 @@ def hold(value: Any, place: StoredAt) -> Any:
     return nested
 
 
-def hold_all(values: Iterable[Any], place: Callable[[int], StoredAt]) -> list[Any]:
+def hold_all(values: list[Any], place: Callable[[int], StoredAt]) -> list[Any]:
     """Return the result of :func:`hold` for each of ``values`` that needs it; ``place`` receives its number."""
-    held = list(values)
-    if not HOLDING.isdisjoint(map(type, held)):
-        held = [hold(value, place(n)) if type(value) in HOLDING else value for n, value in enumerate(held)]
-    return held
+    if HOLDING.isdisjoint(map(type, values)):
+        return values
+    return [hold(value, place(n)) if type(value) in HOLDING else value for n, value in enumerate(values)]
 
 
 def _hold_other(value: Any, place: StoredAt) -> Any:

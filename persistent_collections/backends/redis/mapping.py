@@ -92,7 +92,7 @@ class RedisMapping(Handle, MappingStore):
             return None
         parts, ttl_s = item[:2], item[2] / 1000 if len(item) > len(("field", "data")) else None
         try:
-            pair = self._pairs(parts)[0]
+            pair = decode_all(parts[:1], self._subject.name)[0], parts[1]
         except CorruptDataError:
             self._put_back("HSET", *parts, ttl_s=ttl_s)
             raise
@@ -123,16 +123,12 @@ class RedisMapping(Handle, MappingStore):
     def pages(self) -> Iterator[list[tuple[str, bytes]]]:
         seen: set[str] = set()
         for page in self._server.scan(self._subject, ("HSCAN", self._name)):
-            items = self._pairs(page)
-            names = [name for name, _ in items]
+            names, data = decode_all(page[::2], self._subject.name), page[1::2]
             new = first_seen(names, seen)
             if new is not names:
-                found = dict(items)
-                items = [(name, found[name]) for name in new]
-            yield items
-
-    def _pairs(self, items: Sequence[bytes]) -> list[tuple[str, bytes]]:
-        return list(zip(decode_all(items[::2], self._subject.name), items[1::2], strict=True))
+                found = dict(zip(names, data, strict=True))
+                names, data = new, [found[name] for name in new]
+            yield list(zip(names, data, strict=True))
 
 
 def reading(names: Names, key: Key, fields: Sequence[str]) -> tuple[Subject, Command]:

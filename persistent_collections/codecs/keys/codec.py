@@ -41,6 +41,8 @@ def check_keys(declared: Any, kind: type) -> None:
 
 
 class _TextKeys(KeyCodec):
+    verbatim = True
+
     def __init__(self, what: str, references: References | None) -> None:
         self._what, self._references = what, references
 
