@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -75,6 +76,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
 
 def test_the_site_is_built_without_a_warning(built: Path) -> None:
     assert (built / "index.html").exists()
+
+
+def test_no_page_shows_a_mark_of_sphinx(built: Path) -> None:
+    pages = {page.parent.name: page.read_text("utf-8") for page in built.rglob("index.html")}
+    assert [name for name, html in pages.items() if re.search(r":[a-z]+:<code>|::</p>", html)] == []
 
 
 @needs_browser
