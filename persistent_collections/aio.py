@@ -326,7 +326,9 @@ def _reported(function: Callable[[], T]) -> T:
     try:
         return function()
     except StopIteration as error:
-        raise RuntimeError("the function given to run() raised StopIteration") from error
+        raise RuntimeError(
+            "the function given to run() raised StopIteration; catch it there, or return a value instead"
+        ) from error
 
 
 def _require_ordinary(function: Callable[..., Any]) -> None:

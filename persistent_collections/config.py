@@ -65,8 +65,8 @@ def connect(url: str, **options: Any) -> Backend:
             settings = PersistentDict("settings", {"theme": "dark"}, backend=store)
             assert settings["theme"] == "dark"
 
-    The same full URL, credentials and options included and a relative path made absolute, gives the same backend while
-    it is in use. An in-process store without a name is new each time; one with a name is kept.
+    While a backend is in use, the same URL returns the same backend, if credentials, options and the absolute path are
+    the same. An in-process store without a name is new each time; one with a name is kept.
 
     Args:
         url: Such as ``json:./data`` or ``redis://localhost:6379/0?prefix=app1:``.
@@ -292,13 +292,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _backend(name: str, table: object) -> Backend:
     """Return the backend that one entry of a configuration describes."""
     if ":" in name:
-        raise ConfigurationError(f"the backend name {name!r} holds a ':', which marks a URL")
+        raise ConfigurationError(f"the backend name {name!r} contains a ':', which marks a URL; choose another name")
     if isinstance(table, Backend):
         return table
     options = dict(table) if isinstance(table, Mapping) else {"url": table}
     url = options.pop("url", None)
     if not isinstance(url, str):
-        raise ConfigurationError(f"backend {name!r} is a URL, a backend or a table with a 'url'")
+        raise ConfigurationError(f"backend {name!r} must be a URL, a backend or a table with a 'url'")
     try:
         return connect(url, **options)
     except ConfigurationError as error:

@@ -90,7 +90,7 @@ def test_a_field_says_what_was_declared_and_what_to_do(rex: Any) -> None:
         "field 'kind' of 'Puppy:rex': value: expected one of 'dog', 'wolf', not another str, as declared"
     )
     assert told(lambda: setattr(rex, "owner", "luke")) == (
-        "field 'owner' of 'Puppy:rex': value: expected Keeper, not str, as declared; Keeper.ref(id) gives one"
+        "field 'owner' of 'Puppy:rex': value: expected Keeper, not str, as declared; Keeper.ref(id) returns one"
     )
     assert told(lambda: rex.increment("age", 1.5)) == (
         "field 'age' of 'Puppy:rex': value: expected int, not float, as declared"
@@ -137,7 +137,7 @@ def test_a_collection_names_the_key_or_item_it_was_given(rex: Any) -> None:
         lambda: setattr(rex, "weights", [1, 2, "x"]): f"item 2 given to 'Puppy:rex:weights': {what}",
         lambda: rex.toys.append(1): "'Puppy:rex:toys': value: expected str, not int, as declared",
         lambda: keeper("luke").pets.append("rex"): (
-            "'Keeper:luke:pets': value: expected Puppy, not str, as declared; Puppy.ref(id) gives one"
+            "'Keeper:luke:pets': value: expected Puppy, not str, as declared; Puppy.ref(id) returns one"
         ),
     }
     for use, message in uses.items():

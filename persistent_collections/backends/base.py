@@ -206,7 +206,9 @@ class Backend(Inspectable, ABC):
         Raises:
             ConfigurationError: The URL or one of its options is wrong.
         """
-        raise ConfigurationError(f"{cls.__name__} cannot be made from a URL such as {url.scheme}:")
+        raise ConfigurationError(
+            f"{cls.__name__} cannot be made from a URL such as {url.scheme}:; make it by hand, and pass it as backend="
+        )
 
     @property
     def indexing(self) -> Support:
@@ -251,9 +253,9 @@ class Backend(Inspectable, ABC):
         return cast("MemberStore", self.open(MEMBERS, key))
 
     def index(self, indexing: Indexing) -> IndexStore:
-        """Return the handle of the indexes of a class; no I/O. Only where ``indexing`` is ``"indexes"``."""
+        """Return the handle of the indexes of a class; no I/O. Only if ``indexing`` is ``"indexes"``."""
         raise ConfigurationError(
-            f"{self.url} keeps no indexes, so there is none of {indexing.type_name}; see Backend.indexing"
+            f"{self.url} keeps no indexes, so it has none of {indexing.type_name}; see Backend.indexing"
         )
 
     @abstractmethod

@@ -201,7 +201,9 @@ def _read_secret(place: str, value: object) -> str:
     elif where in os.environ:
         data = os.environ[where].encode(errors="surrogateescape")
     else:
-        raise ConfigurationError(f"{place} names the variable {where!r}, which is not set")
+        raise ConfigurationError(
+            f"{place} names the variable {where!r}, which is not set; set it, or leave {place} out"
+        )
     try:
         secret = data.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:

@@ -16,11 +16,11 @@ from persistent_collections.records.core import RecordInfo
 from persistent_collections.records.record import Record
 from persistent_collections.records.reindexing import indexed_of, kept_of, put_right, reindex, stored_of
 
-_UNBUILT: Final = "the index {} is not built, and find reads all records; the repair builds it, as reindex() does"
+_UNBUILT: Final = "the index {} is not built, so find reads all records; the repair builds it, as reindex() does"
 _DAMAGED: Final = (
     "the index {} has entries that this package did not write; the repair builds it anew, as reindex() does"
 )
-_MISSING: Final = "it has no entry in the index {}, and find passes over it; the repair adds the entry"
+_MISSING: Final = "it has no entry in the index {}, so find skips it; the repair adds the entry"
 _WRONG: Final = "it has an entry in the index {} for another value; the repair removes it"
 _DUPLICATE: Final = "its {} must be unique, but {!r} has the same value; change one of them, or delete one"
 

@@ -89,7 +89,7 @@ def delete(context: typer.Context, key: KeyArgument, places: PlacesArgument = No
         raise NotThereError(f"nothing is stored under {str(path)!r} in {session.store.url}")
     confirm(f"Delete {', '.join(there)} in {session.store.url}?", yes=yes)
     if not _delete_object(session, doomed):
-        raise NotThereError(f"{str(path)!r} has gone from {session.store.url} meanwhile")
+        raise NotThereError(f"{str(path)!r} was deleted from {session.store.url} meanwhile")
     write(clean(f"deleted {', '.join(there)}"))
 
 
@@ -195,7 +195,7 @@ def _path(session: Session, key: str, places: Sequence[str]) -> tuple[Key, str, 
             return path, place, value
         case [] | [_]:
             raise UsageError(f"{places[0]!r} is a child of {key!r}; set a place in it: set {path} PLACE VALUE")
-    raise UsageError(f"{len(left)} words are given where set takes a place and a value; quote a value that has blanks")
+    raise UsageError(f"set takes a place and a value, not {len(left)} words; quote a value that has blanks")
 
 
 def _handle(session: Session, key: Key) -> PersistentObject:
@@ -267,7 +267,7 @@ def _value(given: str | None, declared: Any, own: Codec | None, store: Backend, 
             return spelling.value_by(own, text)
         return value_meant(text, declared, store)
     except spelling.SpellingError as error:
-        raise UsageError(f"VALUE {error}{', or given with --text' if error.is_text else ''}") from None
+        raise UsageError(f"VALUE {error}{', or pass --text' if error.is_text else ''}") from None
 
 
 def _meant(decode: Callable[[T], Any], given: T) -> Any:

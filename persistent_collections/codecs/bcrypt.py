@@ -44,7 +44,9 @@ class PasswordHash:
 
     def __init__(self, text: str = "", *, rounds: int = 12, prehash: bool = False) -> None:
         if text and not _HASH.fullmatch(text):
-            raise ValueError("not the text of a bcrypt hash")
+            raise ValueError(
+                "the text is not a bcrypt hash, such as '$2b$12$…'; to hash a password, assign it to a Password field"
+            )
         self.text: Final = text
         self._rounds, self._prehash = rounds, prehash
 

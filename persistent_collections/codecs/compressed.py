@@ -44,7 +44,9 @@ class Compressed(Codec):
             del value  # tracebacks must not show a refused password
             raise
         if len(data) > self._max_size_bytes:
-            raise EncodeError(f"value: {len(data)} bytes, over the {self._max_size_bytes} of max_size_bytes")
+            raise EncodeError(
+                f"value: its {len(data)} bytes exceed max_size_bytes={self._max_size_bytes}; split it, or allow more"
+            )
         return zlib.compress(data, self._level)
 
     def decode(self, data: bytes) -> Any:
@@ -54,7 +56,7 @@ class Compressed(Codec):
         except zlib.error:
             raise DecodeError(f"not what zlib compressed{looks_like(data, 'compressed')}") from None
         if len(unpacked) > self._max_size_bytes:
-            raise DecodeError(f"unpacks to more than the {self._max_size_bytes} bytes of max_size_bytes")
+            raise DecodeError(f"the unpacked value exceeds max_size_bytes={self._max_size_bytes}")
         if not unpacker.eof or unpacker.unused_data:
             raise DecodeError("not one whole stream of zlib")
         return self._codec.decode(unpacked)

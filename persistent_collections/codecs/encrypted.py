@@ -44,7 +44,7 @@ class Encrypted(Codec):
             self._fernet = MultiFernet([Fernet(key) for key in self._keys])
         except ValueError:
             raise ConfigurationError(
-                "Encrypted takes a list of at least one key, each as Fernet.generate_key() gives it"
+                "Encrypted takes a list of at least one key, each as Fernet.generate_key() returns it"
             ) from None
 
     def bind(self, declared: Any, references: References | None) -> Codec:

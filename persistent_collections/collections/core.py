@@ -91,7 +91,7 @@ class ClassInfo:
             TypeError: The class is abstract.
         """
         if not self.type_name:
-            raise TypeError(f"{self.cls.__name__} is abstract; make objects of a class made from it")
+            raise TypeError(f"{self.cls.__name__} is abstract; make objects of a subclass")
         return self.core(self, id, choice)
 
     def remedy(self) -> str:
@@ -200,7 +200,7 @@ class Core(ABC):
     @staticmethod
     def remedy(info: ClassInfo) -> str:
         """Return advice on how to pass an object of this class in place of another value, as the end of a sentence."""
-        return f"; {info.cls.__name__}.ref(id) gives one"
+        return f"; {info.cls.__name__}.ref(id) returns one"
 
     @abstractmethod
     def bind(self, backend: Backend) -> Any:

@@ -44,7 +44,7 @@ def check_id(id: object) -> str:
     try:
         id.encode()
     except UnicodeEncodeError:
-        raise ValueError("an id cannot contain lone surrogates") from None
+        raise ValueError("an id cannot contain lone surrogates, which UTF-8 cannot hold; replace them") from None
     return str.__str__(id)
 
 

@@ -348,7 +348,7 @@ class Found(Iterator[T]):
         self._found: Iterator[T] = Resilient(with_errors(handles), on_error)
 
     def __iter__(self) -> Iterator[T]:
-        refuse_unannotated("what all() gives")
+        refuse_unannotated("what all() returns")
         return self
 
     def __next__(self) -> T:

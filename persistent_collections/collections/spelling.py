@@ -76,7 +76,7 @@ def value_of(text: str, declared: Any, references: References) -> Any:
         if is_bare or declared is not Any:
             return plain_text(text, declared, references) if is_bare else _of_word(text, declared, references, text)
         reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
-        raise SpellingError(f"is {reason}; a text is written '\"text\"'", is_text=True) from None
+        raise SpellingError(f"is {reason}; write a text as '\"text\"'", is_text=True) from None
     if is_bare:
         return plain_text(value if isinstance(value, str) else text, declared, references)
     try:

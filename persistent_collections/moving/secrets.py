@@ -37,7 +37,7 @@ def settled(objects: Iterable[StoredObject], secrets: Secrets | None) -> Iterato
         else:
             raise ConfigurationError(f"{stored.root!r} holds the hash of a password").with_remedies(
                 Argument("secrets", "keep", "writes it, for a backup that you protect as you protect the store"),
-                Argument("secrets", "omit", "leaves it out, for a file to hand on"),
+                Argument("secrets", "omit", "leaves it out, for a file that you pass on"),
             )
 
 

@@ -162,6 +162,8 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
 
 def _starting(field: OrderedField, text: Any) -> Wanted:
     if field.order.name != "text" or not isinstance(text, str):
-        raise TypeError(f"field {field.name!r}: starts_with() takes a text, for a field of texts")
+        raise TypeError(
+            f"field {field.name!r}: starts_with() takes a str, and only fields of texts have such a condition"
+        )
     start = text_start(text.encode())
     return Wanted(field, [Range(start, start + LAST)])

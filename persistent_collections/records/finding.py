@@ -218,7 +218,7 @@ class Query(Generic[T_co]):
         return self._with(_on_error=report)
 
     def __iter__(self) -> Iterator[T_co]:
-        refuse_unannotated("what find() gives")
+        refuse_unannotated("what find() returns")
 
         def handle(match: _Found) -> Any:
             return match if isinstance(match, PersistentCollectionsError) else self._handle(match.place.id)
@@ -268,7 +268,7 @@ class Query(Generic[T_co]):
         if not found:
             raise ObjectNotFound(f"no {self._info.type_name} in {self._backend.url} matches {self._shown()}")
         if len(found) > 1:
-            raise ValueError(f"at least 2 records match {self._shown()}; first() takes any")
+            raise ValueError(f"at least 2 records match {self._shown()}; first() returns any of them")
         return found[0]
 
     def count(self) -> int:

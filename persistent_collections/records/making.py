@@ -46,7 +46,9 @@ def make_record(
     """
     unknown = (defaults or {}).keys() - fields.keys()
     if unknown:
-        raise TypeError(f"{name}: there is a default for {min(unknown)!r}, which is not a field")
+        raise TypeError(
+            f"{name}: {min(unknown)!r} has a default, but is not a field; declare its type among the fields"
+        )
     caller = sys._getframe(1)
     inside = caller.f_code.co_qualname
     body = {

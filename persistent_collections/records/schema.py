@@ -128,7 +128,7 @@ def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None =
         TypeError: Both are given, or neither.
     """
     if (default is MISSING) == (default_factory is None):
-        raise TypeError("field() takes either default= or default_factory=")
+        raise TypeError("field() takes either default= or default_factory=, and not both")
     return Default(default, default_factory)
 
 

@@ -68,11 +68,13 @@ class _Fault:
 def _check(kind: FaultKind, only: Only | None, *, done: bool) -> None:
     if kind not in _KINDS:
         known = ", ".join(known.__name__ for known in _KINDS)
-        raise ValueError(f"a store fails with {known}, not {kind!r}")
+        raise ValueError(f"fail() takes {known}, not {kind!r}")
     if done and kind is not OutcomeUnknown:
         raise ValueError(f"done=True is for OutcomeUnknown; after a {kind.__name__} nothing was done")
     if only not in (None, "reads", "writes") or (only == "reads" and kind in (OutcomeUnknown, ConflictError)):
-        raise ValueError(f"only= is 'reads' or 'writes', and {kind.__name__} knows only writes, not {only!r}")
+        raise ValueError(
+            f"only= is 'reads' or 'writes', not {only!r}; only writes raise OutcomeUnknown or ConflictError"
+        )
 
 
 class FaultyBackend(WrappedBackend):

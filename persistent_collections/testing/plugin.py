@@ -139,8 +139,8 @@ def _check(text: str) -> None:
         url.read_options(kind.options)
     elif _path(kind, url) is None and "prefix" not in kind.options:
         raise ConfigurationError(
-            f"a test's place cannot be told from the rest of a {url.scheme}: store, which has no path and takes no "
-            "option 'prefix'; make one empty in a fixture of your own, and use_backend() it"
+            f"a {url.scheme}: store has neither a path nor the option 'prefix', so a test cannot have a part of its "
+            "own; make an empty store in a fixture, and use_backend() it"
         )
 
 

@@ -115,7 +115,7 @@ def test_the_end_of_a_page_says_how_to_go_on(url: str, store: Backend, run: Run)
         (["Crate", "owner.name=Ann"], "conditions are on fields of Crate itself, such as owner=ID"),
         (["Crate", "cargo=RUM", "owner.mane"], "no field 'mane' in Merchant; known: 'email', 'name'"),
         (["Crate", "cargo=RUM", "cargo.name"], "'cargo' of Crate does not refer to records of one class"),
-        (["Crate", "number^=1"], "field 'number': starts_with() takes a text"),
+        (["Crate", "number^=1"], "field 'number': starts_with() takes a str"),
         (["Crate", "number=1", "--after", "x"], "after() takes the token of a page"),
         (["Crate", "--order-by=cargo", "--order-by=-loaded", "--scan"], "all ascend or all descend"),
         (["Crates", "number=1"], "no class of type 'Crates' is known; --models myapp.models imports"),

@@ -214,7 +214,7 @@ def test_a_hash_copies_and_pickles(codec: BcryptCodec) -> None:
 
 @pytest.mark.parametrize("text", ["secret", PLAIN_HASH + "x"])
 def test_a_hash_is_made_of_the_text_of_one_alone(text: str) -> None:
-    with pytest.raises(ValueError, match="not the text of a bcrypt hash"):
+    with pytest.raises(ValueError, match="the text is not a bcrypt hash"):
         PasswordHash(text)
 
 

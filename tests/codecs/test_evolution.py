@@ -199,7 +199,7 @@ def test_a_typed_dict_changes_as_a_class_does(codec: Codec) -> None:
         DecodeError, match="the field 'title' of Movie is not stored here, as declared; declare it NotReq"
     ):
         read(codec, Movie, {"year": 1})
-    with pytest.raises(EncodeError, match="a key that Movie does not have"):
+    with pytest.raises(EncodeError, match="expected only keys of Movie"):
         codec.bind(Movie, None).encode({"title": "a", "name": "b"})
 
 

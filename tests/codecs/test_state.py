@@ -284,10 +284,10 @@ class Taken(pydantic.BaseModel):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (private(User(name="a"), "sesame"), "User validated again is another value"),
+        (private(User(name="a"), "sesame"), "validating User again returns another value"),
         (Names({"$unset": [], "$root": 1}), "not a valid Names"),
-        (Taken(), "Taken has a field '.unset', a name that is taken"),
-        (User(name="a").model_copy(update={"former": [Open(name="b")]}), "User validated again is another value"),
+        (Taken(), "Taken has a field '.unset', which is a reserved name"),
+        (User(name="a").model_copy(update={"former": [Open(name="b")]}), "validating User again returns another value"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -99,9 +99,9 @@ def test_what_is_compressed_is_smaller() -> None:
 def test_what_could_not_be_unpacked_is_not_compressed() -> None:
     codec = Compressed(get_codec("str"), max_size_bytes=10)
     assert codec.decode(codec.encode("a" * 10)) == "a" * 10
-    with pytest.raises(EncodeError, match="11 bytes, over the 10 of max_size_bytes"):
+    with pytest.raises(EncodeError, match="its 11 bytes exceed max_size_bytes=10"):
         codec.encode("a" * 11)
-    with pytest.raises(DecodeError, match="more than the 10 bytes of max_size_bytes"):
+    with pytest.raises(DecodeError, match="exceeds max_size_bytes=10"):
         codec.decode(Compressed(get_codec("str")).encode("a" * 11))
 
 

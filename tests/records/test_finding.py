@@ -191,7 +191,7 @@ def test_ends_of_a_query() -> None:
     assert first is not None
     assert (first.id, bool(found), bool(Purchase.find(placed=9, buyer=luke))) == ("p0", True, False)
     assert Purchase.find(placed=9, buyer=luke).first() is None
-    with pytest.raises(ValueError, match=r"at least 2 records match buyer=…; first\(\) takes any"):
+    with pytest.raises(ValueError, match=r"at least 2 records match buyer=…; first\(\) returns any of them"):
         found.one()
     with pytest.raises(ObjectNotFound, match=r"no Buyer in .* matches email=…"):
         Buyer.find(email="han@example.com").one()

@@ -186,7 +186,7 @@ def test_it_is_equal_to_what_it_wraps_and_may_be_configured(faulty: FaultyBacken
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"kind": ValueError}, "a store fails with BackendError, .*, not <class 'ValueError'>"),
+        ({"kind": ValueError}, "fail\\(\\) takes BackendError, .*, not <class 'ValueError'>"),
         ({"kind": BackendUnavailable, "done": True}, "done=True is for OutcomeUnknown"),
         ({"kind": BackendError, "only": "write"}, "only= is 'reads' or 'writes'"),
         ({"kind": OutcomeUnknown, "only": "reads"}, "OutcomeUnknown"),

@@ -344,7 +344,7 @@ def test_passwords_cost_four_rounds_and_are_up_to_date_within_the_test_alone(pyt
         ("redis://localhost?prefx=a", "unknown option 'prefx' for 'redis'; did you mean 'prefix'?"),
         ("json:./data?fsnyc=off", "unknown option 'fsnyc' for 'json'; did you mean 'fsync'?"),
         ("broken:", "the store for 'broken' URLs, 'nowhere:Backend', cannot be imported: No module named 'nowhere'"),
-        ("plain:", "a test's place cannot be told from the rest of a plain: store"),
+        ("plain:", "a plain: store has neither a path nor the option 'prefix'"),
     ],
 )
 def test_a_url_that_is_wrong_is_told_once_by_the_option_and_by_the_marker(

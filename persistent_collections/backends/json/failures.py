@@ -13,7 +13,7 @@ from persistent_collections.errors import BackendError, CorruptDataError, Outcom
 
 _FULL: Final = "nothing was written; free some space"
 _DENIED: Final = "let this user read and write there, directories included"
-_IN_THE_WAY: Final = "something else is in the place of a file or directory of the store; move it away"
+_IN_THE_WAY: Final = "something else has the name of a file or directory of the store; move it away"
 _NO_LOCKS: Final = (
     "this file system has no locks; some network file systems (NFS, SMB, sshfs) and shared folders have none: "
     "keep the store on a local disk, or mount it with locks"
@@ -23,7 +23,7 @@ _REMEDIES: Final = {
     errno.EDQUOT: _FULL,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: "the store can be read only; copy it to a file system that can be written",
+    errno.EROFS: "the file system is read-only; copy the store to one that can be written",
     errno.EISDIR: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,

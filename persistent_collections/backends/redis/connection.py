@@ -78,8 +78,8 @@ class Node:
         if found and not self._warned:
             self._warned = True
             _LOG.warning(
-                "the server at %s deletes keys to make room (maxmemory-policy %s): objects may vanish, and fields that "
-                "lie in keys of their own; set it to noeviction",
+                "the server at %s deletes keys to make room (maxmemory-policy %s), so records and children may vanish; "
+                "set it to noeviction",
                 self.address,
                 found[1].decode(),
             )

@@ -29,7 +29,7 @@ LARGE: Final = 1000
 """The least size of a list for which a search that reads all items is worth a warning."""
 
 _RECORDS: Final = (
-    "fields of {} {} records were read one after another; fetch() of the list, the set or all() that gave them, or "
+    "fields of {} {} records were read one after another; fetch() of the list, the set or all() that returned them, or "
     "fetch(records, …), reads them all in one step"
 )
 _VALUES: Final = "{} values of a {} were read one after another; items() or copy() reads them all in one step"

@@ -118,5 +118,5 @@ class TypedDictCheck(Check):
         if at.way == "load":
             return self.fields.lift(value, at)
         if not self.required <= value.keys() <= set(self.fields):
-            raise MismatchError(at, f"a key that {self.expected} does not have, or lacks one it requires")
+            raise MismatchError(at, f"expected only keys of {self.expected}, and all that it requires")
         return self.fields.lower(value, at)

@@ -43,11 +43,13 @@ class ModelCheck(ClassCheck):
         if unset := list(_unset(value, ())):
             named = {_ROOT: stored} if self.kind.__pydantic_root_model__ else stored
             if UNSET in named:
-                raise MismatchError(at, f"{self.expected} has a field {UNSET!r}, a name that is taken")
+                raise MismatchError(at, f"{self.expected} has a field {UNSET!r}, which is a reserved name")
             stored = {**named, UNSET: unset}
         if not same(self.walk(stored, Location("load", at.path)), value):
             raise MismatchError(
-                at, f"{self.expected} validated again is another value", "; see its validators and private attributes"
+                at,
+                f"validating {self.expected} again returns another value",
+                "; check its validators and private attributes",
             )
         return stored
 

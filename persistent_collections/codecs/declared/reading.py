@@ -126,7 +126,7 @@ def check_of(declared: Any, references: References | None) -> Check:
     """Return the check of an annotation.
 
     Raises:
-        TypeError: Values of that type cannot be kept exactly, or told apart when read.
+        TypeError: Values of that type cannot be kept exactly, or can't be distinguished when read.
     """
     try:
         return _Reader(references).check(declared)
@@ -201,7 +201,7 @@ class _Reader:
         for one, other in combinations(members, 2):
             if not _are_told_apart(one, other):
                 raise TypeError(
-                    f"{one.expected} and {other.expected} cannot be told apart when read; "
+                    f"{one.expected} and {other.expected} cannot be distinguished when read; "
                     "register_type the classes, so that each is stored under a tag"
                 )
         return checks.UnionCheck(members)
@@ -241,7 +241,7 @@ class _Reader:
     def _hashable(self, declared: Any) -> Check:
         check = self.check(declared)
         if check.opaque and not isinstance(check, class_checks.EnumCheck):
-            raise _untellable(declared, "register_type it, for a set or the keys of a dict hold it under a tag alone")
+            raise _untellable(declared, "register_type it, since sets and keys of dicts store it only under a tag")
         return check
 
     def _unregistered(self, declared: Any, kind: type, arguments: tuple[Any, ...]) -> Check:

@@ -259,12 +259,12 @@ def test_something_else_in_the_place_of_a_file_or_directory_is_named(root: Path,
     (root / "User/leia").write_text("a file")
     os.mkfifo(root / "User/pipe.json")
     for key in (Key("User:han"), Key("User:pipe")):
-        with pytest.raises(BackendError, match=r"Not a file; something else is in the place of"):
+        with pytest.raises(BackendError, match=r"Not a file; something else has the name of"):
             backend.mapping(key).get("f")
         with pytest.raises(BackendError, match=rf"{key.root[5:]}\.json"):
             backend.mapping(key).set_many({"f": b"1"})
     backend.mapping(Key("User:leia")).set_many({"f": b"1"})
-    with pytest.raises(BackendError, match=r"User/leia: Not a directory; something else is in the place of"):
+    with pytest.raises(BackendError, match=r"User/leia: Not a directory; something else has the name of"):
         backend.mapping(Key("User:leia", "x")).set_many({"f": b"1"})
     assert set(backend.keys("")) == {KEY, CHILD, Key("User:leia")}
 

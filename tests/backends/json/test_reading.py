@@ -281,7 +281,7 @@ def test_a_store_that_can_only_be_read_is_read(tmp_path: Path) -> None:
     assert backend.mapping(KEY).get_all() == {"f": b"1"}
     assert ttl(backend, KEY) is not None
     assert set(backend.keys("")) == {KEY, CHILD}
-    with pytest.raises(BackendError, match="Read-only file system; the store can be read only"):
+    with pytest.raises(BackendError, match="Read-only file system; the file system is read-only"):
         backend.mapping(KEY).set_many({"f": b"2"})
 
 
