@@ -9,12 +9,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from persistent_collections.backends.changes import Delete, Replace
+from persistent_collections.backends.holding import holding
 from persistent_collections.backends.json import JSONBackend
 from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.keys import Key
@@ -40,6 +43,36 @@ def test_threads_with_one_backend_and_with_one_each_lose_no_update(tmp_path: Pat
     for thread in threads:
         thread.join()
     assert shared.mapping(KEY).get("n") == b"%d" % (3 * TIMES)
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_a_writer_that_finds_the_lock_free_one_time_in_twenty_is_not_passed_over_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy writer has 4,000 turns a second, and between two of them the lock is free for a moment."""
+    module = "persistent_collections.backends.json.files"
+    clock, luck = Clock(), Random(1)
+    monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr(f"{module}._try_lock", lambda _: luck.random() < 0.05)
+    passed_over = []
+    for _ in range(300):
+        begun_s = clock.now_s
+        assert holding(partial(Files().lock, tmp_path / "lock", 30.0))
+        passed_over.append((clock.now_s - begun_s) * 4000)
+    assert max(passed_over) < 700  # with an attempt every 5 ms, 2,220
+    assert sum(passed_over) / len(passed_over) > 100  # so it costs the busy writer few changes of turn
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
