@@ -90,6 +90,7 @@ PUBLIC_MODULES = [
     "persistent_collections.testing.backends",
     "persistent_collections.testing.contention",
     "persistent_collections.testing.crashes",
+    "persistent_collections.testing.transactions",
     "persistent_collections.testing.codecs",
 ]
 

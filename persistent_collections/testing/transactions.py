@@ -25,6 +25,8 @@ from persistent_collections.errors import (
 from persistent_collections.records.record import Record, child
 from persistent_collections.transactions.blocks import on_commit, transaction, transactional
 
+__all__ = ["TransactionSuite"]
+
 MARKS = {"x": 1, "y": 2, "z": 3}
 
 
@@ -57,9 +59,16 @@ def elsewhere(function: Callable[[], Any]) -> None:
 
 
 class TransactionSuite:
-    """Tests of the promises of transactions on every store; cases with two objects are skipped on a cluster.
+    """Tests of the promises of transactions; cases of two objects are skipped if ``several_roots`` is False.
 
-    Subclass it, and write a fixture ``backend`` as for :class:`~persistent_collections.testing.backends.BackendSuite`.
+    Subclass it beside :class:`~persistent_collections.testing.backends.BackendSuite`, with the same fixture
+    ``backend``::
+
+        class TestShelfTransactions(TransactionSuite):
+            @pytest.fixture
+            def backend(self, tmp_path):
+                with ShelfBackend(tmp_path / "shelf") as backend:
+                    yield backend
     """
 
     @pytest.fixture(autouse=True)
