@@ -43,7 +43,7 @@ class Address:
 
 
 class Contact(Record):
-    """Somebody in the book. Name and e-mail address can change, and nobody else has them."""
+    """A person in the book, with a name and an e-mail address that are unique and may change."""
 
     name: str
     folded: Annotated[str, unique]
@@ -60,7 +60,7 @@ class Contact(Record):
 
 
 class Tagging(Record, unique=[("tag", "person")]):
-    """That a person has a tag; found by either, and deleted with the person."""
+    """One tag of one person, found by either of them, and deleted with the person."""
 
     tag: str
     person: Annotated[Contact, on_delete("cascade")]
@@ -71,7 +71,7 @@ class NotInBook(Exception):  # noqa: N818 - the name says the condition
 
 
 def find_person(called: str) -> Contact:
-    """Return whoever has this name or e-mail address.
+    """Return the person with this name or e-mail address.
 
     Raises:
         NotInBook: Nobody has.
@@ -97,7 +97,7 @@ def add(name: str, values: Mapping[str, Any], address: Mapping[str, str], tags: 
 
 
 def edit(person: Contact, values: Mapping[str, Any], address: Mapping[str, str], phones: Mapping[str, str]) -> None:
-    """Change what is given and leave the rest; a telephone without a number is taken out.
+    """Change only the given fields; a telephone without a number is deleted.
 
     Raises:
         NotUnique: Another person has the name or the e-mail address.
@@ -119,7 +119,7 @@ def _folded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tag(person: Contact, tags: Iterable[str]) -> None:
-    """Tag a person; done twice, it is done once."""
+    """Tag a person; it is safe to repeat."""
     for each in tags:
         with suppress(NotUnique):
             Tagging.create(tag=each, person=person)
@@ -145,7 +145,7 @@ def next_birthday(born: date, today: date) -> date:
 
 
 def print_card(person: Contact) -> None:
-    """Print all that the book says of a person."""
+    """Print everything in the book about a person."""
     card = person.to_dict()
     address = ", ".join(filter(None, asdict(card["address"]).values()))
     lines = {"e-mail": card["email"], "birthday": card["birthday"], "address": address, **card["phones"]}

@@ -20,7 +20,7 @@ class User(Record):
 
 
 def sign_up(name: str, email: str, password: str) -> User:
-    """Return the user of ``email``, created if need be."""
+    """Return the user of ``email``, and create it if it does not exist."""
     user = User.ref(email)
     if user:
         return user

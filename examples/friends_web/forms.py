@@ -1,4 +1,4 @@
-"""What is wrong in a form, field by field, as its reader is to be told."""
+"""The errors in a form, field by field, in words for the person who filled it in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Errors = dict[str, str]
 
 
 def sign_up_errors(form: Mapping[str, str]) -> Errors:
-    """Return an error for each field that no member can be made of."""
+    """Return an error for each field with an invalid value."""
     errors = {}
     if not form["name"].isprintable() or not form["name"]:
         errors["name"] = "Enter your name."

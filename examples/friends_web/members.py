@@ -1,4 +1,4 @@
-"""Members, their friends and their sessions: all that is stored, and nothing of the web."""
+"""Members, their friends and their sessions: everything that is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SESSION_LASTS = timedelta(days=7)
 
 
 class Member(Record):
-    """A member; no two have one e-mail address."""
+    """A member; no two have the same e-mail address."""
 
     name: str
     email: Annotated[str, unique]
@@ -25,22 +25,22 @@ class Member(Record):
 
     @classmethod
     def sign_up(cls, name: str, email: str, password: str) -> Self:
-        """Store a new member; ``NotUnique`` if the address has one, which only the store can know for sure."""
+        """Store a new member; raise ``NotUnique`` if the address has one, which only the store can decide."""
         return cls.create(name=name, email=_address(email), password=password)
 
     @classmethod
     def with_address(cls, email: str) -> Self | None:
-        """Return the member of an address, if there is one."""
+        """Return the member with an address, or None."""
         return cls.find(email=_address(email)).first() if email else None
 
     def befriend(self, other: Member) -> None:
-        """Make two members friends of each other; done twice, it is done once."""
+        """Make two members friends of each other; it is safe to repeat."""
         self.friends.add(other)
         other.friends.add(self)
 
 
 class Session(Record):
-    """Who is logged in, stored under a hash of the token: who reads the store learns no token that works."""
+    """A login, stored under a hash of its token, so that nobody can read a valid token from the store."""
 
     member: Member
 
@@ -59,24 +59,24 @@ def _nobodys_password() -> PasswordHash:
 
 
 def start_session(member: Member) -> str:
-    """Return the token that stands for ``member`` until the session ends."""
+    """Return a token that identifies ``member`` until the session ends."""
     token = token_urlsafe()
     Session.create(_hashed(token), member=member, expire=SESSION_LASTS)
     return token
 
 
 def find_member(token: str) -> Member | None:
-    """Return the member that ``token`` stands for, if there still are such a session and such a member."""
+    """Return the member that ``token`` identifies, or None if the session or the member is gone."""
     return Session.ref(_hashed(token)).get("member") or None
 
 
 def end_session(token: str) -> None:
-    """Let ``token`` stand for nobody."""
+    """Make ``token`` invalid."""
     Session.ref(_hashed(token)).delete()
 
 
 def _address(email: str) -> str:
-    """Return the one spelling of an address, as accented letters come in two (NFC and NFD), by the device."""
+    """Return an address in one spelling: devices write accented letters in two ways (NFC and NFD)."""
     return normalize("NFC", normalize("NFC", email).lower())
 
 

@@ -23,10 +23,10 @@ app.config["MAX_CONTENT_LENGTH"] = 16_384
 
 @app.before_request
 def refuse_other_sites() -> None:
-    """Refuse what a page of another site has the browser send, so that nobody acts, or is logged in, unawares.
+    """Refuse forms that a page of another site makes the browser send.
 
-    Browsers say where a request comes from; those that do not send ``Sec-Fetch-Site``, because they are old or the
-    connection is not encrypted, send ``Origin``. With neither it is no browser, and has no cookie to misuse.
+    Browsers say where a request comes from. Old browsers, and all of them on unencrypted connections, send ``Origin``
+    instead of ``Sec-Fetch-Site``. A client that sends neither is not a browser, and has no cookie to misuse.
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
@@ -37,7 +37,7 @@ def refuse_other_sites() -> None:
 
 @app.after_request
 def forbid_what_is_not_needed(response: Response) -> Response:
-    """Let pages load nothing from elsewhere, stand in no frame and stay in no cache."""
+    """Forbid pages to load anything from elsewhere, and others to frame or cache them."""
     response.headers["Content-Security-Policy"] = "default-src 'self'; form-action 'self'; frame-ancestors 'none'"
     response.headers.setdefault("Cache-Control", "no-store")
     return response
@@ -51,7 +51,7 @@ def store_failed(error: BackendError) -> ResponseReturnValue:
 
 
 def members_only(page: Callable[[Member], ResponseReturnValue]) -> Callable[[], ResponseReturnValue]:
-    """Give ``page`` the member who is logged in; send everyone else to log in."""
+    """Pass the member who is logged in to ``page``; send everyone else to the login."""
 
     @wraps(page)
     def checked() -> ResponseReturnValue:
@@ -84,7 +84,7 @@ def befriend_page(member: Member) -> ResponseReturnValue:
 
 @app.route("/sign-up", methods=["GET", "POST"])
 def sign_up_page() -> ResponseReturnValue:
-    """Make a member of whoever fills in the form, and log them in."""
+    """Make a member from the form, and log them in."""
     if request.method == "GET":
         return render_template("sign_up.html", form={}, errors={})
     form = typed("name", "email", "password")
@@ -120,7 +120,7 @@ def log_out_page() -> ResponseReturnValue:
 
 
 def friends(member: Member, form: Mapping[str, str], errors: Errors) -> ResponseReturnValue:
-    """Show the page of friends. Their number makes no difference to how often the store is asked."""
+    """Show the page of friends, in a few round trips whatever their number."""
     rows = sorted(fetch(member.friends, "name", "email"), key=itemgetter("name"))
     page = render_template("friends.html", name=member.name, friends=rows, form=form, errors=errors)
     return page, 422 if errors else 200
@@ -135,7 +135,7 @@ def logged_in(member: Member) -> ResponseReturnValue:
 
 
 def typed(*names: str) -> dict[str, str]:
-    """Return what was typed into fields, without the blanks around it; a password keeps them.
+    """Return the text of fields, without the blanks around it; a password keeps them.
 
     Accented letters are put into one form (Unicode's NFC), since a Mac and a telephone may send them in two.
     """

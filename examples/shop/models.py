@@ -1,4 +1,4 @@
-"""Customers, products, orders and sessions: all that is stored, and nothing of the web."""
+"""Customers, products, orders and sessions: everything that is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SESSION_LASTS = timedelta(days=7)
 
 
 class Customer(Record):
-    """Who buys; known by an e-mail address that may change."""
+    """A buyer, with an e-mail address that may change."""
 
     email: Annotated[str, unique]
     name: str
@@ -42,7 +42,7 @@ class Customer(Record):
 
 
 class Product(Record):
-    """What there is to buy."""
+    """A thing that is for sale."""
 
     name: Annotated[str, indexed]
     price: Decimal
@@ -50,7 +50,7 @@ class Product(Record):
 
 
 class Status(Enum):
-    """How far an order is."""
+    """The state of an order."""
 
     OPEN = "open"
     PAID = "paid"
@@ -59,7 +59,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """What was ordered, at the price of that day."""
+    """An ordered product, at the price of that day."""
 
     product: Product
     name: str
@@ -68,7 +68,7 @@ class Line:
 
 
 class Order(Record, indexes=[("customer", "placed")]):
-    """What a customer has ordered, or has paid."""
+    """The lines that a customer ordered, and whether they are paid."""
 
     customer: Customer
     total: Decimal
@@ -83,13 +83,13 @@ class Order(Record, indexes=[("customer", "placed")]):
 
 
 class ShopSession(Record):
-    """Who is logged in, stored under a hash of the token: who reads the store learns no token that works."""
+    """A login, stored under a hash of its token, so that nobody can read a valid token from the store."""
 
     customer: Customer
 
 
 def sign_up(name: str, email: str, password: str) -> Customer:
-    """Store a new customer; ``NotUnique`` if the address has one, which only the store can know for sure."""
+    """Store a new customer; raise ``NotUnique`` if the address has one, which only the store can decide."""
     return Customer.create(name=name, email=email.lower(), password=password)
 
 
@@ -101,24 +101,24 @@ def log_in(email: str, password: str) -> Customer | None:
 
 
 def start_session(customer: Customer) -> str:
-    """Return the token that stands for ``customer`` until the session ends."""
+    """Return a token that identifies ``customer`` until the session ends."""
     token = token_urlsafe()
     ShopSession.create(_hashed(token), customer=customer, expire=SESSION_LASTS)
     return token
 
 
 def find_customer(token: str) -> Customer | None:
-    """Return the customer that ``token`` stands for, if there still are such a session and such a customer."""
+    """Return the customer that ``token`` identifies, or None if the session or the customer is gone."""
     return ShopSession.ref(_hashed(token)).get("customer") or None
 
 
 def end_session(token: str) -> None:
-    """Let ``token`` stand for nobody."""
+    """Make ``token`` invalid."""
     ShopSession.ref(_hashed(token)).delete()
 
 
 def basket_lines(customer: Customer) -> Iterator[Line]:
-    """Yield the lines that an order of the basket would have; a product that is gone has none."""
+    """Yield the lines for an order of the basket, without products that are gone."""
     for name, quantity in customer.basket.items():
         product = Product.ref(name)
         if product:
@@ -127,7 +127,7 @@ def basket_lines(customer: Customer) -> Iterator[Line]:
 
 @transactional
 def place_order(customer: Customer) -> Order | None:
-    """Make an order of the basket, and empty it, in one step; None if there is nothing in it."""
+    """Make an order from the basket, and empty it, in one step; return None if it is empty."""
     lines = list(basket_lines(customer))
     customer.basket.clear()
     if not lines:
@@ -138,7 +138,7 @@ def place_order(customer: Customer) -> Order | None:
 
 @transactional
 def pay(order: Order) -> str | None:
-    """Pay an order from its customer's balance and the stock, in one step; return why not if it cannot be paid."""
+    """Pay an order from its customer's balance and the stock, in one step; return the problem, or None."""
     if order.status is not Status.OPEN:
         return f"This order is {order.status.value} already."
     lines = list(order.lines)
@@ -155,7 +155,7 @@ def pay(order: Order) -> str | None:
 
 
 def cancel(order: Order) -> bool:
-    """Cancel an order that is not paid yet; return whether it was so."""
+    """Cancel an order if it is still open; return whether it was."""
     return order.update_if({"status": Status.OPEN}, status=Status.CANCELLED)
 
 

@@ -46,7 +46,7 @@ class NotLoggedInError(Exception):
 
 @app.middleware("http")
 async def refuse_other_sites(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse what a page of another site has the browser send; load nothing from elsewhere, and stay in no cache."""
+    """Refuse forms of other sites; forbid pages to load anything from elsewhere, and others to cache them."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     host = request.headers.get("Host")
     ours = site in {"same-origin", "none"} if site else not origin or origin.partition("://")[2] == host
@@ -60,7 +60,7 @@ async def refuse_other_sites(request: Request, answer: Callable[[Request], Await
 
 @app.exception_handler(NotLoggedInError)
 def log_in_first(request: Request, error: NotLoggedInError) -> Response:
-    """Send whoever is not logged in to log in."""
+    """Send people who aren't logged in to the login."""
     del request, error
     return RedirectResponse("/log-in", 303)
 
@@ -75,13 +75,13 @@ def store_failed(request: Request, error: BackendError) -> Response:
 @app.exception_handler(PageTokenError)
 @app.exception_handler(ObjectNotFound)
 def nothing_there(request: Request, error: ObjectNotFound | PageTokenError) -> Response:
-    """Show that an address leads nowhere."""
+    """Show that there is no such page."""
     del error
     return templates.TemplateResponse(request, "missing.html", {"customer": None, "errors": {}}, 404)
 
 
 def visitor(session: Annotated[str, Cookie()] = "") -> Customer | None:
-    """Return who is logged in, if anybody is."""
+    """Return the customer who is logged in, or None."""
     return find_customer(session) if session else None
 
 
@@ -94,7 +94,7 @@ def logged_in(found: Annotated[Any, Depends(visitor)]) -> Customer:
 
 
 def admin(customer: Annotated[Any, Depends(logged_in)]) -> Customer:
-    """Return the admin who is logged in; to all others the pages of an admin do not exist."""
+    """Return the admin who is logged in; for everyone else, the page does not exist."""
     if not customer.is_admin:
         raise HTTPException(404)
     found: Customer = customer
@@ -144,7 +144,7 @@ def sign_up_form(request: Request) -> HTMLResponse:
 
 @app.post("/sign-up")
 def sign_up_page(request: Request, name: Text, email: Text, password: Text) -> Response:
-    """Make a customer of whoever fills in the form, and log them in."""
+    """Make a customer from the form, and log them in."""
     try:
         customer = sign_up(name.strip(), email.strip(), password)
     except NotUnique:
@@ -211,7 +211,7 @@ def top_up(customer: LoggedIn, amount: Annotated[Decimal, Form(gt=0, le=1000)]) 
 
 @app.get("/")
 def products_page(request: Request, customer: Visitor) -> HTMLResponse:
-    """Show what there is to buy."""
+    """Show the products."""
     products = Product.find().order_by("name").fetch("id", "name", "price", "stock")
     return page(request, "products.html", customer, products=list(products))
 
@@ -310,7 +310,7 @@ async def save_product(request: Request, customer: Admin) -> Response:
 
 
 def stored_product(request: Request, customer: Customer, form: dict[str, Any]) -> Response:
-    """Store what was typed, and return the next page."""
+    """Store the values of the form, and return the next page."""
     product = form.pop("id", "")
     try:
         values = Product.from_text(form, complete=not product)
