@@ -34,8 +34,8 @@ def check(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help=f"After a question, delete what is found of a kind ({', '.join(get_args(Deletable))}) "
-            f"or put it right ({', '.join(_PUT_RIGHT)}). For unknown_type, --prefix names the type, as in Old:.",
+            help=f"Ask, and then delete the findings of one kind ({', '.join(get_args(Deletable))}) "
+            f"or correct them ({', '.join(_PUT_RIGHT)}). For unknown_type, --prefix names the type, as in Old:.",
         ),
     ] = None,
     yes: YesOption = False,

@@ -31,7 +31,7 @@ def expire(
         str, typer.Argument(metavar="WHEN", help="As 90s, 15min, 2h or 7d from now, a date and time, or never.")
     ],
 ) -> None:
-    """Let an object vanish with its children later, or keep it."""
+    """Set the deadline of an object and its children, or remove it."""
     session: Session = context.obj
     place = _object(key, "has the deadline of its record; give the key of that")
     ttl_s = _seconds(when)

@@ -25,7 +25,7 @@ PlacesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD|INDEX]...", help="A place, or a child and a place in it.")
 ]
 ChildArgument = Annotated[str | None, typer.Argument(metavar="[CHILD]", help="One child of a record instead.")]
-JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 """The units of times in output and arguments, in seconds."""

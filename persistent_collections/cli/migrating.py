@@ -31,7 +31,7 @@ def migrate(
 ) -> None:
     """Store values as their classes declare them now.
 
-    Run it again if it was interrupted, or if something is LEFT, which old code has written meanwhile. The exit code is
+    Run it again if it was interrupted, or if objects are LEFT, since old code wrote them meanwhile. The exit code is
     1 if something is left, or cannot be read.
     """
     session: Session = context.obj

@@ -24,7 +24,7 @@ from persistent_collections.config import configure, named_backends
 def shell(context: typer.Context) -> None:
     """Start Python with the store configured.
 
-    If standard input is not a terminal, the script on it is run.
+    If standard input is not a terminal, it is run as a script.
     """
     session: Session = context.obj
     configure({"backends": {**named_backends(), "default": session.store}})

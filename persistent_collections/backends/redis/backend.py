@@ -139,7 +139,7 @@ class RedisBackend(Backend):
         return read_entries(self._server, keys) if keys else []
 
     def snapshots(self, objects: Sequence[Sequence[Key]]) -> list[Whole]:
-        """Return the entries of the first of some objects. Cost: one round trip, on a cluster one a node."""
+        """Return the entries of the first of some objects. Cost: one round trip, on a cluster one per node."""
         return read_objects(self._server, objects)
 
     def keys(self, prefix: str, shape: Shape | None = None) -> Iterator[Key]:
@@ -173,7 +173,7 @@ class RedisBackend(Backend):
         return self._steps.make(conditions, changes)
 
     def commit_each(self, steps: Sequence[tuple[Sequence[Condition], Sequence[Change]]]) -> list[bool]:
-        """Make several steps. Cost: one round trip, on a cluster one a node; with index entries, one or more a step."""
+        """Make several steps. Cost: one round trip, on a cluster one per node; with entries, at least one per step."""
         parts = (part for conditions, changes in steps for part in (*conditions, *changes))
         if len(steps) < 2 or any(map(indexing_of, parts)):  # noqa: PLR2004 - nothing is saved
             return super().commit_each(steps)

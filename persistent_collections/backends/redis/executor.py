@@ -133,7 +133,7 @@ class Server:
         return self.transact(subject, commands, repeatable=repeatable)[-2]
 
     def run_each(self, script: Script, calls: Sequence[Call]) -> list[Any]:
-        """Return the results of a script that writes, for some calls in any order, in one round trip a node.
+        """Return the results of a script that writes, for some calls in any order, in one round trip per node.
 
         A call that its node refused unexecuted for now, or could not be sent, is made again by itself.
 
@@ -152,7 +152,7 @@ class Server:
         ]
 
     def run_all(self, calls: Sequence[tuple[Script, Call]]) -> list[Any]:
-        """Return the results of scripts that may be executed twice, each at its own moment, in one round trip a node.
+        """Return the results of scripts that may be executed twice, each at its own moment, in one round trip per node.
 
         Nodes that don't have a script get its source, in a second round trip.
 

@@ -53,7 +53,7 @@ def read_entries(server: Server, keys: Sequence[Key]) -> list[Entry | None]:
 def read_objects(server: Server, objects: Sequence[Sequence[Key]]) -> list[Whole]:
     """Return the entries of keys of the first of some objects, each object's at one moment.
 
-    Cost: One round trip for all that are small, on a cluster one a node; two more for each large one.
+    Cost: One round trip for all that are small, on a cluster one per node; two more for each large one.
     """
     objects = objects[:_AT_ONCE]
     questions = [(Subject(str(keys[0])), _asking_whole(server, keys)) for keys in objects]
