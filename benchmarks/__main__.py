@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks import codec_costs, first, import_time, pages, plots, stores
 from benchmarks.on_redis import work
+from benchmarks.stores import Pace
 from benchmarks.timing import pin
 from tests.servers import RunningServer, run_server
 
@@ -96,9 +97,9 @@ PARTS: Final[dict[str, Callable[[Effort, Path], Any]]] = {
     "imports": _imports,
     "codecs": lambda effort, _: codec_costs.measured(effort.rounds, effort.batch),
     "sqlite": lambda effort, _: stores.measured(
-        stores.SQLITE, effort.in_sqlite, effort.rounds, None, clock=time.process_time
+        stores.SQLITE, effort.in_sqlite, Pace(effort.rounds, limit_s=0.2, clock=time.process_time, warm=True)
     ),
-    "json": lambda effort, _: stores.measured(stores.JSON, effort.in_json, effort.rounds // 3 or 1, None),
+    "json": lambda effort, _: stores.measured(stores.JSON, effort.in_json, Pace(effort.rounds // 3 or 1, batch=2)),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from benchmarks import stores
 from benchmarks.pages import table
-from benchmarks.stores import Opener, Store
+from benchmarks.stores import Opener, Pace, Store
 from benchmarks.timing import Clock
 from persistent_collections import PersistentDict, PersistentList, connect
 
@@ -142,7 +142,7 @@ def measured(rounds: int, size: int) -> dict[str, Any]:
     memory = {PLAIN: plain_memory, "ours": our_memory}
 
     def raced(name: str, openers: dict[str, Opener], clock: Clock = time.process_time) -> Any:
-        return stores.measured(openers, [size], rounds, None, clock=clock, titles=CHOSEN[name].rows)[str(size)]
+        return stores.measured(openers, [size], Pace(rounds, clock=clock, warm=True), CHOSEN[name].rows)[str(size)]
 
     return {
         "sqlite": raced("sqlite", sqlite),

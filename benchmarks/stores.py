@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Container, Iterator, MutableMapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from itertools import count, product
 from pathlib import Path
@@ -22,12 +22,10 @@ import tinydb
 from sqlitedict import SqliteDict  # type: ignore[import-untyped] # it ships no types
 from tinydb import where
 
-from benchmarks.timing import Call, Clock, Figures, Row, affordable, race
+from benchmarks.timing import LIMIT_S, Call, Clock, Figures, Row, affordable, race
 from persistent_collections import PersistentDict, PersistentList, connect
 
 BATCH: Final = 10
-SMALL: Final = 10_000
-"""Beyond this size there are fewer calls in a round."""
 LARGEST: Final = {"sqlitedict": 100_000}
 """Up to which size a contender takes part, if not in all: one that takes minutes to fill."""
 PIECE: Final = 100_000
@@ -36,10 +34,37 @@ Mapping: TypeAlias = MutableMapping[str, Any]
 
 
 class Store(NamedTuple):
-    """A dict and a list, each write of theirs as lasting as was asked for."""
+    """A dict and a list, each write of theirs as lasting as was asked for.
+
+    Attributes:
+        fields: The dict.
+        items: The list.
+        filling: Makes all writes of a block one transaction, if each would take its own.
+        settle: Closes the store, which opens again by itself: what is in its log goes to its file.
+    """
 
     fields: Mapping
     items: Any
+    filling: Callable[[], AbstractContextManager[object]] = nullcontext
+    settle: Callable[[], object] = bool
+
+
+class Pace(NamedTuple):
+    """How a race goes.
+
+    Attributes:
+        rounds: How many.
+        batch: Calls that are timed together.
+        limit_s: A contender whose batch would take longer is left out.
+        clock: Gives seconds.
+        warm: Whether each contender makes a call before a batch, outside the time.
+    """
+
+    rounds: int
+    batch: int = BATCH
+    limit_s: float = LIMIT_S
+    clock: Clock = time.perf_counter
+    warm: bool = False
 
 
 class Settled(Mapping):
@@ -184,7 +209,11 @@ class WholeFile(Mapping):
 @contextmanager
 def _ours(url: str, **options: Any) -> Iterator[Store]:
     with connect(url, **options) as backend:
-        yield Store(PersistentDict("fields", backend=backend), PersistentList("items", backend=backend))
+        fields, items = (
+            PersistentDict[str, Any]("fields", backend=backend),
+            PersistentList[Any]("items", backend=backend),
+        )
+        yield Store(fields, items, settle=backend.close)
 
 
 def our_sqlite(folder: Path) -> AbstractContextManager[Store]:
@@ -206,7 +235,17 @@ def other_diskcache(folder: Path) -> Iterator[Store]:
         diskcache.Cache(str(folder / "items"), **options) as items,
     ):
         _require_normal(fields._sql("PRAGMA synchronous").fetchone())
-        yield Store(diskcache.Index.fromcache(fields), diskcache.Deque.fromcache(items))
+
+        @contextmanager
+        def filling() -> Iterator[None]:
+            with fields.transact(), items.transact():
+                yield
+
+        def settle() -> None:
+            fields.close()
+            items.close()
+
+        yield Store(diskcache.Index.fromcache(fields), diskcache.Deque.fromcache(items), filling, settle)
 
 
 @contextmanager
@@ -283,7 +322,7 @@ def value_of(number: int) -> dict[str, Any]:
 def calls(store: Store, size: int) -> dict[str, Call]:
     """Return what a store does for each row."""
     new, deleted, turn, middle = count(size).__next__, count(size).__next__, count().__next__, size // 2
-    fields, items = store
+    fields, items = store.fields, store.items
     push_left = getattr(items, "appendleft", lambda item: items.insert(0, item))
     pop_left = getattr(items, "popleft", lambda: items.pop(0))
     return {
@@ -306,10 +345,7 @@ def calls(store: Store, size: int) -> dict[str, Call]:
 def measured(
     openers: dict[str, Opener],
     sizes: list[int],
-    rounds: int,
-    folder: Path | None,
-    *,
-    clock: Clock = time.perf_counter,
+    pace: Pace,
     titles: Container[str] | None = None,
 ) -> dict[str, Figures]:
     """Return figures by size.
@@ -317,16 +353,14 @@ def measured(
     Args:
         openers: Open the contenders, the yardstick first.
         sizes: How much they hold, ascending.
-        rounds: Of each race.
-        folder: On the disk that is to be timed.
-        clock: Gives seconds.
+        pace: Of each race.
         titles: Which rows, all unless given.
     """
     report: dict[str, Figures] = {}
     known: Figures = {}
     for last, size in zip([sizes[0], *sizes], sizes, strict=False):
         print(f"{', '.join(openers)}: {size:,}", file=sys.stderr, flush=True)
-        with TemporaryDirectory(dir=folder) as place, ExitStack() as stack:
+        with TemporaryDirectory() as place, ExitStack() as stack:
             stores = {
                 name: _filled(stack, opener, Path(place, str(number)), size)
                 for number, (name, opener) in enumerate(openers.items())
@@ -336,14 +370,16 @@ def measured(
             rows = [
                 Row(
                     title,
-                    {name: made[title] for name, made in by_store.items() if (name, title) not in LACKING},
-                    BATCH if size <= SMALL else 2,
-                    cycle=CYCLES.get(title, ""),
+                    able := {name: made[title] for name, made in by_store.items() if (name, title) not in LACKING},
+                    pace.batch,
+                    {name: partial(call, 0) for name, call in able.items()} if pace.warm else {},
+                    CYCLES.get(title, ""),
                 )
                 for title in by_store["ours"]
                 if titles is None or title in titles
             ]
-            known = race(affordable(rows, known, last, size), rounds, size, clock)
+            rows = affordable(rows, known, last, size, pace.limit_s)
+            known = race(rows, pace.rounds, size, pace.clock)
             report[str(size)] = known
     return report
 
@@ -351,7 +387,10 @@ def measured(
 def _filled(stack: ExitStack, opener: Opener, folder: Path, size: int) -> Store:
     folder.mkdir()
     store = stack.enter_context(opener(folder))
-    for start in range(0, size, PIECE):
-        store.fields.update({f"field {number}": value_of(number) for number in range(start, min(size, start + PIECE))})
-    store.items.extend([value_of(number) for number in range(size)])
+    with store.filling():
+        for start in range(0, size, PIECE):
+            piece = range(start, min(size, start + PIECE))
+            store.fields.update({f"field {number}": value_of(number) for number in piece})
+        store.items.extend([value_of(number) for number in range(size)])
+    store.settle()
     return store

@@ -110,7 +110,7 @@ def race(rows: Sequence[Row], rounds: int, span: int, clock: Clock = time.perf_c
         span: Calls are given numbers below it.
         clock: Gives seconds.
     """
-    took: dict[str, dict[str, list[float]]] = {row.title: {} for row in rows}
+    took: dict[str, dict[str, list[float]]] = {row.title: {name: [] for name in row.calls} for row in rows}
     random = Random(_SEED)  # noqa: S311 - the same for all
     for turn in range(rounds + 1):
         gc.collect()
@@ -141,14 +141,15 @@ def _cells(times: Mapping[str, Sequence[float]], yardstick: str) -> dict[str, Ce
     }
 
 
-def affordable(rows: Sequence[Row], known: Figures, last: int, size: int) -> list[Row]:
-    """Return the rows without the contenders whose batch would need over ``LIMIT_S``, going by a race among less.
+def affordable(rows: Sequence[Row], known: Figures, last: int, size: int, limit_s: float = LIMIT_S) -> list[Row]:
+    """Return the rows without the contenders whose batch would need too long, going by a race among less.
 
     Args:
         rows: To be raced next.
         known: What was measured before.
         last: How much there was to work on then; too little tells nothing.
         size: How much there is now.
+        limit_s: What is too long.
     """
     if last < _ENOUGH:
         return [*rows]
@@ -156,7 +157,7 @@ def affordable(rows: Sequence[Row], known: Figures, last: int, size: int) -> lis
         (row.cycle or row.title, contender)
         for row in rows
         for contender, cell in known.get(row.title, {}).items()
-        if cell.seconds * size / last * row.batch > LIMIT_S
+        if cell.seconds * size / last * row.batch > limit_s
     }
 
     def kept(row: Row) -> dict[str, Call]:

@@ -21,7 +21,7 @@ GUARD: Final = f"EXISTS (SELECT 1 FROM objects WHERE root = ?1 AND child = x'' A
 """Whether the owner of a child exists: the parameters begin with root, child and the time."""
 
 _SIZE: Final = f"SELECT shape, size FROM objects WHERE root = ? AND child = ? AND {ALIVE}"
-_MANY: Final = 1_000_000
+_MANY: Final = 10_000_000
 """A size from which on it is checked, since ``list()`` takes memory for as many items as there are said to be."""
 
 
