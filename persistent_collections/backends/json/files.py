@@ -145,12 +145,15 @@ class Files:
         """Raise ``OSError`` if one of ``paths`` is a symbolic link."""
         for path in paths:
             if path.is_symlink():
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+                raise _is_link(path)
 
     def read(self, path: Path) -> tuple[bytes, Signature] | None:
-        """Return the bytes of a file and the signature it had before they were read."""
+        """Return the bytes of a file, no symbolic link, and the signature it had before they were read."""
         try:
-            if stat.S_ISDIR(os.lstat(path).st_mode):
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                raise _is_link(path)
+            if stat.S_ISDIR(mode):
                 raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
             file = self._patiently(partial(_open, path, _READ, "r"))
         except (FileNotFoundError, NotADirectoryError):
@@ -159,7 +162,10 @@ class Files:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "Not a file", str(path))
-            return file.read(), Signature(*_signed(status))
+            data = file.read(status.st_size + 1)  # which saves asking for the size again, and for the end
+            if len(data) != status.st_size:  # another program writes it now
+                data += file.read()
+            return data, Signature(*_signed(status))
 
     def create(self, path: Path, data: bytes, *, sync: bool) -> None:
         """Make a new file that holds ``data``, on the disk when this returns if ``sync``."""
@@ -258,6 +264,10 @@ class Files:
                 if time.monotonic() >= give_up:
                     raise
             time.sleep(0.01)
+
+
+def _is_link(path: Path) -> OSError:
+    return OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 def _open(path: Path, flags: int, mode: str) -> io.FileIO:

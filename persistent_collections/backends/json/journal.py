@@ -110,10 +110,13 @@ class Journal:
 
     def make_directories(self, path: Path) -> None:
         """Create the directories that a file of the store lies in; below the root no link is followed."""
-        directories = self._directories_of(path)
-        if not self._files.is_directory(self._root):
+        try:
+            self._make_each(self._directories_of(path))
+        except (FileNotFoundError, NotADirectoryError):
             outside = takewhile(lambda each: not self._files.is_directory(each), (self._root, *self._root.parents))
-            directories = (*reversed(list(outside)), *directories)
+            self._make_each((*reversed(list(outside)), *self._directories_of(path)))
+
+    def _make_each(self, directories: Iterable[Path]) -> None:
         for directory in directories:
             if self._files.make_directory(directory):
                 self._sync([directory.parent])

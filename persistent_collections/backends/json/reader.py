@@ -86,7 +86,7 @@ class Reader:
         return self._read_anew(path, kept)
 
     def _read_anew(self, path: Path, kept: Text | None) -> Text | None:
-        self._files.refuse_links((path, *self.directories_of(path)))
+        self._files.refuse_links(self.directories_of(path))
         now_ns = time.time_ns()
         found = self._files.read(path)
         if found is None:

@@ -232,6 +232,13 @@ def test_a_file_just_written_is_opened_again_and_parsed_once(tmp_path: Path) -> 
     assert files.reads > reads
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="the system has no such file")
+def test_a_file_that_is_longer_than_its_size_says_is_read_whole() -> None:
+    found = Files().read(Path("/proc/version"))
+    assert found
+    assert found[0] == Path("/proc/version").read_bytes()
+
+
 def test_every_edit_by_hand_is_seen_by_the_next_read(tmp_path: Path) -> None:
     backend = JSONBackend(tmp_path)
     backend.mapping(KEY).set_many({"f": b"100"})
