@@ -82,7 +82,8 @@ def copy(
 
     Cost: SQLite reads up to 200 objects in one transaction, and stores as many in one. Redis reads up to 100 in one
     round trip, and stores as many in one; a Redis Cluster takes one per node. A batch has about 1 MB, or one object.
-    Other stores read and store one object at a time. In memory: the names of all keys, and a batch.
+    JSON files are read one object at a time, and up to 20 objects are stored in one step. Other stores read and store
+    one object at a time. In memory: the names of all keys, and a batch.
 
     Args:
         source: The store to read: a configured name, a URL or a backend.

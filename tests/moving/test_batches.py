@@ -21,6 +21,7 @@ from persistent_collections import (
 )
 from persistent_collections.backends.base import BATCH_BYTES, ForeignDataError, Whole
 from persistent_collections.backends.changes import Replace, SetDeadline
+from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.memory import MemoryBackend
 from persistent_collections.backends.redis.connection import Exchange
@@ -94,6 +95,23 @@ def test_what_was_put_into_a_sqlite_store_is_read_back_in_a_transaction_for_many
         assert copy(memory, file) == Moved(equal=MANY)
     assert len(calls) <= 8
     assert contents(memory) == contents(file)
+
+
+@pytest.mark.store("json")
+def test_twenty_objects_are_written_to_files_under_one_lock_and_with_one_commit_file(
+    tmp_path: Path, memory: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is written per key, and one per batch; each batch makes ten directories for children."""
+    fill(memory)
+    monkeypatch.setattr("persistent_collections.backends.json.files._flush", lambda _: None)
+    PersistentDict("first", {"k": 1}, backend=(target := connect(f"json:{tmp_path}/store")))
+    keys, batches = 2 * MANY, MANY // 20
+    with counting(monkeypatch, Files, "lock", "create", "sync_directory") as calls:
+        assert copy(memory, target) == Moved(copied=MANY)
+    assert calls.count("lock") == batches
+    assert calls.count("create") == keys + batches
+    assert calls.count("sync_directory") <= batches * (10 + 10 + 1 + 2) + 3
+    assert contents(memory).keys() <= contents(target).keys()
 
 
 @pytest.mark.store("server")
