@@ -9,6 +9,7 @@ from typing import get_args
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.keys import Key
 from persistent_collections.catalogue import CodecNames, Known
+from persistent_collections.checking.ahead import Entries, read_ahead
 from persistent_collections.checking.examiner import Examiner
 from persistent_collections.checking.findings import Finding, Repairable
 from persistent_collections.checking.indexes import IndexExaminer, examiners
@@ -47,8 +48,9 @@ def check(
     entries, and no record. The repair of ``"stale_entry"`` also removes entries of deleted records, which are not
     faults.
 
-    Cost: a few round trips per key, one more per child, and one per record that is referred to; the names of all keys,
-    and the content of one, in memory. If a class has indexes, all records and entries are read once more, or twice if
+    Cost: objects are read as :func:`persistent_collections.moving.copy` reads them, and those with a fault again; one
+    round trip per record that is referred to and whose key does not start with ``prefix``. In memory: the names of all
+    keys, and a batch. If a class has indexes, all records and entries are read once more, or twice if
     anything is wrong, and the entries are held in memory.
 
     Args:
@@ -109,22 +111,34 @@ def _findings(
     def should_repair(finding: Finding) -> bool:
         return finding.kind in repair and is_agreed(finding)
 
-    examiner = Examiner(backend, known)
     keys: list[Key] = []
     try:
         keys.extend(backend.keys(prefix))
     except CorruptDataError as error:  # after all that can be listed
         yield Finding("unreadable", prefix, None, str(error))
-    for done, key in enumerate(sorted(keys, key=str), 1):
-        yield from reversed(list(_under(examiner, key, should_repair)))
-        if progress:
-            progress(done, str(key))
+    examiner = Examiner(backend, known)
+    examiner.listed |= {str(key) for key in keys if key.child is None}
+    yield from _in_objects(examiner, read_ahead(backend, sorted(keys, key=str)), should_repair, progress)
     types = {key.root.partition(":")[0] for key in keys}
     for of_class in examiners(backend, known, types, with_gone="stale_entry" in repair):
         yield from _in_indexes(of_class, prefix, should_repair)
     if not prefix:
         for name, message in backend.strangers(known.type_names):
             yield Finding("misnamed", name, None, message)
+
+
+def _in_objects(
+    examiner: Examiner,
+    objects: Iterable[tuple[Key, Entries]],
+    should_repair: Callable[[Finding], bool],
+    progress: Progress | None,
+) -> Iterator[Finding]:
+    """Yield the findings under each key."""
+    for done, (key, entries) in enumerate(objects, 1):
+        if not examiner.is_sound(key, entries):
+            yield from reversed(list(_under(examiner, key, should_repair)))
+        if progress:
+            progress(done, str(key))
 
 
 def _in_indexes(examiner: IndexExaminer, prefix: str, should_repair: Callable[[Finding], bool]) -> Iterator[Finding]:
@@ -141,4 +155,7 @@ def _under(examiner: Examiner, key: Key, should_repair: Callable[[Finding], bool
     """Yield the findings under one key, the last first, so that a repair doesn't move items still to be repaired."""
     for kind, place, message, repair in reversed(list(examiner.problems(key))):
         finding = Finding(kind, str(key), place, message)
-        yield replace(finding, repaired=bool(repair and should_repair(finding) and repair()))
+        is_repaired = bool(repair and should_repair(finding) and repair())
+        if is_repaired:
+            examiner.listed.clear()  # it may have deleted a record
+        yield replace(finding, repaired=is_repaired)

@@ -13,6 +13,7 @@ from persistent_collections.backends.changes import Delete, Exists
 from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.backends.shapes import MAPPING, shape_of
 from persistent_collections.catalogue import Example, Former, Known
+from persistent_collections.checking.ahead import Entries
 from persistent_collections.checking.findings import Problem
 from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.fit import fit
@@ -54,15 +55,19 @@ class Examiner:
     Args:
         backend: The store.
         known: The classes.
+
+    Attributes:
+        listed: Keys of records that exist.
     """
 
     def __init__(self, backend: Backend, known: Known) -> None:
+        self.listed: set[str] = set()
         self._backend = backend
         self._known = known
         self._met: list[PersistentObject] = []
         self._codecs: dict[Hashable, Codec] = {}
         self._text_decoders: dict[Hashable, Callable[[str], Any]] = {}
-        self._exists = lru_cache(REMEMBERED)(_is_there)
+        self._looked = lru_cache(REMEMBERED)(_is_there)
         standard = references(backend)
 
         def meet(text: str) -> PersistentObject:
@@ -71,6 +76,20 @@ class Examiner:
             return handle
 
         self._references = replace(standard, from_key=meet)
+
+    def is_sound(self, key: Key, entries: Entries) -> bool:
+        """Return whether nothing was wrong under ``key`` a moment ago; if not, or if that is unknown, look again.
+
+        Args:
+            key: The key.
+            entries: What its object held at that moment.
+        """
+        example, entry = self._known.example(key), entries.get(key)
+        if example is None or entry is None or entries.get(key.owner) is None:
+            return False
+        return type(entry.content) is example.__pc__.shape.content and not any(
+            True for _ in self._inside(key, example, entry.content)
+        )
 
     def problems(self, key: Key) -> Iterator[Problem]:
         """Yield the faults under ``key``, items in their order."""
@@ -151,10 +170,8 @@ class Examiner:
                     yield from self._text(key, example, None, member, partial(remove, {member}))
 
     def _fields(self, key: Key, example: Example, content: dict[str, bytes]) -> Iterator[Problem]:
-        is_record = key.child is None and isinstance(example, Record)
-        swap = self._backend.mapping(key, is_record=is_record).compare_and_set
         for field, data in content.items():
-            put = partial(swap, field, data)
+            put = partial(self._put_field, key, example, field, data)
             delete = partial(put, None)
             if isinstance(example, Record):
                 yield from self._field(key, example, field, data, put)
@@ -207,6 +224,10 @@ class Examiner:
             what = "a member" if place is None else "the key"
             yield from self._met_in(what, place, partial(self._text_decoders[kind], text), delete)
 
+    def _put_field(self, key: Key, example: Example, field: str, data: bytes, becomes: bytes | None) -> object:
+        is_record = key.child is None and isinstance(example, Record)
+        return self._backend.mapping(key, is_record=is_record).compare_and_set(field, data, becomes)
+
     def _put_item(self, key: Key, index: int, data: bytes, becomes: bytes | None) -> object:
         items = self._backend.sequence(key)
         return items.pop(index, data) if becomes is None else items.compare_and_set(index, data, becomes)
@@ -234,7 +255,7 @@ class Examiner:
             yield Problem("undecodable", place, f"{what} cannot be decoded: {error}; {keep}", delete)
             return
         for target in {handle.key: handle for handle in self._met if isinstance(handle, Record)}.values():
-            if not self._exists(target):
+            if target.key not in self.listed and not self._looked(target):
                 is_all = isinstance(value, PersistentObject)
                 message = f"{what} refers to {target.key!r}, which does not exist; create that, or refer to another"
                 yield Problem("dangling", place, message, delete if is_all else None)
