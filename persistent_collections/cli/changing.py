@@ -11,7 +11,7 @@ import typer
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Delete, Exists
 from persistent_collections.backends.keys import Key
-from persistent_collections.backends.shapes import Shape
+from persistent_collections.backends.shapes import MAPPING, Shape
 from persistent_collections.cli.failing import NotThereError, UsageError, message_of, tell
 from persistent_collections.cli.looking import KeyArgument, PlacesArgument, index_of, path_to
 from persistent_collections.cli.printing import write
@@ -34,6 +34,9 @@ from persistent_collections.records.schema import Password
 T = TypeVar("T")
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+WithoutClassOption = Annotated[
+    bool, typer.Option("--without-class", help="Do it even if the class is unknown, so that no on_delete is followed.")
+]
 
 
 def set_(
@@ -75,7 +78,14 @@ def set_(
         tell(f"the value now refers to {meant.key!r}, which does not exist in {session.store.url}")
 
 
-def delete(context: typer.Context, key: KeyArgument, places: PlacesArgument = None, *, yes: YesOption = False) -> None:
+def delete(
+    context: typer.Context,
+    key: KeyArgument,
+    places: PlacesArgument = None,
+    *,
+    yes: YesOption = False,
+    without_class: WithoutClassOption = False,
+) -> None:
     """Delete an object, a child or one place in it; asks first."""
     session: Session = context.obj
     path, left = path_to(session, key, places or [])
@@ -87,6 +97,8 @@ def delete(context: typer.Context, key: KeyArgument, places: PlacesArgument = No
     there = [str(part) for part, found in zip(doomed, session.store.look(doomed), strict=True) if found]
     if not there:
         raise NotThereError(f"nothing is stored under {str(path)!r} in {session.store.url}")
+    if not without_class:
+        require_class(session, path)
     confirm(f"Delete {', '.join(there)} in {session.store.url}?", yes=yes)
     if not _delete_object(session, doomed):
         raise NotThereError(f"{str(path)!r} was deleted from {session.store.url} meanwhile")
@@ -151,6 +163,21 @@ def confirm(question: str, *, yes: bool) -> None:
         raise UsageError("no answer was given; pass --yes if nobody can be asked") from None
     if not agreed:
         raise NotThereError("nothing was done")
+
+
+def require_class(session: Session, key: Key) -> None:
+    """Make sure that records which refer to ``key`` can be treated as their ``on_delete`` says.
+
+    Raises:
+        UsageError: It may be a record, but its class is unknown.
+    """
+    if key.child is None and not session.known.class_of(key.root):
+        [found] = session.store.look([key])
+        if found and found.shape is MAPPING:
+            raise UsageError(
+                f"no class of {str(key)!r} is known, so on_delete of records that refer to it cannot be followed; "
+                "--models myapp.models imports the application's classes; --without-class does it anyway"
+            )
 
 
 def keys_of_object(session: Session, key: Key) -> list[Key]:

@@ -10,7 +10,7 @@ import typer
 
 from persistent_collections.backends.changes import Exists, SetDeadline
 from persistent_collections.backends.keys import Key
-from persistent_collections.cli.changing import keys_of_object
+from persistent_collections.cli.changing import WithoutClassOption, keys_of_object, require_class
 from persistent_collections.cli.failing import NotThereError, UsageError, message_of
 from persistent_collections.cli.looking import UNITS, KeyArgument, remaining
 from persistent_collections.cli.printing import write
@@ -46,6 +46,8 @@ def rename(
     context: typer.Context,
     key: KeyArgument,
     new: Annotated[str, typer.Argument(metavar="NEW", help="Another key of the same type.")],
+    *,
+    without_class: WithoutClassOption = False,
 ) -> None:
     """Give an object another id, in one step with its children.
 
@@ -58,6 +60,8 @@ def rename(
     if old == becomes:
         raise UsageError(f"{key!r} has that key already")
     session.require_store()
+    if not without_class:
+        require_class(session, old)
     try:
         with bar("rename"):
             rename_object(session.store, old, becomes, session.known)

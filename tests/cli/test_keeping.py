@@ -14,6 +14,7 @@ from persistent_collections import (
     PersistentList,
     Record,
     child,
+    classes,
     connect,
     formerly,
     indexed,
@@ -22,6 +23,7 @@ from persistent_collections import (
 )
 from persistent_collections.backends.keys import Key
 from persistent_collections.catalogue import Known
+from persistent_collections.checking import check
 from persistent_collections.moving.renaming import rename
 from tests.cli.conftest import MODELS, Run
 from tests.cli.models import Sailor
@@ -175,3 +177,56 @@ def test_delete_of_a_record_keeps_the_promise_of_on_delete(store: Backend, url: 
     assert luke
     ward.delete()
     assert run("--url", url, *HERE, "delete", "--yes", "Warden:luke") == "deleted Warden:luke, Warden:luke:notes\n"
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, *kinds: type[Record]) -> None:
+    """Let the commands know none of some classes, as without ``--models``."""
+    known = {name: cls for name, cls in classes.every().items() if cls not in kinds}
+    monkeypatch.setattr(classes, "every", lambda: known)
+
+
+@pytest.mark.parametrize("command", [("delete", "Warden:luke", "--yes"), ("rename", "Warden:luke", "Warden:leia")])
+def test_without_its_class_a_record_is_not_deleted_or_renamed(
+    command: tuple[str, ...], store: Backend, url: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    luke = make(store)
+    Ward.create("w", keeper=luke, backend=store)
+    with monkeypatch.context() as patch:
+        forget(patch, Warden, Ward)
+        told = run("--url", url, *command, status=2)
+    assert "no class of 'Warden:luke' is known, so on_delete of records that refer to it cannot be followed" in told
+    assert "--models" in told
+    assert "--without-class" in told
+    assert (luke.to_dict(), luke.notes[:]) == ({"email": "luke@example.com", "rank": 3}, ["first"])
+
+
+def test_a_record_deleted_without_its_class_leaves_no_entries(
+    store: Backend, url: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    luke = make(store)
+    with monkeypatch.context() as patch:
+        forget(patch, Warden)
+        told = run("--url", url, "delete", "Warden:luke", "--yes", "--without-class")
+    assert told == "deleted Warden:luke, Warden:luke:notes\n"
+    assert (bool(luke), bool(luke.notes)) == (False, False)
+    assert Warden.find(rank=3, backend=store).count() == 0
+    assert Warden.create("han", email="luke@example.com", backend=store)
+    assert list(check(store, classes=[Warden])) == []
+
+
+def test_a_list_of_an_unknown_class_is_deleted_and_renamed(store: Backend, url: str, run: Run) -> None:
+    unknown = store.sequence(Key("Unimported:x"))
+    unknown.push_right([b"1"])
+    if store.several_roots:
+        run("--url", url, "rename", "Unimported:x", "Unimported:y")
+        run("--url", url, "rename", "Unimported:y", "Unimported:x")
+    run("--url", url, "delete", "Unimported:x", "--yes")
+    assert list(store.keys("")) == []
+
+
+@pytest.mark.parametrize("store_kind", ["memory", "json"])
+def test_a_record_without_index_entries_is_renamed_without_its_class(store: Backend, url: str, run: Run) -> None:
+    fields = store.mapping(Key("Unimported:x"))
+    fields.set_many({"a": b"1"})
+    run("--url", url, "rename", "Unimported:x", "Unimported:y", "--without-class")
+    assert store.mapping(Key("Unimported:y")).get_all() == {"a": b"1"}
