@@ -15,6 +15,7 @@ from persistent_collections.backends.building import mark_new
 from persistent_collections.backends.indexes import EntryKey, Hit, Index, Page, Place
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import MAPPING
+from persistent_collections.callers import stacklevel
 from persistent_collections.collections.fetching import (
     UNREADABLE,
     OnError,
@@ -41,7 +42,7 @@ from persistent_collections.errors import (
 from persistent_collections.records import conditions
 from persistent_collections.records.core import BoundFields, RecordCore, RecordInfo, ordered_field
 from persistent_collections.records.indexing import Indexed, OrderedField
-from persistent_collections.records.planning import Plan, plan_for
+from persistent_collections.records.planning import Plan, indexable, plan_for
 from persistent_collections.records.schema import order_for
 from persistent_collections.records.tokens import Token, hash_of, token_of
 from persistent_collections.remedies import Advice, Scan
@@ -425,12 +426,19 @@ class Query(Generic[T_co]):
         raise self._without_index()
 
     def _without_index(self) -> NoIndexError:
-        names = [*self._wanted, *(name for name in self._order if name not in self._wanted)]
+        exact = [name for name, each in self._wanted.items() if each.exact is not None]
+        names = indexable(self._wanted, exact, self._order)
         cls = self._info.cls.__name__
         what = f"find({self._shown() if self._wanted else ''})" + (
             f".order_by({', '.join(map(repr, self._order))})" if self._order else ""
         )
-        if not names:
+        if names is None:
+            others = ", ".join(name for name in self._wanted if name not in exact)
+            problem = (
+                f"answers {what}, and none can order by {self._order[0]} after several values or a range of {others}"
+            )
+            remedy = "sort the list"
+        elif not names:
             problem, remedy = "lists its records", f"iterate over {cls}.all()"
         elif len(names) > 1:
             problem, remedy = f"answers {what}", f"declare class {cls}(Record, indexes=[{tuple(names)!r}])"
@@ -628,7 +636,7 @@ class Query(Generic[T_co]):
                 f"find() reads all records of {name}, since its index {index.name} is not built in "
                 f"{self._backend.url}; run {name}.reindex()",
                 SlowHabitWarning,
-                stacklevel=2,
+                stacklevel=stacklevel(),
             )
         yield from self._read_all(plan, fields)
 
@@ -725,7 +733,7 @@ def _ordered(info: RecordInfo, bound: BoundFields, name: str) -> OrderedField:
         raise info.unknown(name)
     if bound.indexed and field.stored in bound.indexed.fields:
         return bound.indexed.fields[field.stored]
-    order = order_for(field, info.cls, unique=False)
+    order = order_for(field, info.cls, unique=False, marked=False)
     return ordered_field(bound.fields[name], order)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import takewhile
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -94,6 +94,14 @@ def _use(index: Index, wanted: set[str], exact: set[str], order: Sequence[str]) 
     if ahead != rest[: len(ahead)] or not (equal or is_ranged or not wanted):
         return None
     return _Use(index.unique and not rest, equal, is_ranged, bool(ahead))
+
+
+def indexable(wanted: Collection[str], exact: Sequence[str], order: Sequence[str]) -> Sequence[str] | None:
+    """Return the fields of an index that would answer a query, None if no index could; as for :func:`plan_for`."""
+    ordered = [name for name in order if name not in exact]
+    if not ordered:
+        return [*exact, *(name for name in wanted if name not in exact)]
+    return [*exact, *ordered] if exact or not wanted or ordered[0] in wanted else None
 
 
 def _planned(index: Index, use: _Use, wanted: Mapping[str, Wanted]) -> Plan:

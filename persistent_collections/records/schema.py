@@ -433,8 +433,14 @@ def _own_codec(field: Field, declared: Any) -> Codec:
     return (get_codec(source) if isinstance(source, str) else source).bind(declared, _PLACEHOLDER)
 
 
-def order_for(field: Field, cls: type, *, unique: bool) -> Order:
+def order_for(field: Field, cls: type, *, unique: bool, marked: bool = True) -> Order:
     """Return how an index of a class orders by a field.
+
+    Args:
+        field: The field.
+        cls: The class.
+        unique: Whether it is unique.
+        marked: Whether the class declares the index; otherwise a query names the field.
 
     Raises:
         TypeError: It cannot, or it cannot compare the values of a unique field.
@@ -442,17 +448,28 @@ def order_for(field: Field, cls: type, *, unique: bool) -> Order:
     place = f"field {field.name!r} of {cls.__name__}"
     if field.child or field.declared is Password or not field.bare:
         what = "a child collection" if field.child else "a password" if field.bare else "a type variable"
-        raise TypeError(f"{place}: an index cannot order by {what}; drop the mark")
+        subject = "an index cannot order by" if marked else "find() cannot search by"
+        raise TypeError(f"{place}: {subject} {what}; {_instead(field, cls, marked=marked)}")
     order = order_of(field.declared, _PLACEHOLDER)
     if order is None:
         raise TypeError(
-            f"{place}: an index orders str, bytes, int, bool, float, Decimal, date, datetime, timedelta, UUID, Enums "
-            f"of these and references, not {_shown(field.declared)}; drop the mark"
+            f"{place}: {'an index orders' if marked else 'find() searches by'} str, bytes, int, bool, float, Decimal, "
+            "date, datetime, timedelta, UUID, Enums of these and references, not "
+            f"{_shown(field.declared)}; {_instead(field, cls, marked=marked)}"
         )
     if unique:
         _require_canonical(field, place)
     _require_policy(field, order, place)
     return order
+
+
+def _instead(field: Field, cls: type, *, marked: bool) -> str:
+    """Return the remedy for a field that no index can order by."""
+    if marked:
+        return "drop the mark"
+    if field.declared is Password:
+        return "load the record and call verify()"
+    return f"keep each value to search for in a record of its own, which refers to {cls.__name__}"
 
 
 def _require_policy(field: Field, order: Order, place: str) -> None:

@@ -338,6 +338,12 @@ def test_a_query_without_an_index_says_what_to_declare(store: Backend) -> None:
         Purchase.find(note="x", number=1): r"declare class Purchase\(Record, indexes=\[\('note', 'number'\)\]\)",
         Purchase.find(status=Status.OPEN).order_by("price"): r"indexes=\[\('status', 'price'\)\]",
         Purchase.find(placed=1): "declare placed",
+        Purchase.find(note=at_least("x"), number=1).order_by("price"): r"indexes=\[\('number', 'price'\)\]",
+        Purchase.find(note=at_least("x"), number=1): r"indexes=\[\('number', 'note'\)\]",
+        Purchase.find(status=one_of(Status.OPEN, Status.PAID)).order_by("placed"): (
+            r"order_by\('placed'\), and none can order by placed after several values or a range of status; sort the "
+            r"list; or read all of them: .*\.scan\(\)"
+        ),
     }.items():
         uses: list[Callable[[Any], object]] = [list, lambda query: query.count(), lambda query: query.explain()]
         for use in uses:

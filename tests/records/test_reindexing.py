@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -17,6 +19,7 @@ from persistent_collections import (
     indexed,
     make_record,
     unique,
+    use_backend,
 )
 from persistent_collections.backends.keys import Key
 from persistent_collections.records.reindexing import indexed_of
@@ -46,6 +49,25 @@ def test_an_index_of_a_class_without_records_needs_no_call(store: Backend) -> No
     assert [pet.id for pet in cls.find(legs=4)] == ["a"]
     assert cls.reindex() == 1
     assert cls.find(name="Rex").one().id == "a"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        list,
+        lambda query: query.first(),
+        lambda query: query.one(),
+        lambda query: query.count(),
+        lambda query: query.token,
+        lambda query: list(query.fetch("id")),
+    ],
+)
+def test_the_warning_of_an_index_that_is_not_built_points_at_the_user(use: Callable[[Any], object]) -> None:
+    with use_backend("fakeredis:"):
+        plain().create("a", name="Rex")
+        with pytest.warns(SlowHabitWarning, match="is not built") as caught:
+            use(marked().find(legs=4))
+    assert {Path(each.filename) for each in caught} == {Path(__file__)}
 
 
 def test_an_index_that_is_added_to_records_is_built(store: Backend) -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import warnings
-from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
+from persistent_collections.callers import stacklevel
 from persistent_collections.errors import MutableValueWarning
-
-_NOT_THE_USER: Final = (str(Path(__file__).parents[2]), "<frozen ")
-"""The starts of the names of files whose lines don't declare anything."""
 
 _warned: Final[WeakSet[type]] = WeakSet()
 
@@ -29,7 +25,7 @@ def warn_if_mutable(kind: type) -> None:
         "or change stored values inside 'with ….edit(…) as value:'; or accept it: "
         f"warnings.filterwarnings('ignore', '{name} is not frozen', MutableValueWarning)",
         MutableValueWarning,
-        stacklevel=_level_of_the_user(),
+        stacklevel=stacklevel(),
     )
 
 
@@ -45,11 +41,3 @@ def _how_to_freeze(kind: Any) -> str | None:
     if hasattr(kind, "__pydantic_root_model__"):
         return None if kind.model_config.get("frozen") else "model_config = ConfigDict(frozen=True)"
     return None
-
-
-def _level_of_the_user() -> int:
-    """Return the stacklevel, for the caller's warning, of the line outside this package that led here."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_USER):
-        level, frame = level + 1, frame.f_back
-    return level
