@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Annotated, Any, Final
 
 import typer
@@ -161,9 +161,14 @@ def get(
 
 
 def remaining(ttl_s: float) -> str:
-    """Return a remaining time, in the largest unit that fits."""
-    name, unit_s = next((unit for unit in UNITS if ttl_s >= unit[1]), UNITS[-1])
-    return f"in {int(ttl_s // unit_s)} {name}"
+    """Return a remaining time in the largest unit that fits and the next one, rounded."""
+    smallest_s = next((smaller[1] for unit, smaller in pairwise(UNITS) if ttl_s >= unit[1]), 1)
+    left_s, parts = round(ttl_s / smallest_s) * smallest_s, []
+    for name, unit_s in UNITS:
+        number, left_s = divmod(left_s, unit_s)
+        if number:
+            parts.append(f"{number} {name}")
+    return f"in {' '.join(parts) or '0 s'}"
 
 
 def _keys(session: Session, prefix: str) -> Iterator[Key]:

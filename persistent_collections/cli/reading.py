@@ -126,6 +126,8 @@ class Reading:
         """Return the plain value of a field, by its declared name, of a record whose class is known."""
         [field] = (field for field in self._fields(key).values() if field.name == name)
         declared, codec = self._declared(key, field.stored)
+        if (declared is Password and not value) or (field.unset_is_none and value is None):
+            return None
         return REDACTED if declared is Password or codec.secret else self._plain(value)
 
     def unset_fields(self, key: Key) -> dict[str, Unset]:

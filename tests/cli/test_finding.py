@@ -82,6 +82,17 @@ def test_find_shows_the_fields_that_are_named_as_show_does(url: str, store: Back
     assert rows == [{"key": "Merchant:ann", "secret": "[redacted]", "name": "Ann"}]
 
 
+def test_find_shows_a_secret_that_is_not_set_as_null(url: str, store: Backend, objects: Objects) -> None:
+    Merchant("cid", email="cid@x.org", name="Cid", backend=store)
+    Crate.create(
+        "c9", owner=Merchant.ref("cid", backend=store), loaded=date(2026, 1, 9), cargo=Cargo.RUM, backend=store
+    )
+    [row] = objects("--url", url, "find", "Merchant", "email=cid@x.org", "secret")
+    assert row == {"key": "Merchant:cid", "secret": None}
+    [row] = objects("--url", url, "find", "Crate", "owner=cid", "owner.secret")
+    assert row == {"key": "Crate:c9", "owner.secret": None}
+
+
 def test_the_end_of_a_page_says_how_to_go_on(url: str, store: Backend, run: Run) -> None:
     def page(*after: str) -> tuple[list[str], str]:
         given = ("--url", url, "find", "Crate", "owner=Merchant:ann", "--order-by", "loaded", "--limit", "2", *after)

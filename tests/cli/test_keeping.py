@@ -131,7 +131,8 @@ def test_expire_sets_and_takes_back_a_deadline(store: Backend, url: str, run: Ru
         assert left is not None
         assert timedelta(days=6) < left <= timedelta(days=7)
     tomorrow = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
-    assert run(*started, tomorrow) == "Warden:luke vanishes in 4 h\n"
+    assert run(*started, tomorrow) == "Warden:luke vanishes in 5 h\n"
+    assert run(*started, "1.5h") == "Warden:luke vanishes in 1 h 30 min\n"
     assert run(*started, "never") == "Warden:luke has no deadline\n"
     assert luke.ttl() is None
     assert "'soon' is not a deadline; write" in run(*started, "soon", status=2)

@@ -14,6 +14,7 @@ from persistent_collections.backends.keys import Key
 from persistent_collections.backends.sqlite.database import Database
 from persistent_collections.catalogue import Known
 from persistent_collections.cli.app import app
+from persistent_collections.cli.looking import remaining
 from persistent_collections.cli.reading import Reading
 from tests.cli.conftest import MODELS, Objects, Run
 from tests.cli.models import Berth, Rank, Sailor
@@ -30,10 +31,10 @@ def store(url: str) -> Backend:
 
 def test_ls_shows_every_key_with_type_size_and_deadline(url: str, store: Backend, objects: Objects) -> None:
     Sailor("ann", backend=store, name="Ann", age=40, crew=[Sailor("bob", backend=store, name="Bob")], ports={"Oslo"})
-    PersistentDict("settings", {"a": 1}, backend=store).expire(1000)
+    PersistentDict("settings", {"a": 1}, backend=store).expire(7200)
     PersistentList("empty", backend=store)
     found = {row["key"]: row for row in objects("--url", url, *MODELS, "ls")}
-    assert 990 < found["PersistentDict:settings"].pop("ttl_s") <= 1000
+    assert 7190 < found["PersistentDict:settings"].pop("ttl_s") <= 7200
     assert found == {
         "Sailor:ann": {"key": "Sailor:ann", "type": "record", "size": 2},
         "Sailor:ann:crew": {"key": "Sailor:ann:crew", "type": "list", "size": 1},
@@ -43,9 +44,28 @@ def test_ls_shows_every_key_with_type_size_and_deadline(url: str, store: Backend
             "key": "PersistentDict:settings",
             "type": "dict",
             "size": 1,
-            "deadline": "in 16 min",
+            "deadline": "in 2 h",
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "shown"),
+    [
+        (0.2, "in 0 s"),
+        (59.4, "in 59 s"),
+        (59.6, "in 1 min"),
+        (89.9, "in 1 min 30 s"),
+        (3599.7, "in 1 h"),
+        (5399.99, "in 1 h 30 min"),
+        (7199.9, "in 2 h"),
+        (86399, "in 1 d"),
+        (36 * 3600 - 1, "in 1 d 12 h"),
+        (30 * 86400 - 1, "in 30 d"),
+    ],
+)
+def test_a_deadline_is_shown_in_two_units_and_rounded(ttl_s: float, shown: str) -> None:
+    assert remaining(ttl_s) == shown
 
 
 @pytest.mark.parametrize(
@@ -312,7 +332,7 @@ def test_ls_asks_a_bounded_number_of_times_a_page(
 ) -> None:
     for number in range(100):
         Sailor(f"{number}", backend=store, name="Ann", crew=[Sailor.ref("bob", backend=store)], ports={"Oslo"})
-    Sailor.ref("1", backend=store).expire(1000)
+    Sailor.ref("1", backend=store).expire(7200)
     sent: list[object] = []
     send = AbstractConnection.send_packed_command
 

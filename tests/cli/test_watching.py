@@ -131,7 +131,7 @@ def test_each_change_that_another_process_makes_is_told(url: str) -> None:
         for keys in (own, crew, ports):
             row = watch.told()
             assert 4900 < row.pop("ttl_s") <= 5000
-            assert row == {"change": "deadline", **keys, "deadline": "in 1 h"}
+            assert row == {"change": "deadline", **keys, "deadline": "in 1 h 23 min"}
         ann.persist()
         for keys in (own, crew, ports):
             assert watch.told() == {"change": "deadline", **keys, "deadline": None, "ttl_s": None}
@@ -170,7 +170,7 @@ def test_as_text_a_change_is_a_line_and_no_secret_is_in_it(tmp_path: Path) -> No
         'changed   Sailor:ann  password  "[redacted]" -> "[redacted]"\n'
         "created   Sailor:ann:crew\n"
         'added     Sailor:ann:crew  0  "Sailor:ann"\n'
-        "deadline  Sailor:ann:crew  in 1 h\n"
+        "deadline  Sailor:ann:crew  in 1 h 23 min\n"
         "deadline  Sailor:ann:crew  none\n"
         "deleted   Sailor:ann:crew\n"
     )
