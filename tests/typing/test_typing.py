@@ -53,7 +53,8 @@ def test_type_checkers_reject_the_lines_marked_and_no_others(name: str, checker:
 
 
 @pytest.mark.slow
-def test_type_checkers_accept_the_readme(checker: Checker, tmp_path: Path) -> None:
-    path = tmp_path / "readme.py"
-    path.write_text("\n".join(blocks(ROOT / "README.md", "python")), "utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/write-a-backend.md"])
+def test_type_checkers_accept_the_page(page: str, checker: Checker, tmp_path: Path) -> None:
+    path = tmp_path / "page.py"
+    path.write_text("\n".join(blocks(ROOT / page, "python")), "utf-8")
     assert not checker(path)
