@@ -41,18 +41,26 @@ def commit_with_indexes(
     Raises:
         IndexUnbuiltError: An index that has to be unique, or that a condition is about, is not whole.
     """
-    try:
-        return Made(commit(conditions, changes), is_whole=True)
-    except IndexUnbuiltError as error:
-        parts = (*conditions, *changes)
-        for indexing in {part.indexing for part in parts if isinstance(part, HeldBy | SetEntries)}:
-            mark_new(store, indexing, error.names)
-    try:
-        return Made(commit(conditions, changes), is_whole=True)
-    except IndexUnbuiltError:
-        if any(map(claims_of, changes)):
-            raise
-    return Made(commit(conditions, list(map(anyway, changes))), is_whole=False)
+    asked = set[tuple[str, ...]]()
+    given = list(changes)
+    while True:
+        try:
+            return Made(commit(conditions, given), is_whole=given == [*changes])
+        except IndexUnbuiltError as error:  # it names the indexes of one class
+            if error.names not in asked:
+                asked.add(error.names)
+                if _mark_new_ones(store, (*conditions, *changes), error.names):
+                    continue
+            eased = [change if claims_of(change) else anyway(change) for change in changes]
+            if eased == given:
+                raise
+            given = eased
+
+
+def _mark_new_ones(store: Backend, parts: Sequence[Condition | Change], names: Collection[str]) -> bool:
+    indexings = {part.indexing for part in parts if isinstance(part, HeldBy | SetEntries)}
+    marked = [mark_new(store, indexing, names) for indexing in indexings]
+    return any(marked)
 
 
 def mark_new(store: Backend, indexing: Indexing, names: Collection[str]) -> bool:

@@ -136,7 +136,7 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
 
     Raises:
         EncodeError: A value is not of the declared type.
-        TypeError: The condition is the start of a text, but the field doesn't hold text.
+        TypeError: The field doesn't hold text, and the condition is the start of one; or two bounds cannot be compared.
     """
     if not isinstance(condition, _CONDITIONS):
         data = encode(condition)
@@ -150,14 +150,28 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
         return _starting(field, condition.text)
     match condition:
         case between(low=low, high=high):
-            return Wanted(field, [Range(key(low), key(high))])
+            return Wanted(field, [_between(field, key(low), key(high))])
         case at_least(low=low):
-            return Wanted(field, [Range(key(low), LAST)])
+            return Wanted(field, [Range(least := key(low), _above_kind(least))])
         case less_than(high=high):
-            return Wanted(field, [Range(_ABOVE_NONE, key(high))])
+            return Wanted(field, [Range(max(_ABOVE_NONE, (most := key(high))[:1]), most)])
     keys = {field.key(data): data for data in map(encode, condition.values)}
     ranges = [Range(each, each + LAST) for each in sorted(keys)]
     return Wanted(field, ranges, *next(iter(keys.items()))) if len(keys) == 1 else Wanted(field, ranges)
+
+
+def _above_kind(key: bytes) -> bytes:
+    """Return a bound above the order keys of all values that can be compared with one; naive and aware times cannot."""
+    return LAST if key == NONE_KEY else bytes([key[0] + 1])
+
+
+def _between(field: OrderedField, low: bytes, high: bytes) -> Range:
+    if low[0] != high[0] and NONE_KEY not in (low, high):
+        raise TypeError(
+            f"field {field.name!r}: between() takes two values that can be compared, and one of these times has a UTC "
+            "offset; give both one, or neither"
+        )
+    return Range(low, high)
 
 
 def _starting(field: OrderedField, text: Any) -> Wanted:

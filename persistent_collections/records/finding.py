@@ -604,7 +604,7 @@ class Query(Generic[T_co]):
         size = PAGE_SIZE if self._limit is None or plan.filters else min(self._limit + 1, PAGE_SIZE)
         declared = self._renamed
         asked = declared.names(self._key("any"), fields) if declared else fields
-        for low, high in reversed(plan.ranges) if self._backwards else plan.ranges:
+        for low, high in self._unread(plan):
             after = self._after
             while True:
                 page = store.find(index.name, low, high, size, after=after, backwards=self._backwards, fields=asked)
@@ -615,6 +615,13 @@ class Query(Generic[T_co]):
                 after = page.last
                 if after is None:
                     break
+
+    def _unread(self, plan: Plan) -> Iterator[conditions.Range]:
+        """Yield the ranges of a plan, in the order of the query, without those that earlier pages have read."""
+        after = self._after
+        for each in reversed(plan.ranges) if self._backwards else plan.ranges:
+            if after is None or (after.key >= each.low if self._backwards else after.key < each.high):
+                yield each
 
     def _named(self, declared: DeclaredStore, hits: Sequence[Hit], fields: Sequence[str]) -> Sequence[_Found]:
         """Return hits with the requested fields, from the values stored under all their names."""

@@ -17,12 +17,13 @@ from persistent_collections.backends.indexes import IndexUnbuiltError
 from persistent_collections.backends.keys import Key
 from persistent_collections.collections.core import RESERVED
 from persistent_collections.collections.retrying import attempts
-from persistent_collections.errors import StillReferenced
+from persistent_collections.errors import StillReferenced, TransactionError
 from persistent_collections.marks import Policy
 from persistent_collections.records.core import RecordCore, RecordInfo
 from persistent_collections.records.finding import find
 from persistent_collections.records.indexing import Indexed
 from persistent_collections.records.schema import Field
+from persistent_collections.transactions.overlay import Overlay
 
 
 class Referring(msgspec.Struct, frozen=True):
@@ -83,7 +84,14 @@ def delete(core: RecordCore, backend: Backend, fields: Sequence[Referring], cond
 
     Raises:
         StillReferenced: Other records refer to it and prevent the deletion; it was not deleted.
+        TransactionError: It is in a transaction, which would not notice a record that refers to it from now on.
     """
+    if isinstance(backend, Overlay):
+        names = " and ".join(f"{each.info.cls.__name__}.{each.field}" for each in fields)
+        raise TransactionError(
+            f"{str(core)!r} cannot be deleted in a transaction, since {names} may refer to it, with on_delete; delete "
+            "it before the transaction begins, or by on_commit"
+        )
     target = core.info.make(core.id, core.choice)
     for _ in attempts(str(core)):
         if not core.info.declared(backend).commit(conditions, []):

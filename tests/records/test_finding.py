@@ -144,6 +144,23 @@ def test_a_page_goes_on_where_another_ended(order: str) -> None:
 
 
 @pytest.mark.usefixtures("purchases")
+@pytest.mark.parametrize("order", [[], ["placed"], ["-placed"]])
+@pytest.mark.parametrize("size", [1, 2])
+def test_pages_of_one_of_several_values_have_no_others(order: list[str], size: int) -> None:
+    query = Purchase.find(buyer=Buyer.ref("luke"), placed=one_of(1, 3)).order_by(*order)
+    found, token = list[str](), None
+    while True:
+        page = query.limit(size).after(token)
+        found += ids(page)
+        token = page.token
+        if token is None:
+            break
+    assert found == ids(query) == (["p0", "p1"] if order == ["-placed"] else ["p1", "p0"])
+    first = query.limit(1)
+    assert query.after(first.token).count() == 1
+
+
+@pytest.mark.usefixtures("purchases")
 @pytest.mark.parametrize(
     "other",
     [
@@ -231,6 +248,23 @@ def test_none_and_unset_fields(store: Backend) -> None:
     assert ids(Buyer.find(email="")) == ["b3", "b4"]
     with pytest.raises(NotUnique):
         Buyer("b5", email="")
+
+
+def test_a_range_holds_only_what_its_bounds_can_be_compared_with(store: Backend) -> None:
+    aware = datetime(2026, 1, 1, tzinfo=UTC)
+    Buyer.create("aware", email="a@", joined=aware)
+    Buyer.create("naive", email="n@", joined=aware.replace(tzinfo=None))
+    Buyer.create("none", email="-@")
+    later, sooner = aware + timedelta(days=1), aware - timedelta(days=1)
+    for zone, expected in ((UTC, ["aware"]), (None, ["naive"])):
+        low, high = sooner.replace(tzinfo=zone), later.replace(tzinfo=zone)
+        assert ids(Buyer.find(joined=at_least(low))) == expected
+        assert ids(Buyer.find(joined=less_than(high))) == expected
+        assert ids(Buyer.find(joined=between(low, high))) == expected
+        assert ids(Buyer.find(joined=at_least(high))) == ids(Buyer.find(joined=less_than(low))) == []
+    with pytest.raises(TypeError, match="has a UTC offset"):
+        Buyer.find(joined=between(sooner, later.replace(tzinfo=None)))
+    assert ids(Buyer.find().order_by("joined")) == ["none", "naive", "aware"]
 
 
 def test_a_unique_value_is_refused_on_every_way_to_write_it(store: Backend) -> None:

@@ -371,9 +371,7 @@ class ClusterIndex(RedisIndex):
         fields: Sequence[str] = (),
     ) -> Page | None:
         """Return a page of entries, as declared. Cost: two round trips; the second is to all nodes at once."""
-        least, most = bounds(low, high, None, backwards=backwards)
-        if after is not None:
-            least, most = (least, b"(" + spelt(after)) if backwards else (b"(" + spelt(after) + b"\xff", most)
+        least, most = bounds(low, high, after, backwards=backwards, more=b"\xff")
         reply = self.look(INDEX_PAGE, index, least, most, limit, backwards=backwards)
         if reply is None:
             return None

@@ -152,13 +152,18 @@ class RedisIndex(IndexStore):
             return self._spelt.setdefault(index, (name, self._server.names.index(self._type_name, name)))
 
 
-def bounds(low: bytes, high: bytes, after: Place | None, *, backwards: bool) -> tuple[bytes, bytes]:
-    """Return the least and the greatest entry in the form of ``ZRANGEBYLEX``, without the empty one."""
+def bounds(low: bytes, high: bytes, after: Place | None, *, backwards: bool, more: bytes = b"") -> tuple[bytes, bytes]:
+    """Return the least and the greatest entry in the form of ``ZRANGEBYLEX``, without the empty one.
+
+    ``more`` is a bound of all that an entry has behind its place.
+    """
     least, most = b"[" + low if low else b"(", b"(" + high
     if after is None:
         return least, most
-    here = b"(" + spelt(after)
-    return (least, here) if backwards else (here, most)
+    here = spelt(after)
+    if backwards:
+        return least, b"(" + min(here, high)
+    return (b"(" + here + more if here >= low else least), most
 
 
 class Entering:

@@ -98,8 +98,10 @@ class SQLiteIndexes(IndexStore):
         fields: Sequence[str] = (),
     ) -> Page | None:
         name, names = self._name(index), [encode(field) for field in fields]
-        begin, end = (high, low) if backwards else (low, high)
-        start = (begin, b"") if after is None else (after.key, self._prefix + encode(after.id))
+        begin, end, further = (high, low, min) if backwards else (low, high, max)
+        start = begin, b""
+        if after is not None:
+            start = further(start, (after.key, self._prefix + encode(after.id)))
         statement = _page(len(names), backwards=backwards)
         parameters = (*names, time.time(), name, *start, end, limit + 1)
 

@@ -235,6 +235,22 @@ class IndexTests(StoreTests):
         assert index.count(NAME.name, low, high) == 2
 
     @pytest.mark.parametrize("backwards", [False, True])
+    def test_a_page_stays_within_its_bounds(self, unique: Backend, index: IndexStore, backwards: bool) -> None:
+        for number in range(5):
+            unique.commit([], saving(f"x{number}", name=f"n{number}", size=str(number)))
+        low, high = entry(SIZE, "1"), entry(SIZE, "3")
+        found = {}
+        for number in range(5):
+            after = Place(entry(SIZE, str(number)), f"x{number}")
+            page = index.find(SIZE.name, low, high, 9, after=after, backwards=backwards)
+            assert page is not None
+            found[number] = [hit.place.id for hit in page.hits]
+        if backwards:
+            assert found == {0: [], 1: [], 2: ["x1"], 3: ["x2", "x1"], 4: ["x2", "x1"]}
+        else:
+            assert found == {0: ["x1", "x2"], 1: ["x2"], 2: [], 3: [], 4: []}
+
+    @pytest.mark.parametrize("backwards", [False, True])
     def test_pages_go_on_where_the_last_one_ended(self, unique: Backend, index: IndexStore, backwards: bool) -> None:
         for number in range(20):
             unique.commit([], saving(f"x{number:02}", name=f"{number:02}", size="1"))
