@@ -79,40 +79,40 @@ def test_a_record_whose_id_is_drawn_is_made_without_a_look(monkeypatch: pytest.M
     assert taken.city == "x"
 
 
-class Sailor(Record):
+class Harpooner(Record):
     email: Annotated[str, unique]
 
 
-class Vessel(Record):
+class Whaler(Record):
     port: Annotated[str, indexed]
-    captain: Annotated[Sailor | None, on_delete("restrict")]
+    captain: Annotated[Harpooner | None, on_delete("restrict")]
 
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("vessels", ["none", "found", "not in an index"])
 def test_the_first_records_of_several_classes_are_made_together(vessels: str) -> None:
     if vessels != "none":
-        Vessel.create("old", port="x")
+        Whaler.create("old", port="x")
     if vessels == "not in an index":
-        indexed = Vessel.__pc__.bound_fields(current_backend()).indexed
+        indexed = Whaler.__pc__.bound_fields(current_backend()).indexed
         assert indexed is not None
         if current_backend().indexing == "indexes":
             current_backend().index(indexed.indexing).drop([index.name for index in indexed.indexing.indexes])
     with transaction():
-        Vessel.create("new", port="x")
-        Sailor.create("a", email="a@")
-        Sailor.create("b", email="b@")
-    assert Sailor.find(email="b@").one().id == "b"
-    Vessel.reindex()
-    assert sorted(each.id for each in Vessel.find(port="x")) == (["new"] if vessels == "none" else ["new", "old"])
+        Whaler.create("new", port="x")
+        Harpooner.create("a", email="a@")
+        Harpooner.create("b", email="b@")
+    assert Harpooner.find(email="b@").one().id == "b"
+    Whaler.reindex()
+    assert sorted(each.id for each in Whaler.find(port="x")) == (["new"] if vessels == "none" else ["new", "old"])
 
 
 @pytest.mark.usefixtures("store")
 def test_a_record_that_others_may_refer_to_is_not_deleted_in_a_transaction() -> None:
-    sailor = Sailor.create("a", email="a@")
+    sailor = Harpooner.create("a", email="a@")
     for delete in (sailor.delete, lambda: sailor.delete_if({"email": "a@"})):
         with (
-            pytest.raises(TransactionError, match=r"deleted in a transaction, since Vessel\.captain may refer"),
+            pytest.raises(TransactionError, match=r"deleted in a transaction, since Whaler\.captain may refer"),
             transaction(),
         ):
             delete()
