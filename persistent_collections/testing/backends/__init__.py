@@ -48,8 +48,8 @@ class BackendSuite(
             def store(self, backend, key, content):
                 ...  # write the content of key, without the backend
 
-            def reopen(self, backend):
-                return ShelfBackend(backend.path)
+            def reopen(self, backend: Backend) -> Backend:
+                return ShelfBackend(backend.url.removeprefix("shelf:"))
 
     The three hooks are optional; each makes the suite stricter. Do not override or skip any test: the suite knows from
     ``medium``, ``ordered`` and ``indexing`` what the store does not promise. Tests that take seconds have the marker
