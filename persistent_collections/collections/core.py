@@ -114,7 +114,11 @@ class ClassInfo:
         given = parameters if isinstance(parameters, tuple) else (parameters,)
         variables = type_variables(self.parameters)
         if not 0 < len(given) <= len(variables):
-            raise TypeError(f"{self.cls.__name__} takes {len(variables) or 'no'} type parameter(s), not {len(given)}")
+            name = self.cls.__name__
+            raise TypeError(
+                f"{name} takes {len(variables) or 'no'} type parameter(s), not {len(given)}; "
+                f"{name}.load(id) returns the object that has an id"
+            )
         known = dict(zip(variables, given, strict=False))
         return self.with_parameters(tuple(substitute(part, known) for part in self.parameters))
 

@@ -38,7 +38,10 @@ def check_id(id: object) -> str:
     if isinstance(id, UUID):
         raise TypeError("an id is a str or an int, not UUID; give its text, such as str(uuid4())")
     if not isinstance(id, str):
-        raise TypeError(f"an id is a str or an int, not {type(id).__name__}; content goes after it: (id, items)")
+        raise TypeError(
+            f"an id is a str or an int, not {type(id).__name__}; content goes after it: (id, items), "
+            "and fields by name: (id, name=…)"
+        )
     if not id:
         raise ValueError("an id cannot be empty; leave it out for a random one")
     try:

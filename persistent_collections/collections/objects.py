@@ -223,6 +223,7 @@ class PersistentObject(ABC):
             assert settings.delete()
             assert not settings.delete()
         """
+        require_object(self, "delete")
         deleted: bool = self.__pc__.delete()
         return deleted
 
@@ -244,6 +245,7 @@ class PersistentObject(ABC):
             ObjectNotFound: The object does not exist.
             ValueError: A ``datetime`` is naive, or a number is not finite or too large for a ``timedelta``.
         """
+        require_object(self, "expire")
         self.__pc__.set_deadline(seconds_until(when))
 
     def persist(self) -> None:
@@ -311,6 +313,16 @@ class PersistentObject(ABC):
         core = self.__pc__
         info: ClassInfo = core.info
         return _restore, (info.unbound, info.parameters, core.id, core.portable(), core.state())
+
+
+def require_object(given: object, method: str) -> None:
+    """Make sure that a method is called on an object.
+
+    Raises:
+        TypeError: It was called on a class, as in ``User.delete("luke")``.
+    """
+    if not isinstance(given, PersistentObject):
+        raise TypeError(f"{method}() is called on an object, not on its class: User.load(id).{method}()")
 
 
 setattr(PersistentObject, RESERVED, ClassInfo(PersistentObject, Core, ()))  # type: ignore[type-abstract]  # as it is itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -81,10 +82,26 @@ def value_of(text: str, declared: Any, references: References) -> Any:
         return plain_text(value if isinstance(value, str) else text, declared, references)
     try:
         return json.bind(declared, references).decode(text.encode())
-    except (DecodeError, TypeError):
+    except (DecodeError, TypeError) as error:
         if isinstance(value, str | int | float):
             return _of_word(value if isinstance(value, str) else text, declared, references, value)
+        _require_parts(error, value, declared, references)
         return value
+
+
+def _require_parts(error: Exception, value: Any, declared: Any, references: References) -> None:
+    """Raise ``SpellingError`` if a part of a dict or list is at fault; the caller's check reports the whole."""
+    problem = str(error).partition(", as declared")[0]
+    if not isinstance(error, DecodeError) or problem.startswith("value: expected"):
+        return
+    if not _holds(_codec(declared, references), value):
+        of_type = (each for each in _EXAMPLES if re.search(rf"expected {type(each).__name__}\b", problem))
+        form = (
+            f"; it is written as in {get_codec('json').encode(found).decode()}"
+            if (found := next(of_type, None))
+            else ""
+        )
+        raise SpellingError(f"does not fit: {problem}{form}")
 
 
 def plain_text(text: str, declared: Any, references: References) -> Any:

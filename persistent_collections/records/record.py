@@ -17,7 +17,7 @@ from persistent_collections.collections.deadlines import seconds_ahead
 from persistent_collections.collections.fetching import OnError, rows
 from persistent_collections.collections.ids import id_or_random
 from persistent_collections.collections.increments import Counter, increment
-from persistent_collections.collections.objects import PersistentObject
+from persistent_collections.collections.objects import PersistentObject, require_object
 from persistent_collections.collections.retrying import attempts
 from persistent_collections.collections.unannotated import is_asked_by_fastapi
 from persistent_collections.collections.write_back import NESTED, editing, wrote_back
@@ -289,6 +289,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         Raises:
             StillReferenced: A record refers to it by a field with ``on_delete("restrict")``; nothing was deleted.
         """
+        require_object(self, "delete")
         return delete(self)
 
     def __getitem__(self, name: str) -> Any:
@@ -511,6 +512,7 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             UnknownFieldError: A field is not declared; nothing was written.
             EncodeError: A value is not of the declared type; nothing was written.
         """
+        require_object(self, "update")
         if values or expire is not None:
             update(self, values, seconds_ahead(expire))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from persistent_collections import Backend, connect
+from persistent_collections import Backend, PersistentList, Record, child, connect
 from persistent_collections.cli.app import app
 from tests.cli.conftest import MODELS, Run
 from tests.cli.models import Berth, Flag, Landfalls, Sailor, Sea, Voyage
@@ -28,6 +29,44 @@ def voyage() -> Voyage:
     made = Voyage("v", backend=URL)
     made.delete()
     return Voyage("v", backend=URL, ship="Royal Fortune")
+
+
+@dataclass(frozen=True)
+class Provision:
+    name: str
+    amount: Decimal
+
+
+class Larder(Record):
+    best: Provision | None
+    prices: dict[str, Decimal]
+    stock: PersistentList[Provision] = child()
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "told"),
+    [
+        (
+            ("stock", "0"),
+            '{"name": "x", "amount": "2"}',
+            'value["amount"]: expected Decimal, not str; it is written as in {"$decimal":"12.50"}',
+        ),
+        (
+            ("best",),
+            '{"name": "x", "amount": 2}',
+            'value["amount"]: expected Decimal, not int; it is written as in {"$decimal":"12.50"}',
+        ),
+        (("stock", "0"), '{"name": "x"}', "the field 'amount' of Provision is not stored here"),
+        (("prices",), '{"x": "2"}', 'value["x"]: expected Decimal, not str; it is written as in {"$decimal":"12.50"}'),
+        (("best",), "[1]", "field 'best' of 'Larder:a': value: expected Provision or None, not list"),
+    ],
+)
+def test_a_part_of_a_value_that_does_not_fit_is_named_with_its_form(
+    place: tuple[str, ...], given: str, told: str, run: Run
+) -> None:
+    Larder("a", stock=[Provision("salt", Decimal(1))], backend="memory:larder")
+    command = ("--url", "memory:larder", "--models", __name__, "set", "Larder:a", *place)
+    assert told in run(*command, given, status=2)
 
 
 @pytest.mark.parametrize(

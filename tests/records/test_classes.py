@@ -242,6 +242,7 @@ def test_an_abstract_class_leaves_its_name_to_others(store: Backend) -> None:
         (PersistentList, (), r"PersistentList takes 1 type parameter\(s\), not 0"),
         (PersistentList[int], str, r"PersistentList takes no type parameter\(s\), not 1"),
         (Person, int, r"Person takes no type parameter\(s\), not 1"),
+        (Person, "luke", r"not 1; Person.load\(id\) returns the object that has an id"),
     ],
 )
 def test_type_parameters_are_counted(kind: Any, parameters: Any, message: str) -> None:
@@ -380,6 +381,15 @@ def test_reading_a_field_of_a_class_says_how_a_record_is_given() -> None:
     anything: Any = Person
     with pytest.raises(TypeError, match=r"get\(\) reads a field of a record; load\(id\) and ref\(id\) of a class"):
         anything.get("x")
+
+
+@pytest.mark.parametrize("kind", [Person, PersistentList])
+def test_a_method_called_on_a_class_says_how_an_object_is_given(kind: Any) -> None:
+    for name, arguments in {"delete": (), "expire": (5,)}.items():
+        with pytest.raises(TypeError, match=rf"{name}\(\) is called on an object, .*: User.load\(id\).{name}\(\)"):
+            getattr(kind, name)("luke", *arguments)
+    with pytest.raises(TypeError, match=r"update\(\) is called on an object"):
+        Person.update("luke", name="Luke")  # type: ignore[arg-type]  # pyright: ignore
 
 
 def test_what_all_gives_has_no_indexes_and_says_so(store: Backend) -> None:
