@@ -37,7 +37,7 @@ class Provision:
     amount: Decimal
 
 
-class Larder(Record):
+class SpiceRack(Record):
     best: Provision | None
     prices: dict[str, Decimal]
     stock: PersistentList[Provision] = child()
@@ -58,14 +58,14 @@ class Larder(Record):
         ),
         (("stock", "0"), '{"name": "x"}', "the field 'amount' of Provision is not stored here"),
         (("prices",), '{"x": "2"}', 'value["x"]: expected Decimal, not str; it is written as in {"$decimal":"12.50"}'),
-        (("best",), "[1]", "field 'best' of 'Larder:a': value: expected Provision or None, not list"),
+        (("best",), "[1]", "field 'best' of 'SpiceRack:a': value: expected Provision or None, not list"),
     ],
 )
 def test_a_part_of_a_value_that_does_not_fit_is_named_with_its_form(
     place: tuple[str, ...], given: str, told: str, run: Run
 ) -> None:
-    Larder("a", stock=[Provision("salt", Decimal(1))], backend="memory:larder")
-    command = ("--url", "memory:larder", "--models", __name__, "set", "Larder:a", *place)
+    SpiceRack("a", stock=[Provision("salt", Decimal(1))], backend="memory:spices")
+    command = ("--url", "memory:spices", "--models", __name__, "set", "SpiceRack:a", *place)
     assert told in run(*command, given, status=2)
 
 
