@@ -8,6 +8,7 @@ from typing import Final
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.urls import imported
 from persistent_collections.errors import ConfigurationError
+from persistent_collections.remedies import ImportModule
 from persistent_collections.suggestions import suggestion
 
 ENTRY_POINT_GROUP: Final = "persistent_collections.backends"
@@ -68,10 +69,11 @@ def find_backend(scheme: str) -> type[Backend]:
             target = point.value
             break
         else:
+            hint = _SOCKET if "sock" in scheme else suggestion(scheme, _schemes)
+            own = [] if hint.endswith("?") else [ImportModule("if it is yours, import the module that registers it")]
             raise ConfigurationError(
-                f"no store is registered for {scheme!r} URLs (register_backend adds one); "
-                f"{_SOCKET if 'sock' in scheme else suggestion(scheme, _schemes)}"
-            )
+                f"no store is registered for {scheme!r} URLs (register_backend adds one); {hint}"
+            ).with_remedies(*own)
     try:
         found: type[Backend] = imported(target)
     except ConfigurationError:  # a missing extra of this package has its own error

@@ -14,7 +14,7 @@ from persistent_collections.checking import Deletable, Finding, Repairable
 from persistent_collections.checking.checking import examine
 from persistent_collections.cli.carrying import PrefixOption
 from persistent_collections.cli.changing import YesOption, confirm
-from persistent_collections.cli.failing import Exit, UsageError
+from persistent_collections.cli.failing import Exit, UsageError, tell
 from persistent_collections.cli.looking import JSONOption
 from persistent_collections.cli.printing import print_rows
 from persistent_collections.cli.progress import bar
@@ -54,19 +54,27 @@ def check(
     find = partial(_examined, session, prefix=prefix, repair=kinds)
     if kinds and not yes:
         find = partial(find, is_agreed=set(_agreed(find, session.store.url)).__contains__)
-    left = 0
+    left, kinds_found = 0, Counter[str]()
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal left
         for finding in find():
             left += not finding.repaired
+            kinds_found[finding.kind] += 1
             facts = asdict(finding)
             yield facts if json else facts | {"repaired": _done(finding) if finding.repaired else ""}
 
     columns = {"kind": "KIND", "key": "KEY", "place": "PLACE", "repaired": "", "message": "MESSAGE"}
     print_rows(rows(), columns, json=json)
+    _tell_kinds(kinds_found)
     if left:
         raise typer.Exit(Exit.FOUND)
+
+
+def _tell_kinds(found: Counter[str]) -> None:
+    """Report how many findings of each kind there are, if these are several kinds: the few would be overlooked."""
+    if len(found) > 1:
+        tell(f"found: {', '.join(f'{number} {kind}' for kind, number in sorted(found.items()))}")
 
 
 def _examined(session: Session, **options: Any) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ PlacesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD|INDEX]...", help="A place, or a child and a place in it.")
 ]
 ChildArgument = Annotated[str | None, typer.Argument(metavar="[CHILD]", help="One child of a record instead.")]
+LimitOption = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, help="How many lines at most.")]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -36,6 +37,7 @@ def ls(
     prefix: Annotated[str, typer.Argument(help="List only keys that start with it.")] = "",
     *,
     count: Annotated[bool, typer.Option("--count", help="Count the objects of each type instead.")] = False,
+    limit: LimitOption = None,
     json: JSONOption = False,
 ) -> None:
     """List the keys with type, size and deadline, or count objects."""
@@ -46,7 +48,7 @@ def ls(
     rows = _listed(session, prefix, unreadable)
     if count:
         columns, rows = {"type": "TYPE", "objects": "OBJECTS"}, _counted(session, prefix)
-    if not print_found("ls", rows, columns, json=json):
+    if not print_found("ls", islice(rows, limit), columns, json=json):
         what = f"no key that starts with {prefix!r}" if prefix else "nothing"
         tell(f"{what} is stored in {session.store.url}")
     if unreadable:

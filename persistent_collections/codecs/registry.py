@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from persistent_collections.codecs.base import Codec
 from persistent_collections.errors import ConfigurationError
+from persistent_collections.remedies import ImportModule
 from persistent_collections.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def _load(name: str) -> Codec:
         return _made(name, getattr(import_module(f"persistent_collections.codecs.{module}"), made))
     points = {point.value: point for point in _entry_points().select(name=name)}
     if not points:
-        raise ConfigurationError(
-            f"no codec is called {name!r} (register_codec adds one); {suggestion(name, known_codecs())}"
-        )
+        hint = suggestion(name, known_codecs())
+        own = [] if hint.endswith("?") else [ImportModule("if it is yours, import the module that registers it")]
+        raise ConfigurationError(f"no codec is called {name!r} (register_codec adds one); {hint}").with_remedies(*own)
     if len(points) > 1:
         raise ConfigurationError(
             f"the codec {name!r} is in two packages, as {' and '.join(points)}; register_codec one"

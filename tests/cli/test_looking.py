@@ -49,6 +49,14 @@ def test_ls_shows_every_key_with_type_size_and_deadline(url: str, store: Backend
     }
 
 
+def test_ls_ends_after_a_number_of_keys(url: str, store: Backend, objects: Objects, run: Run) -> None:
+    for number in range(5):
+        PersistentDict(number, {"a": 1}, backend=store)
+    assert len(objects("--url", url, "ls", "--limit", "3")) == 3
+    assert len(objects("--url", url, "ls", "--limit", "9")) == 5
+    assert "--limit" in run("--url", url, "ls", "--limit", "0", status=2)
+
+
 @pytest.mark.parametrize(
     ("ttl_s", "shown"),
     [
@@ -418,3 +426,13 @@ def test_children_that_no_class_declares_are_said_not_to_be_shown(tmp_path: Any,
 
     assert "if 'Unheard:x' is a record, import its class to see its children" in told("Unheard:x")
     assert told("PersistentDict:plain") == ""
+
+
+def test_check_ends_with_the_number_of_each_kind_if_there_are_several(tmp_path: Path, run: Run) -> None:
+    url = f"sqlite:{tmp_path}/data.db"
+    store = connect(url)
+    store.mapping(Key("Sailor:ann")).set_many({"x": b"1", "y": b"1", "captain": b"Sailor:nobody"})
+    command = ("--url", url, *MODELS, "check")
+    assert run(*command, status=1).endswith("persistent-collections: found: 1 dangling, 2 stray_field\n")
+    store.mapping(Key("Sailor:ann")).set_many({"captain": None})
+    assert "found:" not in run(*command, status=1)

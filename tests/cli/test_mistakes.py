@@ -52,6 +52,17 @@ def test_an_unreachable_server_is_named_with_what_was_being_done(
         ((*STORE, "set", "PersistentList:l", "0", "5", "--txet"), 2, "--txet"),
         ((*STORE, "ls", "--url", "memory:"), 2, "--url; it goes before the command"),
         (
+            ("--url", "lines:./x", "ls"),
+            2,
+            "; if it is yours, import the module that registers it (--models yourapp, before the command)",
+        ),
+        (
+            ("--codec", "zipped", "ls"),
+            2,
+            "; if it is yours, import the module that registers it (--models yourapp, before the command)",
+        ),
+        (("--url", "jsn:./x", "ls"), 2, "did you mean 'json'?\n"),
+        (
             (*STORE, "get", "PersistentDict:no", "a"),
             1,
             "nothing is stored under 'PersistentDict:no' in memory:mistakes",
