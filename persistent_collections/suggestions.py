@@ -3,10 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NoReturn, TypeVar
+
+C = TypeVar("C", bound=type)
 
 _LISTED: Final = 12
 _SOME: Final = 10
+
+_ELSEWHERE: Final = {
+    "all": "iterate over it",
+    "count": "find().count(), or count() of the class",
+    "delete": "call delete() of each record",
+    "exists": "find(field=value).first() is None if no record matches",
+    "filter": "find(field=value) takes all conditions",
+    "first": "find().first()",
+    "get": "find(field=value).one(), or load(id) of the class",
+    "limit": "find().limit(20)",
+    "offset": "find().limit(20).after(token) returns the next page",
+    "one": "find(field=value).one()",
+    "order_by": "find().order_by('field')",
+    "update": "call update() of each record",
+}
+"""Methods that queries of other libraries have, and what to write here."""
+
+
+class _Elsewhere:
+    """An attribute that does not exist; its error names what to write."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}; {_ELSEWHERE[self._name]}")
+
+
+def with_hints(cls: C) -> C:
+    """Let the error of a method that ``cls`` lacks, but that queries of other libraries have, say what to write."""
+    for name in _ELSEWHERE.keys() - dir(cls):
+        setattr(cls, name, _Elsewhere(name))
+    return cls
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from persistent_collections.collections.fetching import OnError, Resilient, rows
 from persistent_collections.collections.ids import check_id, check_name, id_or_random
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.config import BackendSource, Choice, LazyBackend, choose, resolve, surrounding
+from persistent_collections.suggestions import with_hints
 from persistent_collections.transactions.current import active, seen
 
 T = TypeVar("T", bound="PersistentObject")
@@ -349,6 +350,7 @@ def _own_options(cls: type[PersistentObject], options: dict[str, Any]) -> dict[s
     return {name: options.pop(name) for name in names if name in options}
 
 
+@with_hints
 class Found(Iterator[T]):
     """The handles of the objects of one class, found during iteration."""
 

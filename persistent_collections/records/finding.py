@@ -46,6 +46,7 @@ from persistent_collections.records.planning import Plan, indexable, plan_for
 from persistent_collections.records.schema import order_for
 from persistent_collections.records.tokens import Token, hash_of, token_of
 from persistent_collections.remedies import Advice, Scan
+from persistent_collections.suggestions import with_hints
 from persistent_collections.transactions.current import seen
 from persistent_collections.transactions.overlay import Overlay
 
@@ -75,6 +76,7 @@ class Claim(msgspec.Struct, frozen=True):
     data: Mapping[str, bytes]
 
 
+@with_hints
 class Query(Generic[T_co]):
     """The result of ``find``: records of one class that match conditions, read when you ask for them.
 

@@ -73,3 +73,24 @@ def test_a_field_that_cannot_be_searched_is_refused_with_a_remedy() -> None:
             Marked.find(**{name: "x"})
         with pytest.raises(TypeError, match=line):
             Marked.find().order_by(name).scan()
+
+
+@pytest.mark.parametrize(
+    ("name", "of_all", "of_find"),
+    [
+        ("order_by", r"find\(\).order_by\('field'\)", None),
+        ("limit", r"find\(\).limit\(20\)", None),
+        ("count", "count\\(\\) of the class", None),
+        ("filter", r"find\(field=value\) takes all", r"find\(field=value\) takes all"),
+        ("offset", r"after\(token\) returns the next page", r"after\(token\) returns the next page"),
+        ("get", r"load\(id\)", r"find\(field=value\).one\(\)"),
+        ("all", "iterate over it", "iterate over it"),
+        ("delete", r"delete\(\) of each record", r"delete\(\) of each record"),
+    ],
+)
+def test_a_method_of_other_libraries_says_what_to_write(name: str, of_all: str | None, of_find: str | None) -> None:
+    for found, line in ((Marked.all(), of_all), (Marked.find(), of_find)):
+        assert hasattr(found, name) == (line is None)
+        if line:
+            with pytest.raises(AttributeError, match=line):
+                getattr(found, name)
