@@ -43,6 +43,7 @@ from persistent_collections import (
     connect,
     errors,
 )
+from persistent_collections.backends.indexes import EntryKey, Indexing, IndexUnbuiltError
 from persistent_collections.backends.keys import Key
 from persistent_collections.remedies import Argument, ImportModule, NameCodec
 from tests.servers import RunningServer, run_server
@@ -112,6 +113,12 @@ def test_the_remedies_of_an_error_end_its_message_and_are_pickled(kind: type[Per
 def test_what_is_not_unique_is_pickled_with_its_field_and_the_other_record() -> None:
     error = pickle.loads(pickle.dumps(NotUnique("it is taken", field="email", other="User:luke")))
     assert (str(error), error.field, error.other) == ("it is taken", "email", "User:luke")
+
+
+def test_an_index_that_is_not_whole_is_named_after_pickling() -> None:
+    raised = IndexUnbuiltError(Indexing("User", (), lambda *_: EntryKey(b"")), ["email.text!"])
+    error = pickle.loads(pickle.dumps(raised))
+    assert (str(error), error.names) == (str(raised), ("email.text!",))
 
 
 def test_a_form_error_is_pickled_with_its_messages() -> None:

@@ -42,25 +42,24 @@ def commit_with_indexes(
         IndexUnbuiltError: An index that has to be unique, or that a condition is about, is not whole.
     """
     asked = set[tuple[str, ...]]()
-    given = list(changes)
+    given = changes
     while True:
         try:
-            return Made(commit(conditions, given), is_whole=given == [*changes])
+            return Made(commit(conditions, given), is_whole=given is changes)
         except IndexUnbuiltError as error:  # it names the indexes of one class
             if error.names not in asked:
                 asked.add(error.names)
-                if _mark_new_ones(store, (*conditions, *changes), error.names):
-                    continue
+                _mark_new_ones(store, (*conditions, *changes), error.names)
+                continue  # they are whole now, by this process or by another
             eased = [change if claims_of(change) else anyway(change) for change in changes]
-            if eased == given:
+            if eased == [*given]:
                 raise
             given = eased
 
 
-def _mark_new_ones(store: Backend, parts: Sequence[Condition | Change], names: Collection[str]) -> bool:
-    indexings = {part.indexing for part in parts if isinstance(part, HeldBy | SetEntries)}
-    marked = [mark_new(store, indexing, names) for indexing in indexings]
-    return any(marked)
+def _mark_new_ones(store: Backend, parts: Sequence[Condition | Change], names: Collection[str]) -> None:
+    for indexing in {part.indexing for part in parts if isinstance(part, HeldBy | SetEntries)}:
+        mark_new(store, indexing, names)
 
 
 def mark_new(store: Backend, indexing: Indexing, names: Collection[str]) -> bool:

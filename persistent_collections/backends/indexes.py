@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from persistent_collections.backends.effects import reads, writes
 from persistent_collections.backends.keys import Key
@@ -257,6 +257,13 @@ class IndexUnbuiltError(SchemaChangedError):
             f"done; build it: {indexing.type_name}.reindex()"
         )
         self.names = tuple(names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, self.args, vars(self)
+
+
+def _unpickled(*args: Any) -> IndexUnbuiltError:
+    return IndexUnbuiltError.__new__(IndexUnbuiltError, *args)
 
 
 def not_unique(key: Key, index: Index, other: Key) -> NotUnique:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import pytest
@@ -21,6 +22,8 @@ from persistent_collections import (
     transactional,
     unique,
 )
+from persistent_collections.backends import building
+from persistent_collections.backends.indexes import Indexing
 from persistent_collections.collections import ids
 from persistent_collections.testing.transactions import elsewhere
 from persistent_collections.transactions.current import current
@@ -105,6 +108,21 @@ def test_the_first_records_of_several_classes_are_made_together(vessels: str) ->
     assert Harpooner.find(email="b@").one().id == "b"
     Whaler.reindex()
     assert sorted(each.id for each in Whaler.find(port="x")) == (["new"] if vessels == "none" else ["new", "old"])
+
+
+@pytest.mark.usefixtures("store")
+def test_an_index_that_another_process_marked_meanwhile_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mark(store: Backend, indexing: Indexing, names: Collection[str]) -> bool:
+        assert mark_new(store, indexing, names)
+        Harpooner.create("other", email="other@")
+        return mark_new(store, indexing, names)
+
+    mark_new = building.mark_new
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "mark_new", mark)
+        Harpooner.create("a", email="a@")
+    assert {each.id for each in Harpooner.all()} >= {"a"}
+    assert Harpooner.find(email="a@").one().id == "a"
 
 
 @pytest.mark.usefixtures("store")
