@@ -10,7 +10,7 @@ import pytest
 
 from tests.transactions.histories import Append, Outcome, Read, Transaction, anomalies
 
-WORKERS: Final = count()
+WORKERS: Final = count(100)  # others than those that tests name
 
 
 def made(text: str, outcome: Outcome = "committed", worker: int | None = None) -> Transaction:
