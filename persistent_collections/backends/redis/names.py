@@ -149,7 +149,7 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
 
 def first_seen(names: list[str], seen: set[str]) -> list[str]:
     """Return the ``names`` that are not in ``seen``, each once, and add them to it."""
-    new = names if seen.isdisjoint(names) else [name for name in names if name not in seen]
+    new = names if not seen or seen.isdisjoint(names) else [name for name in names if name not in seen]
     known = len(seen)
     seen.update(new)
     return new if len(seen) == known + len(new) else list(dict.fromkeys(new))
