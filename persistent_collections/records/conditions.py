@@ -12,8 +12,6 @@ from persistent_collections.backends.indexes import LAST
 from persistent_collections.codecs.order import NONE_KEY, text_start
 from persistent_collections.records.indexing import OrderedField
 
-_ABOVE_NONE = bytes([NONE_KEY[0] + 1])
-
 
 @dataclass(frozen=True, slots=True, init=False)
 class one_of:  # noqa: N801 - it is used like a function
@@ -154,7 +152,7 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
         case at_least(low=low):
             return Wanted(field, [Range(least := key(low), _above_kind(least))])
         case less_than(high=high):
-            return Wanted(field, [Range(max(_ABOVE_NONE, (most := key(high))[:1]), most)])
+            return Wanted(field, [Range((most := key(high))[:1], most)])  # from the lowest of its kind
     keys = {field.key(data): data for data in map(encode, condition.values)}
     ranges = [Range(each, each + LAST) for each in sorted(keys)]
     return Wanted(field, ranges, *next(iter(keys.items()))) if len(keys) == 1 else Wanted(field, ranges)
