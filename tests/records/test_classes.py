@@ -389,7 +389,7 @@ def test_a_method_called_on_a_class_says_how_an_object_is_given(kind: Any) -> No
         with pytest.raises(TypeError, match=rf"{name}\(\) is called on an object, .*: User.load\(id\).{name}\(\)"):
             getattr(kind, name)("luke", *arguments)
     with pytest.raises(TypeError, match=r"update\(\) is called on an object"):
-        Person.update("luke", name="Luke")  # type: ignore[arg-type]  # pyright: ignore
+        Person.update("luke", name="Luke")  # type: ignore[arg-type]  # pyright: ignore # called on the class, on purpose
 
 
 def test_what_all_gives_has_no_indexes_and_says_so(store: Backend) -> None:
