@@ -49,8 +49,8 @@ each_entry(function(index, _, place, claims)
   if own then redis.call('ZREM', index, own) end
 end)
 local number = 2 + now % (#KEYS - 1)
-local first = math.floor(redis.call('ZCARD', KEYS[number]) * (now * 48271 % 1000003 / 1000003))
-for _, entry in ipairs(redis.call('ZRANGE', KEYS[number], first, first + ARGV[5] - 1)) do
+local last = math.floor((redis.call('ZCARD', KEYS[number]) + ARGV[5] - 1) * (now * 48271 % 1000003 / 1000003))
+for _, entry in ipairs(redis.call('ZRANGE', KEYS[number], math.max(0, last - ARGV[5] + 1), last)) do
   if entry ~= '' and stamp_of(entry) + ARGV[4] < now then
     claimed[#claimed + 1] = tostring(number)
     claimed[#claimed + 1] = entry

@@ -67,8 +67,8 @@ end
 local function sweep(start, names, count)
   local time, ids = redis.call('TIME')[2], {}
   local index, random = start .. ':' .. names[time % #names + 1], time * 48271 % 1000003 / 1000003
-  local first = math.floor(redis.call('ZCARD', index) * random)
-  for _, entry in ipairs(redis.call('ZRANGE', index, first, first + count - 1)) do
+  local last = math.floor((redis.call('ZCARD', index) + count - 1) * random)  -- so the first entries are not met less often
+  for _, entry in ipairs(redis.call('ZRANGE', index, math.max(0, last - count + 1), last)) do
     if entry ~= '' then ids[#ids + 1] = id_of(entry) end
   end
   return next(forget_gone(start, ids)) ~= nil
