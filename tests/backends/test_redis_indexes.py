@@ -33,7 +33,7 @@ from persistent_collections.backends.indexes import (
 )
 from persistent_collections.backends.keys import MARKER, MARKER_DATA
 from persistent_collections.backends.redis import RedisBackend
-from persistent_collections.backends.redis.entries import Sweeps, as_saving, quoted, read, spelt, unquoted
+from persistent_collections.backends.redis.entries import SWEPT, Sweeps, as_saving, quoted, read, spelt, unquoted
 from persistent_collections.backends.urls import StoreURL
 from persistent_collections.errors import EncodeError, NotUnique, WrongShapeError
 from persistent_collections.testing.backends.base import exists
@@ -353,6 +353,22 @@ def test_sessions_that_expire_do_not_pile_up(real: RedisBackend) -> None:
         if number > 6 * alive and number % alive == 0:
             entries.append(len(list(index.entries(NAME.name))))
     assert max(entries) <= 2 * alive, entries
+
+
+@pytest.mark.slow
+def test_sweeps_meet_the_first_and_the_last_entries_as_often_as_others(
+    real: RedisBackend, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sweeps, "swept", lambda _self, _type_name: SWEPT)
+    index = real.index(INDEXING)
+    for number in range(400):
+        real.commit([], saving(f"s{number}", name=f"s{number}", size="5"))
+    for ident in ["a0", "z0", "a1", "z1", "a2", "z2", "a3", "z3"]:
+        real.commit([], saving(ident, name=ident, size="0" if ident < "b" else "9"))
+        client.delete(f"Indexed:{ident}")
+        for _ in range(300):
+            real.commit([], saving("s1", name="s1", size="5"))
+        assert len(list(index.entries(NAME.name))) == 400, ident
 
 
 def test_an_index_that_is_dropped_leaves_nothing(real: RedisBackend, client: redis.Redis) -> None:
