@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from math import isfinite
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +24,11 @@ _BRACE, _DOLLAR = b"{$"
 _CANONICAL: Final = (str, int, bool, bytes, UUID)
 _read_fast: Final = msgspec.json.Decoder().decode
 _write_fast: Final = msgspec.json.Encoder().encode
+_read_lines: Final = msgspec.json.Decoder().decode_lines
+_write_lines: Final = msgspec.json.Encoder().encode_lines
+_READ_AT_ONCE: Final = 1000
+_LONG: Final = 1_000_000
+"""More bytes are not kept twice."""
 
 
 class JSONCodec(DeclaredCodec):
@@ -87,6 +93,24 @@ class JSONCodec(DeclaredCodec):
         if parse is not None:
             value = lift(_read_carefully(data, parse), self._references)
         return value if self._check is None and len(data) <= MAX_DEPTH else self.finished(value, data)
+
+    def decode_all(self, stored: Iterable[bytes]) -> Iterable[Any]:
+        texts = iter(stored)
+        return chain.from_iterable(map(self._decode_at_once, iter(lambda: list(islice(texts, _READ_AT_ONCE)), [])))
+
+    def _decode_at_once(self, texts: Sequence[bytes]) -> Iterable[Any]:
+        """Parse texts as lines; one by one if they are long, have tags, or would not be written byte for byte so."""
+        lines = b"" if sum(map(len, texts)) > _LONG else b"\n".join([*texts, b""])
+        if not lines or b'"$' in lines:
+            return map(self.decode, texts)
+        try:
+            values = _read_lines(lines)
+            if len(values) != len(texts) or _write_lines(values) != lines:
+                return map(self.decode, texts)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return map(self.decode, texts)
+        is_finished = self._check is None and max(map(len, texts)) <= MAX_DEPTH
+        return values if is_finished else map(self.finished, values, texts)
 
 
 def _reads_everywhere(data: bytes) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -219,6 +219,16 @@ class CodecSuite:
                 continue
             codec.encode(value)
 
+    def test_many_values_are_decoded_like_each(self, codec: Codec) -> None:
+        own, random = encodings(codec, [*self.examples(), *TEMPTING]), Random(1)  # noqa: S311 - no secret
+        others = [data for data in garbage(own, random) if len(data) < 100]
+        json_values = [b"null", b"1", b'"a"', b'{"a":[]}', b"[" * 200 + b"]" * 200]
+        for mix in (own, others, json_values, [*own, *others], [*own, *json_values]):
+            for _ in range(200):
+                stored = random.choices(mix, k=random.randrange(5))
+                each, values = decoded(map(codec.decode, stored)), decoded(codec.decode_all(stored))
+                assert difference(each, values, equal=self.equal) is None, "the same values up to the same error"
+
     def test_a_decode_error_shows_no_stored_data(self, codec: Codec) -> None:
         telltale = TELLTALE.encode()
         wrapped = [b"%s", b'"%s', b"%s\xff", b'{"$nosuchtag":"%s"}', b'{"a":"%s"', b"\xc1%s", b'["%s",]', b"\xd9\x04%s"]
@@ -232,6 +242,17 @@ def encoded(codec: Codec, value: Any) -> bytes | None:
         return codec.encode(value)
     except EncodeError:
         return None
+
+
+def decoded(values: Iterable[Any]) -> list[Any]:
+    """Return ``values`` up to the first that cannot be decoded, and the text of its error."""
+    found: list[Any] = []
+    try:
+        for value in values:
+            found.append(value)  # noqa: PERF402 - kept if the next one is an error
+    except DecodeError as error:
+        found.append(str(error))
+    return found
 
 
 def decode_error(codec: Codec, data: bytes) -> str:
