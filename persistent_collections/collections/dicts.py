@@ -14,6 +14,7 @@ from collections.abc import (
     ValuesView,
 )
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, cast, overload
@@ -107,7 +108,7 @@ class DictCore(CollectionCore):
 
     def place(self, bound: _Bound, field: str, data: bytes) -> StoredAt:
         """Return the location of the value of ``data``."""
-        return StoredAt(self, bound.backend, field, bound.values, data, self.last_write())
+        return StoredAt(self, bound.backend, bound.values, self.last_write(), field, data)
 
     def held(self, bound: _Bound, field: str, data: bytes) -> Any:
         """Return the value of ``data``; its lists, dicts and sets write back."""
@@ -118,7 +119,7 @@ class DictCore(CollectionCore):
         if type(value) not in HOLDING:
             return value
         written = self.writes.get(flows.who()) if self.writes else None  # like place(), with two calls less
-        return hold(value, StoredAt(self, bound.backend, field, bound.values, data, written))
+        return hold(value, StoredAt(self, bound.backend, bound.values, written, field, data))
 
     def held_items(self, *, reverse: bool = False) -> Iterator[tuple[Any, Any]]:
         """Yield the items; lists, dicts and sets among the values write back."""
@@ -128,10 +129,10 @@ class DictCore(CollectionCore):
 
     def _held_page(self, bound: _Bound, page: Sequence[tuple[str, bytes]]) -> Iterator[tuple[Any, Any]]:
         """Return the items of a page of fields and their bytes; lists, dicts and sets write back."""
-        fields = [field for field, _ in page]
-        keys = self.decoded(bound.keys, fields)
-        values = self.decoded(bound.values, [data for _, data in page], fields)
-        return zip(keys, hold_all(values, lambda n: self.place(bound, *page[n])), strict=True)
+        fields, data = [field for field, _ in page], [data for _, data in page]
+        keys, values = self.decoded(bound.keys, fields), self.decoded(bound.values, data, fields)
+        place = partial(StoredAt, self, bound.backend, bound.values, self.last_write())
+        return zip(keys, hold_all(values, place, fields, data), strict=True)
 
     def increment_or_make(self, bound: _Bound, key: Any, field: str, by: Any, ttl_s: float) -> Any:
         """Add ``by`` to a number, or create the entry and set the deadline of the dict, in one step."""

@@ -70,7 +70,7 @@ class ListCore(CollectionCore):
 
     def place(self, bound: _Bound, position: int, data: bytes) -> StoredAt:
         """Return the location of the item of ``data``."""
-        return StoredAt(self, bound.backend, position, bound.codec, data, self.last_write())
+        return StoredAt(self, bound.backend, bound.codec, self.last_write(), position, data)
 
     def held(self, bound: _Bound, position: int, data: bytes) -> Any:
         """Return the item of ``data``, its lists, dicts and sets writing back."""
@@ -91,8 +91,8 @@ class ListCore(CollectionCore):
             if step < 0:
                 page = [] if is_last else page[::-1]
             values = self.decoded(bound.codec, page, itertools.count(index, step))
-            place = partial(self._place_in, bound, page, index, step)
-            for done, value in enumerate(hold_all(values, place), 1):
+            place = partial(StoredAt, self, bound.backend, bound.codec, written)
+            for done, value in enumerate(hold_all(values, place, itertools.count(index, step), page), 1):
                 yield value
                 if newest is not self.newest and written is not self.last_write():
                     index += done * step
@@ -103,10 +103,6 @@ class ListCore(CollectionCore):
                     return
                 index += len(page) * step
                 size = min(2 * size, most)
-
-    def _place_in(self, bound: _Bound, page: Sequence[bytes], first: int, step: int, number: int) -> StoredAt:
-        """Return the place of an item of a page whose first is at ``first``."""
-        return self.place(bound, first + number * step, page[number])
 
     def set_slice(self, bound: _Bound, where: slice, values: Any) -> None:
         """Put ``values`` in the place of the items a slice selects."""

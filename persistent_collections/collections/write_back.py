@@ -6,7 +6,7 @@ the one that was read. Each container read this way has the :class:`StoredAt` of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from datetime import date, time, timedelta, tzinfo
@@ -51,20 +51,20 @@ class StoredAt(msgspec.Struct, eq=False):
     Attributes:
         owner: The state of the handle it was read through, which notes each write.
         backend: The store it was read from.
-        where: The field or index.
         codec: Encodes the whole value.
-        data: The bytes that were read, None if nothing is stored and the value is an unset field's default.
         written: The last write of this thread through the owner when it was read.
+        where: The field or index.
+        data: The bytes that were read, None if nothing is stored and the value is an unset field's default.
         default: The bytes of the default of an unset field.
         root: The whole value, if containers in it have this location too; None while only the value itself has it.
     """
 
     owner: Core
     backend: Backend
-    where: str | int
     codec: Codec
-    data: bytes | None
     written: object
+    where: str | int
+    data: bytes | None
     default: bytes | None = None
     root: Any = None
 
@@ -262,11 +262,16 @@ def hold(value: Any, place: StoredAt) -> Any:
     return nested
 
 
-def hold_all(values: list[Any], place: Callable[[int], StoredAt]) -> list[Any]:
-    """Return the result of :func:`hold` for each of ``values`` that needs it; ``place`` receives its number."""
+def hold_all(
+    values: list[Any], place: Callable[[Any, bytes], StoredAt], wheres: Iterable[str | int], data: Iterable[bytes]
+) -> list[Any]:
+    """Return the result of :func:`hold` for each of ``values`` that needs it; ``place`` makes the location of one."""
     if HOLDING.isdisjoint(map(type, values)):
         return values
-    return [hold(value, place(n)) if type(value) in HOLDING else value for n, value in enumerate(values)]
+    return [
+        hold(value, place(where, text)) if type(value) in HOLDING else value
+        for value, where, text in zip(values, wheres, data, strict=False)
+    ]
 
 
 def _hold_other(value: Any, place: StoredAt) -> Any:

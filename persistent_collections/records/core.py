@@ -506,7 +506,7 @@ class RecordCore(Core):
         """Return the location of the value of ``data``."""
         field, codec, _ = bound_field
         default = bound_field.encode(bound_field.unset()) if data is None else None
-        return StoredAt(self, bound.backend, field.name, codec, data, self.last_write(), default)
+        return StoredAt(self, bound.backend, codec, self.last_write(), field.name, data, default)
 
     def swap(self, backend: Backend, where: Any, expected: bytes | None, data: bytes) -> bool:
         return super().swap(backend, self.field(where).stored, expected, data)
