@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ from persistent_collections import classes
 from persistent_collections.annotations import parts
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.building import mark_new
-from persistent_collections.backends.changes import Condition, HeldBy
+from persistent_collections.backends.changes import Condition, Exists, HeldBy
 from persistent_collections.backends.indexes import IndexUnbuiltError
 from persistent_collections.backends.keys import Key
 from persistent_collections.collections.core import RESERVED
@@ -39,8 +39,8 @@ class Referring(msgspec.Struct, frozen=True):
     field: str
     policy: Policy
 
-    def condition(self, backend: Backend, target: Any) -> tuple[Indexed, HeldBy]:
-        """Return the indexes of the class, and the condition that no record of it refers to ``target``."""
+    def condition(self, backend: Backend, target: Any, holder: Key | None = None) -> tuple[Indexed, HeldBy]:
+        """Return the indexes of the class, and the condition that only ``holder``, if any, refers to ``target``."""
         fields, _, indexed, _ = self.info.bound_fields(backend)
         assert indexed is not None, "the field is indexed"  # noqa: S101 - for type checkers
         data = fields[self.field].encode(target)
@@ -48,7 +48,7 @@ class Referring(msgspec.Struct, frozen=True):
         stored = fields[self.field].field.stored
         index = next(index for index in indexed.indexing.indexes if index.fields == (stored,))
         entry = indexed.key_of(index, [data]).key
-        return indexed, HeldBy(Key(indexed.indexing.prefix), indexed.indexing, index.name, entry, (data,))
+        return indexed, HeldBy(holder or Key(indexed.indexing.prefix), indexed.indexing, index.name, entry, (data,))
 
     def found(self, backend: Backend, target: Any) -> Any:
         """Return the query for the records that refer to ``target``."""
@@ -80,7 +80,8 @@ def _with_policies(info: RecordInfo) -> list[Field]:
 def delete(core: RecordCore, backend: Backend, fields: Sequence[Referring], conditions: Sequence[Condition]) -> bool:
     """Delete a record to which others may refer, if it exists and ``conditions`` hold; return whether it did.
 
-    Referring records to delete or clear come first, each in its own step.
+    Referring records to delete or clear come first, each in its own step. References may form chains of any length, and
+    cycles: those of records whose deletion has begun don't count.
 
     Raises:
         StillReferenced: Other records refer to it and prevent the deletion; it was not deleted.
@@ -92,50 +93,105 @@ def delete(core: RecordCore, backend: Backend, fields: Sequence[Referring], cond
             f"{str(core)!r} cannot be deleted in a transaction, since {names} may refer to it, with on_delete; delete "
             "it before the transaction begins, or by on_commit"
         )
-    target = core.info.make(core.id, core.choice)
-    for _ in attempts(str(core)):
-        if not core.info.declared(backend).commit(conditions, []):
-            return False
-        _require_unreferenced(core, backend, target, [each for each in fields if each.policy == "restrict"])
-        for each in fields:
-            _release(each, backend, target)
-        if _commit(core, backend, target, fields, conditions):
-            return True
-    raise AssertionError("attempts() ends by raising")
-
-
-def _commit(
-    core: RecordCore, backend: Backend, target: Any, fields: Sequence[Referring], conditions: Sequence[Condition]
-) -> bool:
-    store: Backend = core.info.declared(backend)
-    if backend.indexing == "none" or not backend.several_roots:  # checked before, acts now
-        return store.commit(conditions, [core.deletion(backend)])
-    unreferenced = [each.condition(backend, target) for each in fields]
-    held = [condition for _, condition in unreferenced]
-    try:
-        return store.commit([*conditions, *held], [core.deletion(backend)])
-    except IndexUnbuiltError as error:
-        for indexed, condition in unreferenced:
-            if condition.index in error.names and not mark_new(backend, indexed.indexing, [condition.index]):
-                raise
-    return False
-
-
-def _require_unreferenced(core: RecordCore, backend: Backend, target: Any, fields: Sequence[Referring]) -> None:
-    for each in fields:
-        other = each.found(backend, target).first()
-        if other is not None:
-            raise StillReferenced(
-                f"{str(core)!r} is the {each.field} of {other.key!r}, and maybe of others; nothing was deleted"
-            )
-
-
-def _release(each: Referring, backend: Backend, target: Any) -> None:
-    """Delete the records that refer to ``target``, or clear their field, as the policy says."""
-    if each.policy == "restrict":
-        return
-    for other in each.found(backend, target):
-        if each.policy == "cascade":
-            other.delete()
+    first = _Deletion(core, backend, fields, conditions, {core.key})
+    begun = [first]
+    while begun:
+        last = begun[-1]
+        other = next(last.steps, None)
+        if other is None:
+            begun.pop()
+            last.begun.discard(last.core.key)
+        elif referring := referring_to(other.__pc__.info):
+            last.begun.add(other.__pc__.key)
+            begun.append(_Deletion(other.__pc__, backend, referring, [Exists(other.__pc__.key)], last.begun))
         else:
-            other.update_if({each.field: target}, **{each.field: None})
+            other.delete()
+    return first.is_done
+
+
+class _Deletion:
+    """The deletion of one record to which others may refer.
+
+    Attributes:
+        begun: The keys of the records whose deletion has begun and not ended, this one too.
+        steps: Makes it, and yields the records to delete before.
+        is_done: Whether the record was deleted.
+    """
+
+    def __init__(
+        self,
+        core: RecordCore,
+        backend: Backend,
+        fields: Sequence[Referring],
+        conditions: Sequence[Condition],
+        begun: set[Key],
+    ) -> None:
+        self.core = core
+        self.begun = begun
+        self.steps = self._steps()
+        self.is_done = False
+        self._backend = backend
+        self._fields = sorted(fields, key=lambda each: each.policy != "restrict")
+        self._conditions = conditions
+        self._target = core.info.make(core.id, core.choice)
+
+    def _steps(self) -> Iterator[Any]:
+        for _ in attempts(str(self.core)):
+            if not self._store.commit(self._conditions, []):
+                return
+            held: list[tuple[Referring, list[Key]]] = []
+            for each in self._fields:
+                keys = self._restricted(each) if each.policy == "restrict" else (yield from self._release(each))
+                held.append((each, keys))
+            if self._commit(held):
+                self.is_done = True
+                return
+
+    @property
+    def _store(self) -> Backend:
+        store: Backend = self.core.info.declared(self._backend)
+        return store
+
+    def _restricted(self, each: Referring) -> list[Key]:
+        """Return the key of this record if it refers to itself; raise ``StillReferenced`` if others refer to it."""
+        keys = [other.__pc__.key for other in each.found(self._backend, self._target).limit(2)]
+        for key in keys:
+            if key != self.core.key:
+                raise StillReferenced(
+                    f"{str(self.core)!r} is the {each.field} of {str(key)!r}, and maybe of others; nothing was deleted"
+                )
+        return keys
+
+    def _release(self, each: Referring) -> Generator[Any, None, list[Key]]:
+        """Clear the field of records that refer to this one, or yield them, as the policy says.
+
+        Returns:
+            The keys of records that go on referring to this one, since their deletion has begun.
+        """
+        held: list[Key] = []
+        for other in each.found(self._backend, self._target):
+            if other.__pc__.key in self.begun:
+                held.append(other.__pc__.key)
+            elif each.policy == "cascade":
+                yield other
+            else:
+                other.update_if({each.field: self._target}, **{each.field: None})
+        return held
+
+    def _commit(self, held: Sequence[tuple[Referring, Sequence[Key]]]) -> bool:
+        """Delete the record if no records refer to it except those that ``held`` names; return whether it did.
+
+        A condition can except one record. So of a field by which several refer to it, it was only checked before.
+        """
+        backend, changes = self._backend, [self.core.deletion(self._backend)]
+        if backend.indexing == "none" or not backend.several_roots:  # checked before, acts now
+            return self._store.commit(self._conditions, changes)
+        unreferenced = [each.condition(backend, self._target, *keys) for each, keys in held if not keys[1:]]
+        conditions = [condition for _, condition in unreferenced]
+        try:
+            return self._store.commit([*self._conditions, *conditions], changes)
+        except IndexUnbuiltError as error:
+            for indexed, condition in unreferenced:
+                if condition.index in error.names and not mark_new(backend, indexed.indexing, [condition.index]):
+                    raise
+        return False

@@ -13,6 +13,7 @@ from persistent_collections import (
     ObjectNotFound,
     Record,
     StillReferenced,
+    connect,
     on_delete,
 )
 
@@ -141,3 +142,73 @@ def test_creators_against_deleters_leave_no_dangling_reference(store: Backend) -
     assert set(made).isdisjoint(deleted)
     assert set(made) | set(deleted) == set(ROUNDS)
     assert all(row["owner"] for row in Bill.all().fetch("owner")), "a dangling reference is falsy"
+
+
+class Link(Record):
+    next: Annotated[Link | None, on_delete("cascade")]
+    other: Annotated[Link | None, on_delete("cascade")]
+
+
+class Chief(Record):
+    chief: Annotated[Chief | None, on_delete("restrict")]
+
+
+class Mirror(Record):
+    twin: Annotated[Mirror | None, on_delete("clear")]
+
+
+class Ward(Record):
+    guard: Annotated[Ward | None, on_delete("cascade")]
+    keeper: Annotated[Ward | None, on_delete("restrict")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_cascade_ends_in_a_cycle(store: Backend, size: int) -> None:
+    links = [Link.create(str(number)) for number in range(size)]
+    for number, link in enumerate(links):
+        link.next = links[number - 1]
+    kept = Link.create("kept")
+    Link.create("after", next=links[-1])
+    assert links[0].delete()
+    assert list(Link.all()) == [kept]
+
+
+def test_a_cascade_ends_where_every_record_refers_to_two_others(store: Backend) -> None:
+    a, b, c = (Link.create(name) for name in "abc")
+    a.update(next=b, other=c)
+    b.update(next=a, other=c)
+    c.update(next=b, other=a)
+    assert a.delete()
+    assert Link.count() == 0
+
+
+def test_a_cascade_reaches_the_end_of_a_long_chain() -> None:
+    store = connect("memory:")
+    first = link = Link.create("0", backend=store)
+    for number in range(1, 300):
+        link = Link.create(str(number), next=link, backend=store)
+    assert first.delete()
+    assert Link.count(backend=store) == 0
+
+
+def test_a_record_does_not_prevent_its_own_deletion(store: Backend) -> None:
+    chief = Chief.create("x")
+    chief.chief = chief
+    below = Chief.create("y", chief=chief)
+    with pytest.raises(StillReferenced, match="'Chief:x' is the chief of 'Chief:y'"):
+        chief.delete()
+    assert below.delete()
+    assert chief.delete_if({"chief": chief})
+    mirror = Mirror.create("x")
+    mirror.twin = mirror
+    assert mirror.delete_if({"twin": mirror})
+    assert not mirror
+
+
+def test_restrict_counts_a_record_that_the_same_call_would_delete_later(store: Backend) -> None:
+    first = Ward.create("first")
+    second = Ward.create("second", guard=first)
+    first.keeper = second
+    with pytest.raises(StillReferenced, match="'Ward:second' is the keeper of 'Ward:first'"):
+        first.delete()
+    assert (first.keeper, second.guard) == (second, first)
