@@ -96,6 +96,17 @@ def test_an_index_that_is_added_to_records_is_built(store: Backend) -> None:
     cls.create("d", name="Felix")
 
 
+def test_until_an_index_is_built_a_write_is_refused_only_if_it_sets_a_unique_field_too(store: Backend) -> None:
+    declare(name=Annotated[str, unique], legs=int).create("a", name="Rex")
+    pet = marked().ref("a")
+    pet.legs = 3
+    pet.name = "Max"
+    if store.indexing == "indexes":
+        with pytest.raises(SchemaChangedError, match=r"Pet.reindex\(\)"):
+            pet.update(name="Felix", legs=2)
+    assert (pet.name, pet.legs) == ("Max", 3)
+
+
 def test_values_that_several_records_have_are_named_and_nothing_changes(store: Backend) -> None:
     before = plain()
     before.create("a", name="Rex")
