@@ -135,7 +135,10 @@ class DictCore(CollectionCore):
         return zip(keys, hold_all(values, place, fields, data), strict=True)
 
     def increment_or_make(self, bound: _Bound, key: Any, field: str, by: Any, ttl_s: float) -> Any:
-        """Add ``by`` to a number, or create the entry and set the deadline of the dict, in one step."""
+        """Add ``by`` to a number, or create the entry and set the deadline of the dict, in one step.
+
+        If a bare handle makes the record of the dict, the deadline is set in a step of its own.
+        """
         for _ in attempts(f"{key!r} of {self}"):
             data = bound.store.get(field)
             total = by if data is None else self.decode(bound.values, data, field) + by
@@ -148,6 +151,11 @@ class DictCore(CollectionCore):
             conditions = [Exists(self.key.owner)] if self.key.child else []
             changes: list[Change] = [SetFields(self.key, {field: becomes}), SetDeadline(self.key, ttl_s)]
             if bound.backend.commit([FieldsAre(self.key, {field: None}), *conditions], changes):
+                return total
+            if self.origin is None or self.origin.owner.__pc__.exists(bound.backend):
+                continue
+            if bound.store.add(field, becomes) is None:  # a bare handle made the record; any other raises
+                bound.backend.commit([FieldsAre(self.key, {field: becomes}), *conditions], changes[1:])
                 return total
         raise AssertionError("attempts() ends by raising")
 
@@ -538,7 +546,8 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         Args:
             key: The key of the number.
             by: The amount to add.
-            expire: The time after which the whole dict vanishes, if this creates the entry; set in the same step.
+            expire: The time after which the whole dict vanishes, if this creates the entry; set in the same step. If a
+                bare handle makes the record of the dict, it is set in the next one.
 
         Raises:
             ConflictError: Others kept changing the number.

@@ -71,6 +71,13 @@ class SetCore(CollectionCore):
         """Return the text of a member to look for, None if none can equal it; a set becomes an equal frozenset."""
         return self.sought(bound.keys, frozenset(plain(member)) if isinstance(member, _SETS) else member)
 
+    def removed(self, bound: _Bound, member: Any) -> bool:
+        """Remove a member, and return whether it was there; a child asks its record even if no member can be equal."""
+        text = self.wanted(bound, member)
+        if text is None and self.origin is None:
+            return False
+        return bool(self.store(bound).remove(set() if text is None else {text}))
+
     def wanted_of(self, bound: _Bound, items: Any) -> set[str]:
         """Return the texts of those of ``items`` that can be members."""
         members = set(plain(items))
@@ -214,9 +221,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         core = self.__pc__
         bound: _Bound = core.now()
-        text = core.wanted(bound, member)
-        if text is not None:
-            core.store(bound).remove({text})
+        core.removed(bound, member)
 
     def remove(self, member: T, /) -> None:
         """Remove a member, like ``set.remove``. Cost: 1 round trip.
@@ -232,8 +237,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         core = self.__pc__
         bound: _Bound = core.now()
-        text = core.wanted(bound, member)
-        if text is None or not core.store(bound).remove({text}):
+        if not core.removed(bound, member):
             raise KeyError(member)
 
     def pop(self) -> T:
@@ -312,10 +316,12 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
             tags.intersection_update({"red", "blue"})
             assert tags == {"red"}
         """
+        core = self.__pc__
+        bound: _Bound = core.now()
         if others:
-            core = self.__pc__
-            bound: _Bound = core.now()
             core.store(bound).retain(reduce(and_, [core.wanted_of(bound, other) for other in others]))
+        elif core.origin:
+            core.store(bound).remove(set())
 
     def symmetric_difference_update(self, other: Iterable[T], /) -> None:
         """Remove the members of ``other``, and add those that are missing, in one atomic step. Cost: 1 round trip.

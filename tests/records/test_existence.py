@@ -99,9 +99,12 @@ WRITES: dict[str, Write] = {
     "entries": lambda m: m.scores.update(late=1),
     "setdefault": lambda m: m.scores.setdefault("late", 1),
     "increment entry": lambda m: m.scores.increment("late"),
+    "increment entry with expire": lambda m: m.scores.increment("late", expire=100),
     "clear entries": lambda m: m.scores.clear(),
     "add": lambda m: m.groups.add("late"),
     "discard": lambda m: m.groups.discard("late"),
+    "discard what cannot be a member": lambda m: m.groups.discard(1),  # type: ignore[arg-type]  # it looks for what no member can be
+    "intersection with nothing": lambda m: m.groups.intersection_update(),
     "toggle": lambda m: m.groups.__ixor__({"late"}),
     "clear members": lambda m: m.groups.clear(),
 }
@@ -170,7 +173,10 @@ def test_a_bare_handle_makes_a_record_by_what_stores_something(store: Backend, w
     reads = ("change",)
     member = Visitor("luke")
     assert keys_of(store) == []
-    nothing = ("del", "del child", "extend by nothing", "clear", "reverse", "clear entries", "discard", "clear members")
+    nothing = [
+        *("del", "del child", "extend by nothing", "clear", "reverse", "clear entries", "discard", "clear members"),
+        *("discard what cannot be a member", "intersection with nothing"),
+    ]
     if write == "del child":
         with pytest.raises(ObjectNotFound):
             WRITES[write](member)
@@ -183,6 +189,7 @@ def test_a_bare_handle_makes_a_record_by_what_stores_something(store: Backend, w
     assert member.score in (0.5, 0.75), "the defaults are stored when a record is made"
     assert store.mapping(Key("Visitor:luke")).get("score") is not None
     assert member.ttl() is None or write == "update with expire"
+    assert (member.scores.ttl() is None) == (write != "increment entry with expire")
     assert write not in reads or member.tags == ["late"]
     before = contents_of(store)
     Visitor("luke").groups.discard("nobody")
