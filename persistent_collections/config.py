@@ -243,16 +243,16 @@ def portable(backend: Backend) -> str:
     """Return the configured name or the URL by which another process finds ``backend``.
 
     Raises:
-        ConfigurationError: It has neither a name nor a URL that is complete without a secret.
+        ConfigurationError: It has no name, and its URL alone does not find it.
     """
     for name, configured in _named.copy().items():
         if configured is backend:
             return name
     if not backend.in_process and _connected.get(_full_url(backend, StoreURL.parse(backend.url))) is backend:
         return backend.url
+    missing = "its store ends with this process" if backend.in_process else "its URL lacks its password or its client"
     raise ConfigurationError(
-        f"another process could not find {backend!r}: its URL needs a secret and cannot be passed on; "
-        "give it a name with configure(), there and here"
+        f"another process could not find {backend!r}: {missing}; give it a name with configure(), there and here"
     )
 
 

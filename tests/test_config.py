@@ -638,6 +638,14 @@ def test_a_password_is_in_no_repr_url_error_log_or_pickle(url: str, caplog: pyte
         assert not [text for text in shown if SECRET in text]
 
 
+@pytest.mark.parametrize(
+    ("url", "missing"), [("memory:", "ends with this process"), (PASSWORDS[0], "lacks its password")]
+)
+def test_a_handle_that_cannot_be_pickled_names_the_cause(url: str, missing: str) -> None:
+    with connect(url) as backend, pytest.raises(ConfigurationError, match=missing):
+        pickle.dumps(PersistentDict("notes", backend=backend))
+
+
 @pytest.mark.parametrize("wrong", ["prefx=a", "socket_timeout=soon", "protocol=7", "prefix={a}", "prefix=a&prefix=b"])
 def test_a_password_is_not_in_the_error_of_a_wrong_url(wrong: str) -> None:
     for make in (
