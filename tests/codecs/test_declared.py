@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
@@ -413,7 +414,8 @@ def test_stored_data_of_another_type_is_a_decode_error(codec: Codec, declared: A
         (Mapping[str, int], "declare a concrete type"),
         (Iterable[int], "declare a concrete type"),
         (type[int], "register_type"),
-        (Callable[[], int], "declare a concrete type"),
+        (Callable[[], int], "store a name"),
+        (list[typing.Callable[[], int]], "store a name"),
         (3, "declare Any"),
         ("Point", "the forward reference 'Point' is not resolved"),
         (list["Point"], "is not resolved"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import typing
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from inspect import isabstract
 from itertools import combinations
@@ -213,6 +213,8 @@ class _Reader:
             return checks.FloatCheck()
         if not isinstance(kind, type):
             raise _untellable(declared, "declare Any, and it is stored unchecked")
+        if kind is Callable:
+            raise _untellable(declared, "store a name, and look the function up by it")
         if kind in _PLAIN:
             return checks.ExactCheck(kind)
         warn_if_mutable(kind)
