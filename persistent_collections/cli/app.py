@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -23,7 +24,7 @@ from persistent_collections.cli import (
     shell,
     watching,
 )
-from persistent_collections.cli.failing import Commands, Exit, NumbersTaken
+from persistent_collections.cli.failing import Commands, Exit, NumbersTaken, failed, write_no_more
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.session import Session
 
@@ -41,6 +42,7 @@ app: Final = typer.Typer(
 def _tell_version(*, asked: bool) -> None:
     if asked:
         write(f"persistent-collections {metadata.version('persistent-collections')}")
+        sys.stdout.flush()
         raise typer.Exit
 
 
@@ -96,6 +98,9 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "backends": settings.backends,
     "codecs": settings.codecs,
 }
+_STREAMS: Final = (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w"))
+"""How to open the null device in place of each standard stream."""
+
 _NUMBERS: Final = {"get", "set", "delete"}
 
 for _name, _command in _COMMANDS.items():
@@ -104,6 +109,7 @@ for _name, _command in _COMMANDS.items():
 
 def run() -> None:
     """Run the command that the process was started with."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -112,4 +118,23 @@ def run() -> None:
     except UnicodeEncodeError:
         sys.stderr.write("persistent-collections: an argument is not UTF-8, so it cannot name anything in a store\n")
         sys.exit(Exit.USAGE)
-    app(prog_name="persistent-collections")
+    try:
+        app(prog_name="persistent-collections")
+    except OSError as error:  # of the help and the version, which are no commands
+        sys.exit(failed(error).exit_code)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:  # it was reported; at its end, Python would report it again with another exit code
+            write_no_more()
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the process was started without, as some daemons do.
+
+    Input is empty, errors are dropped, and output fails when it is written: an export must not be lost in silence.
+    """
+    for name, flags, mode in _STREAMS:
+        if getattr(sys, name) is None:
+            stream = open(os.open(os.devnull, flags), mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+            setattr(sys, name, stream)

@@ -10,6 +10,8 @@ def main() -> None:
     """Run the command line, or name the missing packages."""
     try:
         commands = import_module("persistent_collections.cli.app")
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise

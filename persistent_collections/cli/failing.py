@@ -79,7 +79,7 @@ class Commands(TyperGroup):
             error.message = clean(f"{error.message}{self._hint(getattr(error, 'option_name', ''))}")
             raise
         except BrokenPipeError:
-            _read_no_more()
+            write_no_more()
             raise typer.Exit(Exit.OK) from None
         except KeyboardInterrupt:
             if sys.stderr.isatty():
@@ -139,6 +139,6 @@ def tell(message: str) -> None:
     typer.echo(f"persistent-collections: {clean(message)}", err=True)
 
 
-def _read_no_more() -> None:
-    """Discard the output that is still to be flushed, as the reader of the pipe is gone (Python's docs on SIGPIPE)."""
+def write_no_more() -> None:
+    """Discard the output that is still to be flushed, as it cannot be written (Python's docs on SIGPIPE)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

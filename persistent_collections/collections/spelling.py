@@ -76,8 +76,7 @@ def value_of(text: str, declared: Any, references: References) -> Any:
     except DecodeError as error:
         if is_bare or declared is not Any:
             return plain_text(text, declared, references) if is_bare else _of_word(text, declared, references, text)
-        reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
-        raise SpellingError(f"is {reason}; write a text as '\"text\"'", is_text=True) from None
+        raise _malformed(error) from None
     if is_bare:
         return plain_text(value if isinstance(value, str) else text, declared, references)
     try:
@@ -87,6 +86,13 @@ def value_of(text: str, declared: Any, references: References) -> Any:
             return _of_word(value if isinstance(value, str) else text, declared, references, value)
         _require_parts(error, value, declared, references)
         return value
+
+
+def _malformed(error: DecodeError) -> SpellingError:
+    """Return the error of a text that is not a value in JSON."""
+    reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
+    problem = f"is {reason}" if reason.startswith("not ") else f"cannot be read: {reason}"
+    return SpellingError(f"{problem}; write a text as '\"text\"'", is_text=True)
 
 
 def _require_parts(error: Exception, value: Any, declared: Any, references: References) -> None:

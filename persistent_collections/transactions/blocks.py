@@ -121,9 +121,18 @@ def on_commit(hook: Callable[[], object], /) -> None:
 
     Cost: none.
 
+    Args:
+        hook: An ordinary function that takes no arguments.
+
     Raises:
         TransactionError: No transaction is in progress.
+        TypeError: The hook is a generator or ``async``, so that calling it would do nothing.
     """
+    if _is_deferred(hook):
+        raise TypeError(
+            f"on_commit() calls an ordinary function, and {hook!r} would do nothing when called; in a coroutine, await "
+            "it after the transaction"
+        )
     transaction = current()
     if transaction is None:
         raise TransactionError("on_commit() is for functions that run in a transaction, and none is running")
@@ -210,8 +219,7 @@ def call_all(hooks: list[Callable[[], object]]) -> None:
 
 
 def _transactional(function: Callable[P, T], *, attempts: int, deadline_s: float | None) -> Callable[P, T]:
-    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-    if any(is_kind(function) for is_kind in kinds):
+    if _is_deferred(function):
         raise TypeError(
             f"@transactional is for a function that runs to its end at once, and {function!r} does not; let it "
             "call one that does"
@@ -225,6 +233,12 @@ def _transactional(function: Callable[P, T], *, attempts: int, deadline_s: float
         return _run(partial(function, *args, **kwargs), attempts, deadline_s)
 
     return transacted
+
+
+def _is_deferred(function: Callable[..., object]) -> bool:
+    """Return whether a call of ``function`` only returns an object that has still to be awaited or iterated over."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(is_kind(function) for is_kind in kinds)
 
 
 def _run(function: Callable[[], T], attempts: int, deadline_s: float | None) -> T:

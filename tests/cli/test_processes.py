@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -60,6 +61,36 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
         running.stdout.close()
         assert running.stderr.read() == b""
         assert running.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "status", "told"),
+    [
+        (["ls"], ">&-", 3, "Bad file descriptor"),
+        (["get", "PersistentList:long", "0"], ">&-", 3, "Bad file descriptor"),
+        (["export", "-"], ">&-", 3, "Bad file descriptor"),
+        (["--version"], ">&-", 3, "Bad file descriptor"),
+        (["--help"], ">/dev/full", 3, "No space left on device"),
+        (["set", "PersistentDict:settings", "size"], "<&-", 2, "VALUE is missing"),
+        (["delete", "PersistentDict:settings"], "<&-", 2, "no answer was given"),
+        (["import", "-"], "<&-", 3, "line 1 is missing"),
+        (["shell"], "<&-", 0, ""),
+        (["ls"], "2>&-", 0, ""),
+        (["ls", "Nothing"], "<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_standard_stream_may_be_closed(command: list[str], closed: str, status: int, told: str, folder: Path) -> None:
+    line = f"{shlex.join([*COMMAND, '--url', 'sqlite:app.db', *command])} {closed}"
+    ended = subprocess.run(line, cwd=folder, shell=True, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr.count("\n")) == (status, min(len(told), 1) + ("y/N" in ended.stderr))
+    assert told in ended.stderr
+
+
+def test_ctrl_c_during_the_start_is_the_usual_end(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt", "utf-8")
+    full = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    ended = subprocess.run(COMMAND, env=full, capture_output=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, b"")
 
 
 def test_in_a_pipe_nothing_is_coloured_and_nothing_wrapped(folder: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Annotated, Any
 
@@ -198,6 +199,20 @@ def test_hooks_run_after_the_outermost_commit_and_never_again(d: PersistentDict[
     with pytest.raises(TransactionError, match="on_commit"):
         on_commit(lambda: None)
     assert "never" not in events
+
+
+async def _send_later() -> None:
+    """Stand for a hook that would never run."""
+
+
+@pytest.mark.parametrize("hook", [_send_later, functools.partial(_send_later)])
+def test_a_hook_that_would_not_run_when_called_is_refused(
+    hook: Callable[[], object], d: PersistentDict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=r"on_commit\(\) calls an ordinary function"), transaction():
+        d["n"] = 2
+        on_commit(hook)
+    assert d["n"] == 1
 
 
 def test_a_child_task_does_not_join(d: PersistentDict[str, Any]) -> None:
