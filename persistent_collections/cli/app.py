@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -110,6 +111,8 @@ for _name, _command in _COMMANDS.items():
 def run() -> None:
     """Run the command that the process was started with."""
     _open_closed_streams()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # it would end before it deletes half a file
+        signal.signal(signal.SIGTERM, _end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -127,6 +130,11 @@ def run() -> None:
             sys.stdout.flush()
         except OSError:  # it was reported; at its end, Python would report it again with another exit code
             write_no_more()
+
+
+def _end(number: int, _frame: object) -> None:
+    """End the process as a shell reports the end by a signal."""
+    sys.exit(128 + number)
 
 
 def _open_closed_streams() -> None:

@@ -68,8 +68,8 @@ def export(
     session: Session = context.obj
     session.require_store()
     out: str | IO[bytes] = sys.stdout.buffer if file == STREAM else file
-    if file != STREAM and not overwrite and os.path.lexists(file):
-        raise UsageError(f"{file} exists already; --overwrite replaces it")
+    if file != STREAM:
+        _require_writable(file, overwrite=overwrite)
     undeclared = Counter[str]()
     with _progress("export", lambda: _count(session.store, prefix), undeclared) as told:
         done = moving.export(session.store, out, prefix=prefix, secrets=secrets, overwrite=overwrite, progress=told)
@@ -87,8 +87,7 @@ def backup(
     """Write a SQLite store, which may be in use, to another file."""
     session: Session = context.obj
     session.require_store()
-    if not overwrite and os.path.lexists(file):
-        raise UsageError(f"{file} exists already; --overwrite replaces it")
+    _require_writable(file, overwrite=overwrite)
     with bar("backup"):
         moving.backup(session.store, file, overwrite=overwrite)
     write(clean(f"backed up: {file}"))
@@ -115,6 +114,16 @@ def import_(
         )
     _summarise(asdict(moved), session.store.url, json=json)
     _warn(session, moved.foreign, undeclared)
+
+
+def _require_writable(file: str, *, overwrite: bool) -> None:
+    """Raise ``UsageError`` if ``file`` is not the path of a file, or of one that exists and is not to be replaced."""
+    if not file:
+        raise UsageError("FILE is empty; write the path of a file")
+    if Path(file).is_dir():
+        raise UsageError(f"{file} is a directory; write the path of a file in it")
+    if not overwrite and os.path.lexists(file):
+        raise UsageError(f"{file} exists already; --overwrite replaces it")
 
 
 @contextmanager

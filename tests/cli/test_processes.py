@@ -93,6 +93,15 @@ def test_ctrl_c_during_the_start_is_the_usual_end(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (130, b"")
 
 
+def test_a_process_that_is_told_to_end_leaves_no_half_of_an_export(folder: Path) -> None:
+    (folder / "ending.py").write_text(
+        "import os, signal\nos.fsync = lambda _: os.kill(os.getpid(), signal.SIGTERM)", "utf-8"
+    )
+    ended = process(folder, "--models", "ending", "export", "out.jsonl")
+    assert (ended.returncode, ended.stderr) == (143, "")
+    assert [path.name for path in folder.iterdir() if "out.jsonl" in path.name] == []
+
+
 def test_in_a_pipe_nothing_is_coloured_and_nothing_wrapped(folder: Path) -> None:
     shown = process(folder, "show", "PersistentDict:settings", COLUMNS="40", FORCE_COLOR="1", TERM="xterm-256color")
     assert "\x1b" not in shown.stdout

@@ -109,8 +109,10 @@ def test_the_codec_of_a_collection_without_a_class_is_named(target: str, tmp_pat
 def test_an_export_replaces_no_backup_unasked(source: str, tmp_path: Path, run: Run) -> None:
     file = tmp_path / "backup.jsonl"
     file.write_text("yesterday's", "utf-8")
-    export = ("--url", source, "export", str(file), "--secrets", "keep")
+    export = ("--url", source, "export", "--secrets", "keep", str(file))
     assert "backup.jsonl exists already; --overwrite replaces it" in run(*export, status=2)
+    assert "FILE is empty; write the path of a file" in run(*export[:-1], "", status=2)
+    assert ". is a directory; write the path of a file in it" in run(*export[:-1], ".", "--overwrite", status=2)
     assert file.read_text("utf-8") == "yesterday's"
     assert run(*export, "--overwrite").startswith("exported 3")
 
