@@ -157,9 +157,9 @@ class Mirror(Record):
     twin: Annotated[Mirror | None, on_delete("clear")]
 
 
-class Ward(Record):
-    guard: Annotated[Ward | None, on_delete("cascade")]
-    keeper: Annotated[Ward | None, on_delete("restrict")]
+class Pupil(Record):
+    guard: Annotated[Pupil | None, on_delete("cascade")]
+    keeper: Annotated[Pupil | None, on_delete("restrict")]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -206,9 +206,9 @@ def test_a_record_does_not_prevent_its_own_deletion(store: Backend) -> None:
 
 
 def test_restrict_counts_a_record_that_the_same_call_would_delete_later(store: Backend) -> None:
-    first = Ward.create("first")
-    second = Ward.create("second", guard=first)
+    first = Pupil.create("first")
+    second = Pupil.create("second", guard=first)
     first.keeper = second
-    with pytest.raises(StillReferenced, match="'Ward:second' is the keeper of 'Ward:first'"):
+    with pytest.raises(StillReferenced, match="'Pupil:second' is the keeper of 'Pupil:first'"):
         first.delete()
     assert (first.keeper, second.guard) == (second, first)
