@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, cast
+from typing import Any, ClassVar, Literal, NamedTuple, NoReturn, Self, TypeAlias, cast
 
 from persistent_collections.backends.changes import Change, Condition
 from persistent_collections.backends.effects import reads, writes
@@ -373,6 +373,18 @@ class Backend(Inspectable, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} cannot be pickled: it holds what only this process has; pass its URL, or a name that both "
+            "processes give to configure()"
+        )
 
     def __enter__(self) -> Self:
         return self

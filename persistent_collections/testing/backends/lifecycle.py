@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy, deepcopy
 
 import pytest
 
@@ -43,6 +45,12 @@ class LifecycleTests(StoreTests):
         assert backend != backend.url
         assert backend != object()
         assert {backend: 1}[backend] == 1
+
+    def test_a_copy_of_a_backend_is_the_backend_and_a_pickle_is_refused(self, backend: Backend) -> None:
+        assert copy(backend) is backend
+        assert deepcopy([backend]) == [backend]
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            pickle.dumps(backend)
 
     def test_making_a_handle_stores_nothing(self, backend: Backend) -> None:
         for make in (backend.mapping, backend.sequence, backend.members):
