@@ -519,7 +519,7 @@ def test_an_exception_at_any_line_gives_no_reply_to_a_stranger(
         assert await asyncio.gather(*(run(read, number) for number in range(20))) == list(range(20))
         return raised
 
-    with at(server, socket_timeout=0.1, retry_for_s=1):
+    with at(server, socket_timeout=0.1, retry_for_s=5):
         fill()
         moment = 0
         while asyncio.run(main(moment)):
