@@ -144,5 +144,5 @@ def _open_closed_streams() -> None:
     """
     for name, flags, mode in _STREAMS:
         if getattr(sys, name) is None:
-            stream = open(os.open(os.devnull, flags), mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+            stream = open(os.open(os.devnull, flags), mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
             setattr(sys, name, stream)

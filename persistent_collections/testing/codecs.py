@@ -220,7 +220,7 @@ class CodecSuite:
             codec.encode(value)
 
     def test_many_values_are_decoded_like_each(self, codec: Codec) -> None:
-        own, random = encodings(codec, [*self.examples(), *TEMPTING]), Random(1)  # noqa: S311 - no secret
+        own, random = encodings(codec, [*self.examples(), *TEMPTING]), Random(1)  # noqa: S311 - data that come again, no secret
         others = [data for data in garbage(own, random) if len(data) < 100]
         json_values = [b"null", b"1", b'"a"', b'{"a":[]}', b"[" * 200 + b"]" * 200]
         for mix in (own, others, json_values, [*own, *others], [*own, *json_values]):
@@ -249,7 +249,7 @@ def decoded(values: Iterable[Any]) -> list[Any]:
     found: list[Any] = []
     try:
         for value in values:
-            found.append(value)  # noqa: PERF402 - kept if the next one is an error
+            found.append(value)  # noqa: PERF402 - extend() would lose them at an error
     except DecodeError as error:
         found.append(str(error))
     return found
