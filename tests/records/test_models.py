@@ -412,7 +412,7 @@ def check(store: Backend, record: Handle, model: Model) -> None:
 @example(steps=[(2, (note, "")), (0, (delete_if, "")), (2, (unset, "name")), (0, (upsert, {}))])
 def test_a_record_does_what_its_model_does(store: Backend, steps: list[tuple[int, tuple[Any, Any]]]) -> None:
     Newer("x").delete()
-    model = Model(lists_children=store.url.partition(":")[0] in ("memory", "json", "sqlite"))
+    model = Model(lists_children=store.url.partition(":")[0] in ("memory", "json", "sqlite", "shelf"))
     handles = [Older("x"), Newer.ref("x"), Newer("x"), Older.ref("x")]
     for number, (action, value) in steps:
         action(handles[number], model, value)
