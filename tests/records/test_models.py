@@ -411,7 +411,7 @@ def check(store: Backend, record: Handle, model: Model) -> None:
 @given(steps=STEPS)
 @example(steps=[(2, (note, "")), (0, (delete_if, "")), (2, (unset, "name")), (0, (upsert, {}))])
 def test_a_record_does_what_its_model_does(store: Backend, steps: list[tuple[int, tuple[Any, Any]]]) -> None:
-    Newer("x").delete()
+    Newer("x", name="").delete()  # and with it a child that an older class left in an example before
     model = Model(lists_children=store.url.partition(":")[0] in ("memory", "json", "sqlite", "shelf"))
     handles = [Older("x"), Newer.ref("x"), Newer("x"), Older.ref("x")]
     for number, (action, value) in steps:
