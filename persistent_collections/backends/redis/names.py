@@ -142,9 +142,7 @@ def decode_all(texts: Iterable[bytes], name: str) -> list[str]:
     try:
         return list(map(bytes.decode, texts))
     except UnicodeDecodeError:
-        raise CorruptDataError(
-            f"{name!r} has a field or member that is not UTF-8; another program put it there: remove it with redis-cli"
-        ) from None
+        raise _not_text(name) from None
 
 
 def first_seen(names: list[str], seen: set[str]) -> list[str]:
@@ -156,6 +154,19 @@ def first_seen(names: list[str], seen: set[str]) -> list[str]:
 
 
 def fields_of(reply: Mapping[bytes, bytes] | Sequence[bytes], name: str) -> dict[str, bytes]:
-    """Return the fields in a reply to ``HGETALL``, of either protocol, about the content of ``name``."""
-    found = reply if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
-    return dict(zip(decode_all(found, name), found.values(), strict=True))
+    """Return the fields in a reply to ``HGETALL``, of either protocol, about the content of ``name``.
+
+    Raises:
+        CorruptDataError: As of ``decode_all``.
+    """
+    pairs = reply.items() if isinstance(reply, Mapping) else zip(reply[::2], reply[1::2], strict=True)
+    try:
+        return {field.decode(): data for field, data in pairs}
+    except UnicodeDecodeError:
+        raise _not_text(name) from None
+
+
+def _not_text(name: str) -> CorruptDataError:
+    return CorruptDataError(
+        f"{name!r} has a field or member that is not UTF-8; another program put it there: remove it with redis-cli"
+    )
