@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from persistent_collections.backends.forks import lock_across_forks
 from persistent_collections.backends.holding import Held
+from persistent_collections.backends.polling import pause_s
 
 if sys.platform == "win32":
     import msvcrt
@@ -64,15 +65,6 @@ else:
     _flush = os.fsync
 
 T = TypeVar("T")
-
-LOCK_POLL_S: Final = 0.005
-"""The time between two attempts to take a lock, at first."""
-
-LOCK_HALVING_S: Final = 0.025
-"""The time of waiting that halves it, down to the shortest: a busy writer takes the lock again within microseconds."""
-
-LOCK_POLL_MIN_S: Final = 0.0005
-"""The shortest time between two attempts."""
 
 # A flag that a system lacks is 0. O_NONBLOCK: opening a named pipe must not wait for its writer.
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -238,7 +230,6 @@ class Files:
         """Take the lock of ``path`` and note it in ``held``; return False if others hold it all the time.
 
         It excludes other processes and other callers in this one. The system releases it if the process is killed.
-        The longer a caller has waited, the more often it tries, so that no other one takes the lock again and again.
 
         Source: ``flock``, on Windows ``LockFile``.
         """
@@ -250,7 +241,7 @@ class Files:
                 waited_s = time.monotonic() - begun_s
                 if waited_s >= timeout_s:
                     return False
-                time.sleep(max(LOCK_POLL_S * 0.5 ** (waited_s / LOCK_HALVING_S), LOCK_POLL_MIN_S))
+                time.sleep(pause_s(waited_s))
             if os.fstat(file.fileno()).st_nlink:  # otherwise the store was deleted meanwhile
                 return True
             file.close()

@@ -10,9 +10,10 @@ from os import getpid
 from pathlib import Path
 from threading import get_ident
 from time import monotonic
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from persistent_collections.backends import forks
+from persistent_collections.backends.polling import pause_s
 from persistent_collections.backends.sqlite.connections import Connection, Identity, is_writing, refuse_inherited
 from persistent_collections.backends.sqlite.failures import FOREIGN, is_busy, outcome_of, translated
 from persistent_collections.backends.sqlite.file import File
@@ -22,8 +23,6 @@ from persistent_collections.errors import BackendError, OutcomeUnknown, Persiste
 T = TypeVar("T")
 Step: TypeAlias = Callable[[sqlite3.Connection], T]
 Parameters: TypeAlias = tuple[str | bytes | float | None, ...]
-
-POLL_S: Final = 0.002
 
 
 class _Later(Exception):  # noqa: N818 - never leaves this module
@@ -165,7 +164,7 @@ class Database:
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
         """Attempt an operation until nothing blocks it; a waiter holds no resource that a fork would wait for."""
-        give_up = None
+        begun_s = None
         while True:
             try:
                 return attempt()
@@ -174,12 +173,12 @@ class Database:
             except PersistentCollectionsError:  # BackendUnavailable and OutcomeUnknown are OSErrors as well
                 raise
             except FOREIGN as error:
-                now = monotonic()
-                give_up = now + self._busy_timeout_s if give_up is None else give_up
-                if not is_busy(error) or now >= give_up:
+                now_s = monotonic()
+                begun_s = now_s if begun_s is None else begun_s
+                if not is_busy(error) or now_s - begun_s >= self._busy_timeout_s:
                     raise translated(error, self._path) from error
             self._refuse_waiting_for_itself()
-            time.sleep(POLL_S)
+            time.sleep(pause_s(now_s - begun_s))
 
     def _read(self, step: Step[T]) -> T:
         identity = self._file.identify()
