@@ -39,7 +39,7 @@ _WORDS: Final = (
 )
 """The description of the fault for each kind of error of the package ``msgpack``; the first match counts."""
 
-_MAPS: Final = frozenset(bytes([start]) for start in [*range(0x80, 0x90), 0xDE, 0xDF])
+_EXTENSIONS: Final = frozenset(bytes([start]) for start in [*range(0xC7, 0xCA), *range(0xD4, 0xD9)])
 
 
 def _refuse_extension(extension: int, data: memoryview) -> Any:
@@ -95,8 +95,8 @@ class MsgpackCodec(DeclaredCodec):
         return self.finished(self._read(data), data)
 
     def _read(self, data: bytes) -> Any:
-        """Unpack; a map that packs to the same bytes again has no duplicate key and no extension."""
-        if data[:1] in _MAPS:
+        """Unpack; what packs to the same bytes again has no duplicate key and no extension of this codec."""
+        if data[:1] not in _EXTENSIONS:
             try:
                 value = _read_fast(data)
                 if _write_fast(value) == data:

@@ -204,10 +204,11 @@ def shallow(value: Any) -> Any:
     """
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 2):
-        if _HOLDERS.isdisjoint(map(type, level)):
+        kinds = set(map(type, level))
+        if _HOLDERS.isdisjoint(kinds):
             return value
-        holders = [item for item in level if type(item) in _HOLDERS]
-        items = [holder.values() for holder in holders if type(holder) is dict]
+        holders = level if kinds <= _HOLDERS else [item for item in level if type(item) in _HOLDERS]
+        items = [holder.values() for holder in holders if type(holder) is dict] if dict in kinds else []
         level = [*chain.from_iterable(holders), *chain.from_iterable(items)]
     raise DecodeError(f"nested more than {MAX_DEPTH} deep, which is not written")
 
