@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import msgspec
 
@@ -61,6 +61,11 @@ class Resilient(Iterator[Any]):
                 raise item
             self._on_error(item)
         raise StopIteration
+
+    def __getitem__(self, index: Any) -> NoReturn:
+        raise TypeError(
+            "an iterator has no indexes; list(…) takes all items, list(itertools.islice(…, 20)) the first 20"
+        )
 
 
 def with_errors(items: Iterable[Any]) -> Iterator[Any]:

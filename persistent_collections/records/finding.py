@@ -234,6 +234,9 @@ class Query(Generic[T_co]):
     def __getitem__(self, index: Any) -> NoReturn:
         raise TypeError("a query has no indexes; list(….limit(20)) takes the first 20, and after(token) goes on")
 
+    def __deepcopy__(self, memo: object) -> Self:
+        return self._with()
+
     def first(self) -> T_co | None:
         """Return the first record, None if none matches. Cost: 1 round trip if the store keeps indexes.
 

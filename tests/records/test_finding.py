@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -214,6 +215,10 @@ def test_ends_of_a_query() -> None:
         Buyer.find(email="han@example.com").one()
     with pytest.raises(TypeError, match=r"takes the first 20"):
         found[0]
+    rows: Any = found.fetch("id")
+    with pytest.raises(TypeError, match=r"list\(itertools.islice\(…, 20\)\) the first 20"):
+        rows[:1]
+    assert ids(deepcopy(found)) == ids(found)
     with pytest.raises(ValueError, match="limit"):
         found.limit(-1)
     assert ids(found.limit(0)) == []
