@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from persistent_collections.backends.fakeredis import FakeRedisBackend
     from persistent_collections.backends.json import JSONBackend
     from persistent_collections.backends.memory import MemoryBackend
+    from persistent_collections.backends.paths import path_of
     from persistent_collections.backends.redis import RedisBackend
     from persistent_collections.backends.sqlite import SQLiteBackend
     from persistent_collections.backends.wrappers.spans import TracedBackend
@@ -66,6 +67,7 @@ else:
             "SQLiteBackend": "sqlite",
             "TracedBackend": "wrappers.spans",
             "WatchedBackend": "wrappers.warnings",
+            "path_of": "paths",
         },
     )
 
@@ -129,5 +131,6 @@ __all__ = [
     "WatchedBackend",
     "WrappedBackend",
     "last_part",
+    "path_of",
     "register_backend",
 ]

@@ -29,7 +29,11 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def path_of(url: StoreURL, thing: str, example: str) -> str:
-    """Return the path of ``url``; Windows writes a drive's as ``/C:/data``.
+    """Return the path of a store in a file or a directory, decoded; Windows writes a drive's as ``/C:/data``.
+
+    ::
+
+        assert path_of(StoreURL.parse("shelf:./my%20data"), "directory", "data") == "./my data"
 
     Args:
         url: The URL of a store.
