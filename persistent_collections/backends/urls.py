@@ -64,8 +64,8 @@ class Option(msgspec.Struct, frozen=True):
             read = self._convert(value)
         except (KeyError, ValueError, TypeError):
             shown = "" if self.secret else f", not {value!r}"
-            text = " ('on' or 'off' in a URL)" if self.type is bool else ""
-            raise ConfigurationError(f"option {name!r} takes a {self.type.__name__}{text}{shown}") from None
+            kind = {bool: "a bool ('on' or 'off' in a URL)", int: "an int"}.get(self.type, f"a {self.type.__name__}")
+            raise ConfigurationError(f"option {name!r} takes {kind}{shown}") from None
         if isinstance(read, str) and self.choices:
             read = next((choice for choice in self.choices if str(choice).lower() == read.lower()), read)
         if self.choices and read not in self.choices:

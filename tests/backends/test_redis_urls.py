@@ -169,7 +169,7 @@ class TestURLs:
             ("redis://h?prefx=a", "unknown option 'prefx' for 'redis'; did you mean 'prefix'"),
             ("redis://h?ssl_certfile=a", "unknown option 'ssl_certfile' for 'redis'"),
             ("unix:///a?socket_keepalive=on", "unknown option 'socket_keepalive' for 'unix'"),
-            ("redis://h?db=one", "option 'db' takes a int"),
+            ("redis://h?db=one", "option 'db' takes an int"),
             ("redis://h?db=-1", "option 'db' takes a number from 0, not -1"),
             ("redis://h?max_connections=0", "option 'max_connections' takes a number from 1, not 0"),
             ("redis://h?socket_timeout=-1", "option 'socket_timeout' takes a number above 0, not -1"),
