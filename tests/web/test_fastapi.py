@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from persistent_collections import (
     use_backend,
 )
 from persistent_collections.backends import Operation, WrappedBackend
+from tests.test_docs import ROOT, blocks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the client that Starlette would rather have
@@ -175,6 +179,17 @@ def test_an_annotated_record_is_read_once_and_not_in_the_event_loop(client: Test
         assert client.get("/annotated").json() == SHOWN
     assert [name for _, name in threads.calls] == ["look", "get_many"]
     assert in_loop not in {thread for thread, _ in threads.calls}
+
+
+def test_no_endpoint_of_the_page_reads_in_the_event_loop(tmp_path: Path) -> None:
+    page = "".join(blocks(ROOT / "docs" / "web.md", "python")).partition("from starlette.applications")[0]
+    page = page.replace('configure("memory:shop")', 'configure("memory:shop?warnings=on")')
+    strict = "import persistent_collections\nwarnings.simplefilter('error', persistent_collections.SlowHabitWarning)\n"
+    leia = 'data={"name": "Leia", "password": "Alderaan", "born": ""}'
+    script = tmp_path / "page.py"
+    script.write_text(f'{page}{strict}assert client.post("/customers", {leia}).json()["name"] == "Leia"\n', "utf-8")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_api_describes_what_is_shown(client: TestClient) -> None:
