@@ -43,7 +43,7 @@ from persistent_collections.records import conditions
 from persistent_collections.records.core import BoundFields, RecordCore, RecordInfo, ordered_field
 from persistent_collections.records.indexing import Indexed, OrderedField
 from persistent_collections.records.planning import Plan, indexable, plan_for
-from persistent_collections.records.schema import order_for
+from persistent_collections.records.schema import order_for, shown_type
 from persistent_collections.records.tokens import Token, hash_of, token_of
 from persistent_collections.remedies import Advice, Scan
 from persistent_collections.suggestions import with_hints
@@ -448,7 +448,7 @@ class Query(Generic[T_co]):
         elif len(names) > 1:
             problem, remedy = f"answers {what}", f"declare class {cls}(Record, indexes=[{tuple(names)!r}])"
         else:
-            kind = _shown_type(self._info.schema().fields[names[0]].declared)
+            kind = shown_type(self._info.schema().fields[names[0]])
             problem, remedy = f"answers {what}", f"declare {names[0]}: Annotated[{kind}, indexed]"
         return NoIndexError(f"no index of {cls} {problem}").with_remedies(Advice(remedy), Scan(what))
 
@@ -747,7 +747,3 @@ def _ordered(info: RecordInfo, bound: BoundFields, name: str) -> OrderedField:
         return bound.indexed.fields[field.stored]
     order = order_for(field, info.cls, unique=False, marked=False)
     return ordered_field(bound.fields[name], order)
-
-
-def _shown_type(declared: Any) -> str:
-    return declared.__name__ if isinstance(declared, type) else str(declared)

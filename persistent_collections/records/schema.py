@@ -480,6 +480,12 @@ def _require_policy(field: Field, order: Order, place: str) -> None:
         raise TypeError(f"{place}: on_delete('clear') sets it to None; declare it {_shown(field.declared)} | None")
 
 
+def shown_type(field: Field) -> str:
+    """Return the type of a field as its class declares it; without ``| None``, the remedy would forbid None."""
+    none = " | None" if field.optional and field.declared is not Any else ""
+    return f"{_shown(_without_none(field.declared)[0])}{none}"
+
+
 def _shown(declared: Any) -> str:
     return shown(declared) if isinstance(declared, type) else re.sub(r"\b(?:\w+\.)+(?=\w)", "", repr(declared))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -391,6 +392,27 @@ def test_a_query_without_an_index_says_what_to_declare(store: Backend) -> None:
     Buyer.create("b", email="b", name="x")
     assert ids(Buyer.find(name="x").scan()) == ["b"]
     assert Buyer.find(name=at_least("y")).scan().count() == 0
+
+
+class Consignment(Record):
+    buyer: Buyer | None
+    note: str | None
+    weight: int | None
+    sent: datetime | None = None
+
+
+@pytest.mark.parametrize(
+    ("name", "declared"),
+    [
+        ("buyer", "Buyer | None"),
+        ("note", "str | None"),
+        ("weight", "int | None"),
+        ("sent", "datetime | None"),
+    ],
+)
+def test_the_declaration_to_add_keeps_what_the_field_may_hold(store: Backend, name: str, declared: str) -> None:
+    with pytest.raises(NoIndexError, match=rf"declare {name}: Annotated\[{re.escape(declared)}, indexed\];"):
+        Consignment.find(**{name: None}).first()
 
 
 def test_what_is_wrong_is_refused_when_the_query_is_made(store: Backend) -> None:
