@@ -165,15 +165,19 @@ def with_referred(rows: list[Row | None], names: Sequence[str]) -> list[Row | No
     if not followed:
         return rows
     found = {
-        head: _referred([row[head] for row in rows if isinstance(row, dict)], rest) for head, rest in followed.items()
+        head: _referred(head, [row[head] for row in rows if isinstance(row, dict)], rest)
+        for head, rest in followed.items()
     }
     return [_completed(row, names, found) if isinstance(row, dict) else row for row in rows]
 
 
-def _referred(values: Sequence[Any], names: Sequence[str]) -> Mapping[Any, Row | None]:
-    """Return the fields of each object among ``values``."""
+def _referred(head: str, values: Sequence[Any], names: Sequence[str]) -> Mapping[Any, Row | None]:
+    """Return the fields of each object among ``values``, which the field ``head`` of several records holds."""
+    there = [value for value in values if value is not None]
+    for other in (value for value in there if core_of(value) is None):
+        raise TypeError(f"{head!r} holds no reference but a {type(other).__name__}, so it has no field {names[0]!r}")
     stores: dict[int, list[tuple[Any, _Asked]]] = {}
-    handles = list(dict.fromkeys(value for value in values if value is not None))
+    handles = list(dict.fromkeys(there))
     for handle, asked in zip(handles, _asked(handles), strict=True):
         stores.setdefault(id(asked.backend), []).append((handle, asked))
     found: dict[Any, Row | None] = {}

@@ -123,6 +123,15 @@ def test_what_is_no_field_that_holds_a_value_is_refused(luke: Friend, name: str,
         list(Friend.all().fetch(name))
 
 
+@pytest.mark.parametrize(("name", "holds"), [("name", "str"), ("tags", "list")])
+def test_what_a_field_refers_to_is_read_only_if_it_refers(luke: Friend, name: str, holds: str) -> None:
+    told = f"'{name}' holds no reference but a {holds}, so it has no field 'size'"
+    with pytest.raises(TypeError, match=told):
+        luke.friends.fetch(f"{name}.size")
+    with pytest.raises(TypeError, match=told):
+        list(Friend.all().fetch("id", f"{name}.size"))
+
+
 def test_what_is_no_record_is_refused(store: Backend) -> None:
     things: Any = PersistentList("things", [PersistentDict("x", {"a": 1})])
     with pytest.raises(TypeError, match=r"'PersistentDict:x' is not a record"):
