@@ -35,8 +35,8 @@ STREAM: Final = "-"
 
 def copy(
     context: typer.Context,
-    src: Annotated[str, typer.Argument(help="A URL, or the name of a configured backend.")],
-    dst: Annotated[str, typer.Argument(help="A URL, or the name of a configured backend.")],
+    src: Annotated[str, typer.Argument(metavar="SRC", help="A URL, or the name of a configured backend.")],
+    dst: Annotated[str, typer.Argument(metavar="DST", help="A URL, or the name of a configured backend.")],
     *,
     prefix: PrefixOption = "",
     on_conflict: OnConflictOption = "error",
@@ -55,7 +55,7 @@ def copy(
 
 def export(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="A path; - is standard output.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A path; - is standard output.")],
     *,
     prefix: PrefixOption = "",
     secrets: Annotated[
@@ -80,7 +80,7 @@ def export(
 
 def backup(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="A path.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A path.")],
     *,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
 ) -> None:
@@ -95,7 +95,7 @@ def backup(
 
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="A path; - is standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A path; - is standard input.")],
     *,
     prefix: PrefixOption = "",
     on_conflict: OnConflictOption = "error",

@@ -63,15 +63,15 @@ def set_(
     handle = _handle(session, path)
     if not create:
         session.require_store()
-    if not (create or handle):
-        raise NotThereError(f"{key!r} does not exist in {session.store.url}; --create makes it")
+    if not (create or handle or isinstance(handle, PersistentList)):  # a new list has no index to set
+        raise NotThereError(f"{str(path)!r} does not exist in {session.store.url}; --create makes it")
     where, declared = _place(session, handle, place)
     own = codec_of_text(handle.__pc__.field(where), session.store) if isinstance(handle, Record) else None
     meant = _value(value, declared, own, session.store, is_text=text)
     try:
         handle[where] = meant  # type: ignore[index]  # a set was refused
     except IndexError:
-        raise NotThereError(f"{key!r} in {session.store.url} has no index {where}") from None
+        raise NotThereError(f"{str(path)!r} in {session.store.url} has no index {where}") from None
     except EncodeError as error:
         raise UsageError(f"{message_of(error)}{spelling.hint(declared, references(session.store))}") from None
     if isinstance(meant, Record) and not meant:

@@ -52,7 +52,7 @@ def find(
     type_name: TypeArgument,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONDITION|FIELD]...", help=f"A condition is {_FORMS}; a FIELD is shown."),
+        typer.Argument(metavar="CONDITION|FIELD", help=f"A condition is {_FORMS}; a FIELD is shown."),
     ] = None,
     *,
     order_by: Annotated[
@@ -97,7 +97,7 @@ def reindex(
     context: typer.Context,
     types: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TYPE]...", help="The types of the records; by default all that have indexes."),
+        typer.Argument(metavar="TYPE", help="The types of the records; by default all that have indexes."),
     ] = None,
     *,
     dry_run: Annotated[

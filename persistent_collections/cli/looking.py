@@ -22,9 +22,9 @@ from persistent_collections.records.record import Record
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="As ls shows it: TYPE:ID, or TYPE:ID:FIELD.")]
 PlacesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[FIELD|INDEX]...", help="A place, or a child and a place in it.")
+    list[str] | None, typer.Argument(metavar="FIELD|INDEX", help="A place, or a child and a place in it.")
 ]
-ChildArgument = Annotated[str | None, typer.Argument(metavar="[CHILD]", help="One child of a record instead.")]
+ChildArgument = Annotated[str | None, typer.Argument(metavar="CHILD", help="One child of a record instead.")]
 LimitOption = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, help="How many lines at most.")]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
@@ -34,7 +34,7 @@ UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 def ls(
     context: typer.Context,
-    prefix: Annotated[str, typer.Argument(help="List only keys that start with it.")] = "",
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="List only keys that start with it.")] = "",
     *,
     count: Annotated[bool, typer.Option("--count", help="Count the objects of each type instead.")] = False,
     limit: LimitOption = None,

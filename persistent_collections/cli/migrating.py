@@ -22,7 +22,7 @@ def migrate(
     context: typer.Context,
     types: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TYPE]...", help="The types of the objects; by default all that are known."),
+        typer.Argument(metavar="TYPE", help="The types of the objects; by default all that are known."),
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would change, and change nothing.")] = False,

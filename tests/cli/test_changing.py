@@ -123,7 +123,20 @@ def test_set_writes_the_places_of_children_and_collections(url: str, store: Back
     assert things == [-1.5]
     assert Landfalls("f", backend=store) == {-3: date(2001, 1, 1)}
     assert settings == {"a": 1, "b": "word"}
-    assert "no index 2" in run(*command, "PersistentList:l", "2", "1", status=1)
+    assert f"'PersistentList:l' in {store.url} has no index 2" in run(*command, "PersistentList:l", "2", "1", status=1)
+    assert f"'Sailor:ann:crew' in {store.url} has no index 1" in run(
+        *command, "Sailor:ann", "crew", "1", "bob", status=1
+    )
+
+
+def test_a_place_in_an_empty_child_is_told_by_the_key_of_the_child(url: str, store: Backend, run: Run) -> None:
+    Sailor("ann", backend=store, name="Ann")
+    command = ("--url", url, *MODELS, "set", "Sailor:ann")
+    assert f"'Sailor:ann:crew' in {store.url} has no index 0" in run(*command, "crew", "0", "bob", status=1)
+    assert f"'Sailor:ann:log' does not exist in {store.url}; --create makes it" in run(
+        *command, "log", "1", "out", status=1
+    )
+    run(*command, "log", "1", "out", "--create")
 
 
 class Stake(Record):

@@ -69,6 +69,8 @@ def test_an_unreachable_server_is_named_with_what_was_being_done(
         ),
         ((*STORE, "set", "Sailor:ann:crew", "0", ":Bob"), 2, "':Bob' is not a key; write TYPE:ID"),
         ((*STORE, "set", "PersistentList:l", "0", "x"), 2, "VALUE is not JSON ("),
+        ((*STORE, "show"), 2, " [CHILD]\n"),
+        ((*STORE, "copy"), 2, "Missing argument 'SRC'"),
         ((*STORE, "set", "PersistentList:l", "0", '{"a": 1, "a": 2}'), 2, "VALUE cannot be read: an object has a dupl"),
         (
             (*STORE, "copy", "./data", "memory:"),
