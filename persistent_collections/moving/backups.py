@@ -39,7 +39,11 @@ def backup(source: BackendSource, file: str | os.PathLike[str], *, overwrite: bo
     if not overwrite and os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        error.filename = str(target)  # the name that the caller passed
+        raise
     try:
         resolve(choose(source)).back_up(unfinished)
         os.fsync(descriptor)

@@ -93,6 +93,13 @@ def test_a_file_that_exists_is_replaced_only_if_asked(url: str, tmp_path: Path) 
     assert PersistentList[int]("l", backend=f"sqlite:{tmp_path}/backup.db") == [1]
 
 
+def test_a_file_that_cannot_be_made_is_named_as_it_was_given(url: str, tmp_path: Path) -> None:
+    PersistentList[int]("l", [1], backend=url)
+    with pytest.raises(FileNotFoundError) as caught:
+        backup(url, tmp_path / "none" / "backup.db")
+    assert caught.value.filename == str(tmp_path / "none" / "backup.db")
+
+
 def test_a_store_that_does_not_exist_is_not_backed_up(url: str, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="does not exist; nothing was backed up"):
         backup(url, tmp_path / "backup.db")
