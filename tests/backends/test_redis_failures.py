@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import pytest
 import redis
 
+from persistent_collections import PersistentSet, Record, child, transaction, unique
 from persistent_collections.backends.base import Backend, Examined, Found, Wanted
 from persistent_collections.backends.changes import Delete, Exists, Replace, SetFields
 from persistent_collections.backends.keys import Key
@@ -31,6 +32,7 @@ from persistent_collections.errors import (
 )
 from persistent_collections.testing.backends.base import put
 from persistent_collections.testing.backends.calls import NAME, STARTS, WRITES, Call
+from tests.backends.conftest import OTHERS
 from tests.servers import RunningServer, run_server
 
 pytestmark = pytest.mark.store("server")
@@ -347,6 +349,39 @@ class TestRefusals:
             assert backend.commit([], [Delete(KEY, [CHILD])])
             assert list(backend.keys("")) == []
 
+    def test_a_server_out_of_memory_makes_no_record(self, frail: RunningServer) -> None:
+        with connect(frail) as backend, frail.client() as client:
+
+            class Plank(Record, backend=backend):
+                name: str
+                marks: PersistentSet[str] = child()
+
+            class Beam(Plank, backend=backend):
+                number: Annotated[int, unique]
+
+            def make_both() -> None:
+                with transaction():
+                    Plank.create("y", name="a")
+                    Plank.create("z", name="a")
+
+            makings: list[Callable[[], object]] = [
+                lambda: Plank.create("x", name="a"),
+                lambda: Plank("x", name="a"),
+                lambda: Plank.create("x", name="a", marks={"b"}),
+                lambda: Beam.create("x", name="a", number=1),
+                lambda: Beam("x", name="a", number=1),
+                make_both,
+            ]
+            assert Beam.create("before", name="a", number=0)
+            client.config_set("maxmemory", "1")
+            for make in makings:
+                with pytest.raises(BackendError, match="maxmemory"):
+                    make()
+            assert list(backend.keys("")) == [Key("Beam:before")]
+            client.config_set("maxmemory", "0")
+            make_both()
+            assert set(backend.keys("")) == {Key("Beam:before"), Key("Plank:y"), Key("Plank:z")}
+
     def test_a_server_out_of_memory_finishes_what_begins_by_deleting(self, frail: RunningServer) -> None:
         with connect(frail) as backend, frail.client() as client:
             backend.commit([], [Replace(KEY, {"f": b"1"}), Replace(CHILD, [b"a", b"b", b"c"])])
@@ -429,6 +464,21 @@ class TestRefusals:
             assert "secret" not in str(info.value)
             assert info.value.__cause__ is None
             assert info.value.__context__ is None
+
+    @pytest.mark.parametrize("binary", [None, *OTHERS])
+    def test_a_script_that_stops_in_its_middle_says_that_a_write_may_be_half_done(self, binary: str | None) -> None:
+        renamed, rights = (
+            ("--rename-command", "RPUSH", ""),
+            ("--user", "default", "on", "nopass", "~*", "+@all", "-rpush"),
+        )
+        for options, remedy in ((renamed, "under their own names"), (rights, "ACL SETUSER")):
+            with run_server(binary, *options) as server, connect(server) as backend, server.client() as client:
+                client.lpush("Thing:x", *map(str, range(9, -1, -1)))
+                with pytest.raises(BackendError, match=rf"'Thing:x'.*{remedy}; .* half done: then read"):
+                    backend.sequence(KEY).insert(9, b"new")
+                with pytest.raises(BackendError, match=remedy) as caught:  # one command does nothing by halves
+                    backend.sequence(KEY).push_right([b"new"])
+                assert "half" not in str(caught.value)
 
     def test_a_write_waits_while_a_script_of_another_client_keeps_the_server(self, frail: RunningServer) -> None:
         with connect(frail) as backend, frail.client() as client, frail.client() as other:

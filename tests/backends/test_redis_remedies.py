@@ -73,6 +73,21 @@ def test_an_address_that_a_cluster_announces_and_nobody_reaches_is_named_as_that
             fetch_all(backend)
 
 
+def test_a_slot_that_no_node_of_a_cluster_serves_is_named(cluster: RunningCluster) -> None:
+    owner = cluster.owner(7)
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(node.client()) for node in sorted(cluster.nodes, key=lambda node: node is not owner)
+        ]
+        stack.callback(cluster.wait)
+        stack.callback(clients[0].cluster, "ADDSLOTS", 7)
+        for client in clients:
+            client.cluster("DELSLOTS", 7)
+        backend = stack.enter_context(connect(f"{cluster.url}?retry_for_s=0.1"))
+        with pytest.raises(BackendUnavailable, match=r"no node serves 1 of .*nothing was done; see CLUSTER INFO"):
+            list(backend.keys(""))
+
+
 def tells(client: redis.Redis, port: int) -> bool:
     return str(port) in str(client.execute_command("CLUSTER", "SLOTS"))  # type: ignore[no-untyped-call]  # redis-py's
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from redis.exceptions import AskError, MaxConnectionsError, ReadOnlyError, RedisError, ResponseError
@@ -64,6 +65,9 @@ class _Refusal(NamedTuple):
 NO_TLS: Final = "it does not speak TLS at this port"
 REACH: Final = "check that it runs and that the URL is right"
 _NO_RIGHT: Final = _Refusal("allow its user this command and key by ACL SETUSER")
+_HALF: Final = "a script stopped at it, so a write may be half done: then read the object, and run check"
+_NO_RIGHT_IN_SCRIPT: Final = _Refusal(f"{_NO_RIGHT.remedy}; {_HALF}")
+_COMMANDS: Final = "it must be Redis 6.2 or newer, with all of its commands under their own names"
 _TOO_LARGE: Final = _Refusal(
     "a value is larger than its option proto-max-bulk-len allows: raise that, or store the value in parts"
 )
@@ -82,8 +86,8 @@ _REFUSALS: Final = {
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
     "NOREPLICAS": _Refusal("see its option min-replicas-to-write", BackendUnavailable, passing=True),
     "NOPERM": _NO_RIGHT,
-    "has no permissions": _NO_RIGHT,  # a command in a script, since version 7
-    "executing the script can't": _NO_RIGHT,  # and before
+    "has no permissions": _NO_RIGHT_IN_SCRIPT,  # since version 7
+    "executing the script can't": _NO_RIGHT_IN_SCRIPT,  # and before
     "without any password": _Refusal("it asks for none, so leave the password out"),
     "NOAUTH": _Refusal("give a password in the URL or as option 'password', a sentinel's own as 'sentinel_password'"),
     "WRONGPASS": _Refusal("correct the user or the password"),
@@ -92,7 +96,8 @@ _REFUSALS: Final = {
     ),
     "invalid bulk length": _TOO_LARGE,
     "invalid multibulk length": _TOO_LARGE,
-    "unknown command": _Refusal("it must be Redis 6.2 or newer; if it does not know HELLO, add protocol=2"),
+    "unknown command": _Refusal(f"{_COMMANDS}; if it does not know HELLO, add protocol=2"),
+    "Unknown (?:Redis )?command": _Refusal(f"{_COMMANDS}; {_HALF}"),  # in a script
     "DB index": _Refusal("choose another 'db', or raise its option databases"),
 }
 _OTHER: Final = _Refusal("see its log")
@@ -112,6 +117,11 @@ _HOPELESS: Final = {
     ),
 }
 """Reasons why a connection will never succeed, and their remedies."""
+_KNOWN: Final = _HOPELESS | {
+    re.compile(r"\bErr(or|no) 2[34]\b"): "raise the number of files that this process may open (ulimit -n)",
+    re.compile("no node serves"): "see CLUSTER INFO",
+}
+"""These and reasons that may pass."""
 # In the text of an error that a script forwards, the code can be anywhere.
 _BY_GROUP: Final = {f"r{number}": refusal for number, refusal in enumerate(_REFUSALS.values())}
 _REASON: Final = re.compile("|".join(rf"(?P<r{number}>\b{reason}(?!\w))" for number, reason in enumerate(_REFUSALS)))
@@ -141,7 +151,7 @@ def is_passing(error: RedisError) -> bool:
     """Return whether the same command may well succeed a moment later."""
     if is_reply(error):
         return _refusal(error).passing
-    return _hopeless(error) is None
+    return _remedy(error, _HOPELESS) is None
 
 
 def explain(
@@ -168,7 +178,7 @@ def explain(
     elif nothing_done:
         explained = BackendUnavailable(
             f"{subject}: the server at {server} cannot be reached ({text}); nothing was done; "
-            f"{_hopeless(error) or remedy}"
+            f"{_remedy(error, _KNOWN) or remedy}"
         )
     else:
         explained = OutcomeUnknown(
@@ -186,9 +196,9 @@ def wrong_shape(subject: Subject) -> WrongShapeError:
     return WrongShapeError(f"{subject} does not hold a {shape}; open it as that type, or choose another id")
 
 
-def _hopeless(error: RedisError) -> str | None:
-    """Return the remedy for a permanent error, None for one that may pass."""
-    return next((remedy for sign, remedy in _HOPELESS.items() if sign.search(str(error))), None)
+def _remedy(error: RedisError, reasons: Mapping[re.Pattern[str], str]) -> str | None:
+    """Return the remedy for the first of ``reasons`` that ``error`` names, None for another error."""
+    return next((remedy for sign, remedy in reasons.items() if sign.search(str(error))), None)
 
 
 def _refused(error: RedisError, text: str, subject: Subject, server: str) -> PersistentCollectionsError:

@@ -125,8 +125,8 @@ end
 local function change(kind, name, last, is_new)
   if kind == 'make' then -- the number of children, their numbers among KEYS, fields and their bytes
     if is_new then
-      local own = children(function(child) redis.call('UNLINK', child) end)
-      feed('HSET', name, list, own, last)
+      feed('HSET', name, list, first + list[first] + 1, last) -- first, so that a full server refuses it
+      children(function(child) redis.call('UNLINK', child) end)
     end
   elseif kind == 'set' then -- fields and their bytes
     feed('HSET', name, list, first, last)

@@ -14,8 +14,8 @@ local made = children + ARGV[2]
 local set = made + ARGV[3]
 local at = set + ARGV[4]
 if is_new then
+  redis.call('HSET', KEYS[1], unpack(ARGV, made + 1, set)) -- first, so that a full server refuses it
   if #KEYS > 1 then redis.call('UNLINK', unpack(KEYS, 2)) end
-  redis.call('HSET', KEYS[1], unpack(ARGV, made + 1, set))
 else
   for i = children + 1, made do
     if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then return 0 end

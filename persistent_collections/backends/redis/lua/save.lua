@@ -43,8 +43,8 @@ if not is_clear then
 end
 local set = first + ARGV[6]
 if is_new then
+  if set > first then call('HSET', record, unpack(ARGV, first, set - 1)) end -- first, so that a full server refuses it
   for i = 2, #KEYS do call('UNLINK', KEYS[i]) end
-  if set > first then call('HSET', record, unpack(ARGV, first, set - 1)) end
   if row then rest().forget(start, id) end
   row = ''
 end
