@@ -31,7 +31,7 @@ Kind: TypeAlias = Repairable | Literal["duplicate", "foreign", "unreadable", "mi
 - ``duplicate``: a record with a value that must be unique and that another one has too;
 - ``foreign``: a key with data that no store of this package writes, such as a string in Redis;
 - ``unreadable``: a key whose content the store itself cannot read, such as a file that is not JSON;
-- ``misnamed``: a file or a name in the store that is not the name of a key.
+- ``misnamed``: a file or a name in the store that is not the name of a key, or a symbolic link.
 """
 
 

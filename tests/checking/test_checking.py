@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable
@@ -349,6 +350,22 @@ def test_files_that_do_not_parse_and_names_that_are_no_keys_are_found_and_left(t
     assert "torn.json, line 1 column " in next(found.message for found in findings if found.key == "Pilot:torn")
     assert not [found for found in findings if "s3cret" in found.message]
     assert {name: (tmp_path / name).read_text() for name in spoilt} == spoilt
+
+
+@pytest.mark.parametrize("place", ["Pilot/linked.json", "Pilot/linked", "Pilot/luke/more.json", "Linked", "pipe.json"])
+def test_a_symbolic_link_is_found_since_listings_lack_it(tmp_path: Path, place: str) -> None:
+    root, outside = tmp_path / "store", tmp_path / "outside"
+    store = connect(f"json:{root}?fsync=off")
+    fill(store)
+    before = list(check(store))
+    outside.mkdir()
+    if place == "pipe.json":
+        os.mkfifo(root / place)
+    else:
+        (root / place).symlink_to(outside)
+    added = [found for found in check(store, repair=ALL_BUT_UNKNOWN) if found not in before]
+    assert [(found.kind, found.key) for found in added] == [("misnamed", str(Path(place)))]
+    assert "does not follow it" in added[0].message
 
 
 def test_an_object_whose_full_name_is_lost_is_found_and_hides_no_other(tmp_path: Path) -> None:

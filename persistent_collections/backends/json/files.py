@@ -226,6 +226,12 @@ class Files:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def others(self, path: Path) -> list[str]:
+        """Return the names of the symbolic links and special files in a directory."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+            return [entry.name for entry in entries if not _is_plain(entry)]
+        return []
+
     def lock(self, path: Path, timeout_s: float, held: Held) -> bool:
         """Take the lock of ``path`` and note it in ``held``; return False if others hold it all the time.
 
@@ -280,6 +286,10 @@ def _open_lock(path: Path) -> io.FileIO:
 def _items(entries: Iterator[os.DirEntry[str]]) -> Iterator[Item]:
     for entry in entries:
         with suppress(FileNotFoundError):
-            is_directory = entry.is_dir(follow_symlinks=False)
-            if is_directory or entry.is_file(follow_symlinks=False):
+            if _is_plain(entry):
+                is_directory = entry.is_dir(follow_symlinks=False)
                 yield Item(entry.name, is_directory, entry.stat(follow_symlinks=False).st_size)
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)

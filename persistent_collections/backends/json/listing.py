@@ -26,6 +26,9 @@ _LEVELS: Final = ({True}, {True, False}, {False})
 """Whether the types, their objects and the children of these are directories."""
 
 _MISNAMED: Final = "a file or directory whose name is not one of an object, or whose full name is lost"
+_NOT_FOLLOWED: Final = (
+    "a symbolic link, or something else that is no file; the store does not follow it, so listings lack what is there"
+)
 _COPIED: Final = (
     "an object that is named like a copy made by a program that synchronizes folders; compare it with the original"
 )
@@ -100,12 +103,17 @@ class Listing:
         return sorted(named | made)
 
     def strangers(self) -> Iterator[tuple[Path, str]]:
-        """Yield each file and directory with a wrong or suspicious name, and the reason, but nothing within it."""
+        """Yield each file and directory with a wrong or suspicious name, and the reason, but nothing within it.
+
+        A symbolic link is wrong under any name.
+        """
         return self._strangers(self._layout.root, 0)
 
     def _strangers(self, directory: Path, depth: int) -> Iterator[tuple[Path, str]]:
         level = self._level(directory)
         ours = {found.file_name if found.is_directory else f"{found.file_name}{SUFFIX}" for found in level}
+        for name in self._files.others(directory):
+            yield directory / name, _NOT_FOLLOWED
         for item in self._files.scan(directory):
             name = self._layout.as_made(item.name)
             if (depth, name) == (0, STORE):
