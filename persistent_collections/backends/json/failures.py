@@ -9,25 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from persistent_collections.backends.system import REMEDIES
 from persistent_collections.errors import BackendError, CorruptDataError, OutcomeUnknown, PersistentCollectionsError
 
-_FULL: Final = "nothing was written; free some space"
 _DENIED: Final = "let this user read and write there, directories included"
 _IN_THE_WAY: Final = "something else has the name of a file or directory of the store; move it away"
 _NO_LOCKS: Final = (
     "this file system has no locks; some network file systems (NFS, SMB, sshfs) and shared folders have none: "
     "keep the store on a local disk, or mount it with locks"
 )
-_REMEDIES: Final = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
+_REMEDIES: Final = REMEDIES | {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: "the file system is read-only; copy the store to one that can be written",
     errno.EISDIR: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
-    errno.ENAMETOOLONG: "choose a directory with a shorter path for the store",
     errno.ENOSYS: _NO_LOCKS,
     errno.ENOLCK: _NO_LOCKS,
     errno.ENOTSUP: _NO_LOCKS,

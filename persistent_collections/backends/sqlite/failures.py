@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from persistent_collections.backends.system import REMEDIES
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -28,6 +29,9 @@ _DAMAGED: Final = _Failure(CorruptDataError, "try 'sqlite3 FILE .recover', or go
 _DENIED: Final = _Failure(
     BackendError, "let this user read and write it and make files beside it, as SQLite does while it works"
 )
+_DENIED_OR_FULL: Final = _Failure(
+    BackendError, f"{_DENIED.remedy}; if too many files are open at a time, allow more (ulimit -n)"
+)
 _FAILURES: Final = {
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
@@ -38,8 +42,8 @@ _FAILURES: Final = {
     ),
     sqlite3.SQLITE_ERROR: _DAMAGED,  # a table or a column is missing
     sqlite3.SQLITE_CONSTRAINT: _DAMAGED,
-    sqlite3.SQLITE_CANTOPEN: _DENIED,
-    sqlite3.SQLITE_READONLY: _DENIED,
+    sqlite3.SQLITE_CANTOPEN: _DENIED_OR_FULL,
+    sqlite3.SQLITE_READONLY: _DENIED_OR_FULL,
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_FULL: _Failure(
         BackendError, "nothing was written; free some space on the disk: a deletion needs some too, for the log"
@@ -60,7 +64,8 @@ def translated(error: Exception, path: Path) -> PersistentCollectionsError:
         failure = _FAILURES.get(_code(error), _OTHER)
         return failure.kind(f"{path}: {error}; {failure.remedy}")
     if isinstance(error, OSError):
-        return BackendError(f"{error.filename or path}: {error.strerror or error}; {_DENIED.remedy}")
+        remedy = REMEDIES.get(error.errno or 0, _DENIED.remedy)
+        return BackendError(f"{error.filename or path}: {error.strerror or error}; {remedy}")
     if isinstance(error, OverflowError):  # raised by the sqlite3 module, before SQLite is called
         return BackendError(f"{path}: {error}; nothing was written; keep values as large as this in a file")
     return CorruptDataError(

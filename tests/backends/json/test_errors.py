@@ -280,7 +280,7 @@ def test_a_file_in_the_place_of_the_store_is_named(tmp_path: Path) -> None:
 
 def test_a_path_too_long_for_the_system_is_named(tmp_path: Path) -> None:
     backend = JSONBackend(tmp_path / "/".join(["n" * 200] * 30))
-    with pytest.raises(BackendError, match="choose a directory with a shorter path"):
+    with pytest.raises(BackendError, match="choose a shorter path"):
         backend.mapping(KEY).get("f")
 
 

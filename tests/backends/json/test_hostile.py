@@ -150,6 +150,7 @@ def test_a_disk_that_takes_no_more_is_reported_and_what_was_there_stays(tmp_path
     *reports, left = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     assert len(reports) == 2
     assert all(report.startswith("BackendError") and os.strerror(errno.EFBIG) in report for report in reports)
+    assert all("nothing was written; raise the size that a file may have (ulimit -f)" in report for report in reports)
     assert left == "{'f': b'1', 'g': b'3'} 1"
     assert {path.name for path in (tmp_path / STORE).iterdir()} <= {"lock", "facts.json"}
 
