@@ -10,7 +10,7 @@ from persistent_collections import classes
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import Shape
 from persistent_collections.codecs.base import Codec
-from persistent_collections.codecs.registry import get_codec
+from persistent_collections.codecs.registry import codec_of
 from persistent_collections.collections.base import PersistentCollection
 from persistent_collections.collections.binding import chosen_codec
 from persistent_collections.collections.core import CodecSource
@@ -52,7 +52,7 @@ class Known:
     def __init__(self, given: Iterable[type[PersistentObject]], codec: CodecNames, store_codec: str | None) -> None:
         self._classes = {**classes.every(), **{cls.type_name: cls for cls in given}}
         named = codec if isinstance(codec, Mapping) else {"*": codec}
-        self._named = {name: _codec(source) for name, source in named.items() if source is not None}
+        self._named = {name: codec_of(source) for name, source in named.items() if source is not None}
         self._store_codec = store_codec
         self._examples: dict[tuple[str, str | None], Example | None] = {}
         self._fields: dict[type[Record], Mapping[str, Field]] = {}
@@ -126,7 +126,7 @@ class Known:
             return chosen_codec(core.declared(-1), sources, in_schema=origin.bare)
         named = self._named.get(key.root) or self._named.get(f"{_type_name(key.root)}:*")
         found = named or of_class or self._store_codec or self._named.get("*")
-        return None if found is None else _codec(found)
+        return None if found is None else codec_of(found)
 
     def _example(self, key: Key) -> Example | None:
         cls = self.class_of(key.root)
@@ -135,10 +135,6 @@ class Known:
             field = self.fields(type(handle)).get(key.child) if isinstance(handle, Record) else None
             handle = handle[field.name] if isinstance(handle, Record) and field and field.child else None
         return handle if isinstance(handle, Example) else None
-
-
-def _codec(source: CodecSource) -> Codec:
-    return get_codec(source) if isinstance(source, str) else source
 
 
 def _type_name(root: str) -> str:

@@ -194,15 +194,14 @@ def test_the_first_in_the_order_of_precedence_wins(first: int, monkeypatch: pyte
     assert {level for level, backend in backends.items() if list(backend.keys(""))} == {LEVELS[first]}
 
 
-class Variable:
+class Variable(Backend):
     """Stands in the registry for a backend that is there already."""
 
     in_process = True
-    options = Backend.options
-    backend: Backend
+    backend: Any
 
     @classmethod
-    def from_url(cls, url: object) -> Backend:
+    def from_url(cls, url: object) -> Any:
         return cls.backend
 
 
@@ -771,6 +770,15 @@ def test_register_backend_serves_a_scheme_of_its_own() -> None:
         register_backend("memory2", "somewhere:Else")
     with pytest.raises(ConfigurationError, match="scheme 'json' is served by"):
         register_backend("json", "somewhere:Else")
+
+
+def test_only_a_class_of_a_store_serves_a_scheme() -> None:
+    for target in ("os.path:join", "pathlib:Path"):
+        register_backend("memory3", target, replace=True)
+        with pytest.raises(
+            ConfigurationError, match=f"'memory3' URLs, '{target}', is not a class derived from Backend"
+        ):
+            connect("memory3:")
 
 
 def test_the_environment_is_left_as_it_was() -> None:

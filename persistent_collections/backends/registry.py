@@ -41,7 +41,7 @@ def register_backend(scheme: str, target: str, *, replace: bool = False) -> None
 
     Args:
         scheme: The part of the URL before the first ``:``.
-        target: ``"package.module:Class"``; the class has a class method ``from_url(url: StoreURL)``.
+        target: ``"package.module:Class"``; the class is a ``Backend``, and overrides ``from_url(url: StoreURL)``.
         replace: Whether to take the scheme from another class.
 
     Raises:
@@ -59,7 +59,7 @@ def find_backend(scheme: str) -> type[Backend]:
     """Return the class that serves URLs of ``scheme``, importing it.
 
     Raises:
-        ConfigurationError: No class does, or it can't be imported.
+        ConfigurationError: No class does, or it can't be imported, or isn't a backend.
     """
     target = _schemes.get(scheme)
     if target is None:
@@ -75,7 +75,7 @@ def find_backend(scheme: str) -> type[Backend]:
                 f"no store is registered for {scheme!r} URLs (register_backend adds one); {hint}"
             ).with_remedies(*own)
     try:
-        found: type[Backend] = imported(target)
+        found = imported(target)
     except ConfigurationError:  # a missing extra of this package has its own error
         raise
     except (ImportError, AttributeError, ValueError) as error:
@@ -83,4 +83,6 @@ def find_backend(scheme: str) -> type[Backend]:
             f"the store for {scheme!r} URLs, {target!r}, cannot be imported: {error}; install its package, or correct "
             "what register_backend or the entry point names"
         ) from error
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise ConfigurationError(f"the store for {scheme!r} URLs, {target!r}, is not a class derived from Backend")
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from persistent_collections.codecs.base import Codec
+from persistent_collections.codecs.base import Codec, Format
 from persistent_collections.errors import ConfigurationError
 from persistent_collections.remedies import ImportModule
 from persistent_collections.suggestions import suggestion
@@ -38,8 +38,9 @@ def register_codec(codec: Codec, *, replace: bool = False) -> None:
         assert texts[0] == "a" * 1000
 
     Raises:
-        ConfigurationError: The name is taken by another codec.
+        ConfigurationError: The name is taken by another codec, or this is not a codec.
     """
+    _require_codec(codec)
     taken = codec.name in _codecs or codec.name in _BUILT_IN
     if taken and not replace and _codecs.get(codec.name) is not codec:
         raise ConfigurationError(
@@ -61,6 +62,31 @@ def get_codec(name: str) -> Codec:
     if name not in _codecs:
         _codecs[name] = _load(name)
     return _codecs[name]
+
+
+def codec_of(source: str | Codec) -> Codec:
+    """Return the codec that a choice is or names.
+
+    Raises:
+        ConfigurationError: It is neither, or no codec has this name.
+    """
+    if isinstance(source, str):
+        return get_codec(source)
+    _require_codec(source)
+    return source
+
+
+def _require_codec(given: Any) -> None:
+    """Raise ``ConfigurationError`` if ``given`` is not a codec, or one whose class is not complete."""
+    if isinstance(given, type):
+        raise ConfigurationError(f"{given.__name__} is a class; give the codec that it makes: {given.__name__}()")
+    if not isinstance(given, Codec):
+        raise ConfigurationError(f"a codec is an instance of Codec, not {given!r}")
+    cls = type(given).__name__
+    if not isinstance(getattr(given, "name", None), str):
+        raise ConfigurationError(f"{cls} has no name; write name = '…' in the class")
+    if getattr(given, "format", None) not in get_args(Format):
+        raise ConfigurationError(f"{cls} has no format; write format = 'text', 'json' or 'binary' in the class")
 
 
 def known_codecs() -> list[str]:
@@ -98,4 +124,5 @@ def _made(name: str, target: Any) -> Codec:
     codec = target if isinstance(target, Codec) else target()
     if not isinstance(codec, Codec) or codec.name != name:
         raise ConfigurationError(f"the package that provides the codec {name!r} has no Codec of that name")
+    _require_codec(codec)
     return codec

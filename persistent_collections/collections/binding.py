@@ -11,7 +11,7 @@ from persistent_collections import classes
 from persistent_collections.backends.base import Backend, Medium
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.fit import fit
-from persistent_collections.codecs.registry import get_codec, known_codecs
+from persistent_collections.codecs.registry import codec_of, get_codec, known_codecs
 from persistent_collections.codecs.text import text_in
 from persistent_collections.collections.core import ClassInfo, CodecSource, Core, core_of
 from persistent_collections.collections.ids import unquote_id
@@ -182,7 +182,7 @@ def chosen_codec(declared: Any, sources: Iterable[CodecSource | None], *, in_sch
     source = next((source for source in sources if source is not None), None)
     if source is None:
         source = schema_codec(declared) if in_schema else "json"
-    return get_codec(source) if isinstance(source, str) else source
+    return codec_of(source)
 
 
 def first_refused(code: Callable[[Any], object], items: Iterable[Any], places: Iterable[object]) -> object:

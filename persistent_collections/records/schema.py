@@ -17,7 +17,7 @@ from persistent_collections.annotations import evaluate, shown, type_variables, 
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.declared.reading import unwrapped
 from persistent_collections.codecs.order import Order, order_of
-from persistent_collections.codecs.registry import get_codec
+from persistent_collections.codecs.registry import codec_of, get_codec
 from persistent_collections.collections.base import Origin, PersistentCollection
 from persistent_collections.collections.binding import Bindings, schema_codec
 from persistent_collections.collections.core import CodecSource, names_in_module
@@ -430,7 +430,7 @@ def _check(field: Field) -> None:
 def _own_codec(field: Field, declared: Any) -> Codec:
     """Return the codec that the class chooses for a field, bound to a type."""
     source = field.codec or (schema_codec(field.declared) if field.bare else "json")
-    return (get_codec(source) if isinstance(source, str) else source).bind(declared, _PLACEHOLDER)
+    return codec_of(source).bind(declared, _PLACEHOLDER)
 
 
 def order_for(field: Field, cls: type, *, unique: bool, marked: bool = True) -> Order:

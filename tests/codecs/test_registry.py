@@ -5,11 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from persistent_collections import ConfigurationError, get_codec, register_codec
+from persistent_collections import (
+    Codec,
+    ConfigurationError,
+    PersistentDict,
+    codec,
+    get_codec,
+    make_record,
+    register_codec,
+)
 from persistent_collections.codecs.json import JSONCodec
 from persistent_collections.codecs.registry import known_codecs
 from persistent_collections.codecs.text import TextCodec
@@ -31,10 +39,10 @@ def test_a_built_in_codec_is_one_object() -> None:
 
 
 def test_a_codec_is_found_by_the_name_it_was_registered_under() -> None:
-    codec = Shout("test.shout")
-    register_codec(codec)
-    register_codec(codec)
-    assert get_codec("test.shout") is codec
+    shout = Shout("test.shout")
+    register_codec(shout)
+    register_codec(shout)
+    assert get_codec("test.shout") is shout
 
 
 @pytest.mark.parametrize("name", ["test.taken", "json", "bcrypt"])
@@ -58,6 +66,38 @@ def test_an_unknown_name_gives_the_nearest_or_lists_the_known_ones() -> None:
         get_codec("jsn")
     with pytest.raises(ConfigurationError, match=r"no codec is called 'yaml' .*; known: .*'bcrypt', .*'msgpack'"):
         get_codec("yaml")
+
+
+class Nameless(Codec):
+    format = "text"
+
+    def encode(self, value: Any) -> bytes:
+        return b""
+
+    def decode(self, data: bytes) -> Any:
+        return None
+
+
+class Formless(Nameless):
+    name, format = "test.formless", "plain"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (Shout, r"Shout is a class; give the codec that it makes: Shout\(\)"),
+        (print, "a codec is an instance of Codec, not <built-in function print>"),
+        (Nameless(), "Nameless has no name; write name ="),
+        (Formless(), "Formless has no format; write format = 'text', 'json' or 'binary'"),
+    ],
+)
+def test_what_is_not_a_codec_is_refused_wherever_it_is_chosen(given: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        register_codec(given)
+    with pytest.raises(ConfigurationError, match=told):
+        PersistentDict("things", codec=given, backend="memory:")["a"] = 1
+    with pytest.raises(ConfigurationError, match=told):
+        make_record("ChosenForAField", {"number": Annotated[int, codec(given)]}, backend="memory:").create(number=1)
 
 
 def a_package(folder: Path, name: str, points: dict[str, str]) -> None:
