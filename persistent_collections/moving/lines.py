@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeVa
 import msgspec
 
 from persistent_collections.backends.base import Medium
-from persistent_collections.backends.keys import Entry, Key
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Entry, Key
 from persistent_collections.backends.shapes import SHAPES, shape_of
 from persistent_collections.errors import CorruptDataError
 from persistent_collections.moving.objects import StoredObject
@@ -49,17 +49,16 @@ _Child: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[^:%{}]+\Z")] | None
 _Some = msgspec.Meta(min_length=1)
 
 
-def _if_any(exported: Any) -> Any:
-    """Return the type of a content of one shape, or None if the key holds another."""
-    content: Any = Annotated[exported, _Some]
-    return content | None
-
+_EMPTY: Final = {MARKER: MARKER_DATA}
+"""The content of a record with no field set. From a JSON store it is written as ``{}``, as in a JSON file."""
+_EMPTY_BEFORE: Final = b'{"":}'
+"""What versions up to 0.2 write for it, which is no JSON, so that no string holds it either."""
 
 _Part: Final[Any] = msgspec.defstruct(
     "_Part",
     [
         ("child", _Child, None),
-        *((shape.name, _if_any(shape.exported), None) for shape in SHAPES.values()),
+        *((shape.name, shape.exported | None, None) for shape in SHAPES.values()),
         ("deadline", float | None, None),
     ],
     omit_defaults=True,
@@ -141,7 +140,7 @@ class LineReader:
             raise self._wrong(number + 1, "is missing: the file was cut off here")
 
     def _stored(self, line: _Line) -> StoredObject:
-        found = self._decoded(_object, line)
+        found = self._decoded(_object, line._replace(body=line.body.replace(_EMPTY_BEFORE, b"{}")))
         try:
             return StoredObject(found.key, {Key(found.key, part.child): self._part(part) for part in found.parts})
         except ValueError:
@@ -150,7 +149,9 @@ class LineReader:
     def _part(self, part: Any) -> Entry:
         for name, shape in SHAPES.items():
             if (found := getattr(part, name)) is not None:
-                return Entry(shape.content(_each(found, msgspec.Raw, self._from_raw)), part.deadline)
+                content = shape.content(_each(found, msgspec.Raw, self._from_raw))
+                if content or (content == {} and self.header.medium == "json"):
+                    return Entry(content or _EMPTY, part.deadline)
         raise ValueError
 
     def _decoded(self, decoder: msgspec.json.Decoder[T], line: _Line) -> T:
@@ -166,8 +167,8 @@ class LineReader:
 
 def _part(key: Key, part: Entry, to_raw: Callable[[bytes], msgspec.Raw]) -> Any:
     shape = shape_of(part.content)
-    content = {shape.name: _each(shape.export(part.content), bytes, to_raw)}
-    return _Part(key.child, **content, deadline=part.deadline)
+    exported = {} if to_raw is msgspec.Raw and part.content == _EMPTY else shape.export(part.content)
+    return _Part(key.child, **{shape.name: _each(exported, bytes, to_raw)}, deadline=part.deadline)
 
 
 def _each(content: Any, kind: type, function: Callable[[Any], Any]) -> Any:

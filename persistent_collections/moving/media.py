@@ -24,6 +24,7 @@ from persistent_collections.errors import (
     WrongShapeError,
 )
 from persistent_collections.moving.objects import StoredObject
+from persistent_collections.records.record import Record
 from persistent_collections.remedies import Advice, ImportModule, NameCodec, Remedy
 
 Rewrap = Callable[[bytes, Format], bytes]
@@ -65,9 +66,8 @@ def unwrap(data: bytes, format: Format) -> bytes:
 
 
 def _translated(known: Known, rewrap: Rewrap, stored: StoredObject) -> StoredObject:
-    parts = {
-        key: part._replace(content=_content(known, rewrap, key, part.content)) for key, part in stored.parts.items()
-    }
+    contents = {key: _content(known, rewrap, key, part.content) for key, part in stored.parts.items()}
+    parts = {key: stored.parts[key]._replace(content=content) for key, content in contents.items() if content}
     return stored._replace(parts=parts)
 
 
@@ -84,14 +84,27 @@ def _content(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Conten
             f"{str(key)!r} holds a {shape.name}, and its class declares a {declared and declared.name}; "
             "move it away, or delete it"
         )
+    return _rewrapped(known, rewrap, key, content)
+
+
+def _rewrapped(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Content:
+    """Return a content of the declared shape with all its data rewrapped.
+
+    A record may hold the marker beside its fields, but not in a JSON file. There, ``{}`` reads as the marker, also
+    under the key of a dict, which other stores don't keep if it is empty.
+    """
     codecs = known.codecs(key)
 
     def moved(place: str | int, data: bytes) -> bytes:
-        if (place, data) == (MARKER, MARKER_DATA):
-            return data
         return _unwrapped(rewrap, key, place, data, _format(known, key, codecs, place))
 
-    return _each_moved(content, moved)
+    example = known.example(key)
+    is_record = isinstance(example, Record)
+    may_be_marked = is_record or (example is not None and rewrap is unwrap)
+    if not (may_be_marked and isinstance(content, dict) and content.get(MARKER) == MARKER_DATA):
+        return _each_moved(content, moved)
+    fields = {field: data for field, data in content.items() if field != MARKER}
+    return _each_moved(fields, moved) or ({MARKER: MARKER_DATA} if is_record else {})
 
 
 def _each_moved(content: Content, moved: Callable[[str | int, bytes], bytes]) -> Content:
@@ -154,17 +167,22 @@ def _format(known: Known, key: Key, codecs: Callable[[str | int], Codec | None],
         raise ConfigurationError(
             f"{str(key)!r}: neither a class nor an option names the codec of the value at {place!r}, and the other "
             "store holds it in another form"
-        ).with_remedies(*_remedies(known, key))
+        ).with_remedies(*_remedies(known, key, place))
     return codec.format
 
 
-def _remedies(known: Known, key: Key) -> list[Remedy]:
-    """Return the remedy that declares the encoding of values under a key; for records, a codec's name isn't enough."""
+def _remedies(known: Known, key: Key, place: str | int | None = None) -> list[Remedy]:
+    """Return the remedy that declares the encoding of a value; for records, a codec's name isn't enough."""
     cls = known.class_of(key.root)
     if cls is None:
         return [ImportModule("import the module that defines its class")]
     if key.child is None and issubclass(cls, PersistentCollection):
         return [NameCodec(key.root)]
+    name = place if key.child is None else key.child
+    if issubclass(cls, Record) and name in {**known.fields(cls), **known.former(cls)}:
+        other = "child collection" if key.child is None else "field"
+        move = f"{cls.__name__} declares it as a {other}: let migrate move it, where it is stored, before you copy it"
+        return [Advice(move)]
     stray = "field" if key.child is None else "child"
     return [
         Advice(f"{cls.__name__} does not declare it: declare it again, or let check repair what is a stray_{stray}")

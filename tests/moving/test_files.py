@@ -17,8 +17,10 @@ from persistent_collections import (
     CorruptDataError,
     ObjectExists,
     Password,
+    PersistentList,
     Record,
     connect,
+    make_record,
 )
 from persistent_collections.backends.changes import Replace, SetDeadline
 from persistent_collections.backends.keys import Key
@@ -75,6 +77,26 @@ def test_a_json_store_is_exported_as_the_json_it_is(tmp_path: Path) -> None:
     assert header == sealed(HEADER.replace('"bytes"', '"json"').replace("null", '"json"'), 1)
     assert line == sealed('{"key":"Traveller:a","parts":[{"mapping":{"name":"Ann","age":4,"bags":"gaFrxAH/"}}]}', 2)
     assert json.loads(end)["objects"] == 1
+
+
+def test_a_record_with_no_field_set_comes_back_from_the_file_of_a_json_store(tmp_path: Path, other: Backend) -> None:
+    store = connect(f"json:{tmp_path}/data?fsync=off")
+    empty = make_record("Blank", {"text": str | None, "tags": PersistentList[str]})
+    empty.create("a", backend=store)
+    empty.create("b", backend=store)["tags"].append("x")
+    data = exported(store)
+    header, line, *_ = data.splitlines(keepends=True)
+    assert line == sealed('{"key":"Blank:a","parts":[{"mapping":{}}]}', 2)
+    assert imported(data, other) == Moved(copied=2)
+    assert imported(data, other) == Moved(equal=2)
+    assert [(one.id, one["text"], one["tags"][:]) for one in sorted(empty.all(backend=other), key=str)] == [
+        ("a", None, []),
+        ("b", None, ["x"]),
+    ]
+    empty.load("a", backend=other).delete()
+    before = sealed('{"key":"Blank:a","parts":[{"mapping":{"":}}]}', 2)  # as version 0.2 writes it
+    assert imported(header + before + sealed('{"objects":1}', 3), other) == Moved(copied=1)
+    assert empty.load("a", backend=other)["text"] is None
 
 
 def test_the_story_comes_back_from_a_file_as_the_very_same_files(tmp_path: Path) -> None:

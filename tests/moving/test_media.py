@@ -14,6 +14,7 @@ from persistent_collections import (
     DecodeError,
     Password,
     PersistentCollectionsError,
+    PersistentDict,
     PersistentList,
     PersistentSet,
     Record,
@@ -21,9 +22,11 @@ from persistent_collections import (
     classes,
     connect,
     get_codec,
+    make_record,
+    migrate,
 )
 from persistent_collections.backends.changes import Replace
-from persistent_collections.backends.keys import Content, Key
+from persistent_collections.backends.keys import MARKER, MARKER_DATA, Content, Key
 from persistent_collections.codecs.base import Format
 from persistent_collections.codecs.fit import fit
 from persistent_collections.moving import Moved, copy
@@ -144,6 +147,7 @@ def test_a_value_of_a_collection_whose_codec_nothing_tells_is_refused_and_naming
     ("key", "content"),
     [
         (Key("Unheard:x"), {"f": b"1"}),
+        (Key("Unheard:x"), {MARKER: MARKER_DATA}),
         (Key("Unheard:x"), [b"1"]),
         (Key("Unheard:x", "child"), {"f": b"1"}),
         (Key("Unheard:x", "child"), [b"1"]),
@@ -174,6 +178,61 @@ def test_what_no_class_declares_any_more_is_refused_whatever_codec_is_named(
     put(memory, key, {"gone": b"1"})
     expected = rf"^'{key}': neither a class nor an option names the codec of the value at 'gone', .*; {remedy}$"
     assert re.search(expected, refused(memory, json_store, codec))
+
+
+@pytest.mark.parametrize("source_is_json", [False, True])
+@pytest.mark.parametrize(
+    ("stored", "declared", "what"),
+    [(list[str], PersistentList[str], "child collection"), (PersistentList[str], list[str], "field")],
+)
+def test_what_has_become_a_child_or_a_field_is_copied_once_it_is_migrated(
+    memory: Backend, json_store: Backend, stored: Any, declared: Any, what: str, *, source_is_json: bool
+) -> None:
+    source, target = (json_store, memory) if source_is_json else (memory, json_store)
+    make_record("Satchel", {"items": stored}).create("a", items=["x"], backend=source)
+    after = make_record("Satchel", {"items": declared})
+    with pytest.raises(
+        ConfigurationError, match=f"; Satchel declares it as a {what}: let migrate move it, where it is "
+    ):
+        copy(source, target)
+    migrate(after, backend=source)
+    assert copy(source, target) == Moved(copied=1)
+    assert list(after.load("a", backend=target)["items"]) == ["x"]
+
+
+def test_a_record_that_was_made_without_a_field_is_copied(memory: Backend, json_store: Backend) -> None:
+    sketch = make_record("Sketch", {"text": str | None})
+    for number in "ab":
+        sketch.create(number, backend=memory)
+    sketch.load("b", backend=memory)["text"] = "x"
+    assert copy(memory, json_store) == Moved(copied=2)
+    assert copy(memory, json_store) == Moved(equal=2)
+    back = connect("memory:")
+    assert copy(json_store, back) == Moved(copied=2)
+    assert [sketch.load(number, backend=back)["text"] for number in "ab"] == [None, "x"]
+
+
+@pytest.mark.parametrize("entries", [{"": ""}, {"": "", "k": "v"}])
+def test_an_empty_text_under_an_empty_key_is_copied(
+    memory: Backend, json_store: Backend, entries: dict[str, str]
+) -> None:
+    page = make_record("Margin", {"notes": PersistentDict[str, str]})
+    page.create("a", notes=entries, backend=memory)
+    PersistentDict("d", entries, codec="str", backend=memory)
+    assert copy(memory, json_store, codec="str") == Moved(copied=2)
+    assert PersistentDict("d", codec="str", backend=json_store) == entries
+    assert page.load("a", backend=json_store)["notes"] == entries
+    back = connect("memory:")
+    assert copy(json_store, back, codec="str") == Moved(copied=2)
+    assert page.load("a", backend=back)["notes"] == entries
+
+
+def test_a_dict_that_was_emptied_by_hand_is_not_copied(memory: Backend, json_store: Backend, tmp_path: Path) -> None:
+    PersistentDict("d", {"k": 1}, backend=json_store)
+    [file] = (tmp_path / "data/PersistentDict").glob("d.json")
+    file.write_text("{}")
+    copy(json_store, memory, codec="json")
+    assert PersistentDict("d", backend=memory).copy() == {}
 
 
 def test_a_record_is_not_taken_for_another_by_a_codec_that_is_named(
