@@ -31,6 +31,12 @@ def find(type_name: str) -> type[Any] | None:
     return None if place is None else place()
 
 
+def spelt(type_name: str) -> str:
+    """Return the name of the class with this type name, as code spells it; the type name itself if none is known."""
+    cls = find(type_name)
+    return type_name if cls is None else cls.__name__
+
+
 def every() -> dict[str, type[Any]]:
     """Return every class whose objects can be read back from a reference, by type name."""
     return {name: cls for name, place in _known.copy().items() if (cls := place()) is not None}

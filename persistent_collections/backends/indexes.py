@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
+from persistent_collections import classes
 from persistent_collections.backends.effects import reads, writes
 from persistent_collections.backends.keys import Key
 from persistent_collections.errors import NotUnique, SchemaChangedError
@@ -252,9 +253,10 @@ class IndexUnbuiltError(SchemaChangedError):
     """
 
     def __init__(self, indexing: Indexing, names: Sequence[str]) -> None:
+        name = classes.spelt(indexing.type_name)
         super().__init__(
-            f"{indexing.type_name} has records in this store that are not in its index {', '.join(names)}; nothing was "
-            f"done; build it: {indexing.type_name}.reindex()"
+            f"{name} has records in this store that are not in its index {', '.join(names)}; nothing was done; build "
+            f"it: {name}.reindex()"
         )
         self.names = tuple(names)
 

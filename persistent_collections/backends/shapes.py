@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from persistent_collections import classes
 from persistent_collections.backends.handles import MappingStore, MemberStore, SequenceStore
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.errors import SchemaChangedError, WrongShapeError
@@ -138,7 +139,7 @@ def child_is_field(key: Key) -> SchemaChangedError:
     """Return the error for a missing child ``key`` of a record that has a field of the same name."""
     return SchemaChangedError(
         f"{key.child!r} is declared as a child collection, and {key.root!r} stores it as a field; "
-        f"declare it as a field again, or move its data by migrate({key.root.partition(':')[0]})"
+        f"declare it as a field again, or move its data by migrate({classes.spelt(key.root.partition(':')[0])})"
     )
 
 
@@ -146,7 +147,7 @@ def field_is_child(key: Key) -> SchemaChangedError:
     """Return the error for a missing field of a record that has a child of the same name, ``key``."""
     return SchemaChangedError(
         f"{key.child!r} is declared as a field, and {key.root!r} stores it as a child collection; "
-        f"declare it as a child again, or move its data by migrate({key.root.partition(':')[0]})"
+        f"declare it as a child again, or move its data by migrate({classes.spelt(key.root.partition(':')[0])})"
     )
 
 

@@ -151,8 +151,9 @@ class Examiner:
         if issubclass(cls, Record) and key.child in {**self._known.fields(cls), **self._known.former(cls)}:
             if self._is_orphan(key):
                 return Problem("orphan", None, _ORPHAN, partial(self._delete_orphan, key))
-            message = f"{key.child!r} is declared as a field, and stored as a child collection; {_MIGRATE}"
-            return Problem("former_field", None, message, partial(self._migrate, cls, key))
+            return self._moved(
+                key, cls, None, f"{key.child!r} is declared as a field, and stored as a child collection"
+            )
         message = f"{cls.__name__} declares no child {key.child!r}; declare it again to keep its items"
         return Problem("stray_child", None, message, delete)
 
@@ -186,8 +187,9 @@ class Examiner:
         if (stored, data) == (MARKER, MARKER_DATA):
             return
         if field is not None and field.child:
-            message = f"{field.name!r} is declared as a child collection, and stored as a field; {_MIGRATE}"
-            yield Problem("former_field", stored, message, partial(self._migrate, cls, key))
+            yield self._moved(
+                key, cls, stored, f"{field.name!r} is declared as a child collection, and stored as a field"
+            )
         elif field is None and former is None:
             keep = f"declare it again, or a field that reads it: Annotated[…, stored_as({stored!r})], or formerly(…)"
             message = f"{cls.__name__} declares no field of this name; to keep its value, {keep}"
@@ -210,6 +212,13 @@ class Examiner:
             return Problem("undecodable", was, f"the value is not converted: {error}", delete)
         message = f"it is the former name of {former.field.name!r}; {_MIGRATE}"
         return Problem("former_field", was, message, partial(self._migrate, cls, key))
+
+    def _moved(self, key: Key, cls: type[Record], place: str | None, message: str) -> Problem:
+        """Return the fault of a field that is stored as a child, or of a child that is stored as a field."""
+        outcome = RecordMigrator(cls, self._backend).one(key, dry_run=True)
+        if isinstance(outcome, PersistentCollectionsError):
+            return Problem("former_field", place, f"{message}, and cannot be moved: {outcome}")
+        return Problem("former_field", place, f"{message}; {_MIGRATE}", partial(self._migrate, cls, key))
 
     def _migrate(self, cls: type[Record], key: Key) -> bool:
         """Store the content of a key as it is declared, and return whether that succeeded."""

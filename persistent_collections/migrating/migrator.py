@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, repeat
+from itertools import compress, islice, repeat
 from typing import Any, Final, TypeAlias
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend
-from persistent_collections.backends.changes import Exists
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Wanted
 from persistent_collections.backends.keys import Key
 from persistent_collections.collections.base import CollectionCore
 from persistent_collections.collections.fetching import UNREADABLE
@@ -55,7 +54,7 @@ class RecordMigrator:
         """Return the result for one key: a record's own, or a child's."""
         try:
             if key.child is None:
-                step = self._step(key, self._read(key))
+                step = self._step(key, *self._read([key]))
                 return step is not None and (dry_run or self._make(key, step))
             if key.child in self._plan.moved:
                 return self._move(key, dry_run=dry_run)
@@ -88,23 +87,29 @@ class RecordMigrator:
 
     def _read_all(self, keys: Sequence[Key]) -> Iterator[tuple[Key, Stored | None]]:
         """Yield the stored content of each record; None for all of them if one can't be read."""
-        names = self._plan.names
-        if not (names and keys):
-            yield from ((key, {}) for key in keys)
-            return
         try:
-            found = self._backend.get_many([(key, names) for key in keys])
+            yield from zip(keys, self._read(keys), strict=True)
         except UNREADABLE:
             yield from ((key, None) for key in keys)
-            return
-        yield from ((key, dict(zip(names, data, strict=True))) for key, data in zip(keys, found, strict=True))
 
-    def _read(self, key: Key) -> Stored:
-        [data] = self._backend.get_many([(key, self._plan.names)]) if self._plan.names else [[]]
-        return dict(zip(self._plan.names, data, strict=True))
+    def _read(self, keys: Sequence[Key]) -> list[Stored]:
+        names, children = self._plan.names, self._plan.children
+        if not (names and keys):
+            return [Stored({}) for _ in keys]
+        if not children:
+            found = self._backend.get_many([(key, names) for key in keys])
+            return [Stored(dict(zip(names, data, strict=True))) for data in found]
+        wanted = [Wanted(key, names, [Key(key.root, name) for name in children]) for key in keys]
+        return [self._examined(parts) for parts in self._backend.examine(wanted)]
+
+    def _examined(self, parts: Examined | None) -> Stored:
+        if parts is None:
+            return Stored({})
+        names, children = self._plan.names, self._plan.children
+        return Stored(dict(zip(names, parts.data, strict=True)), [*compress(children, parts.children)])
 
     def _step(self, key: Key, stored: Stored) -> Step | None:
-        return self._plan.step(key, stored) if stored else None
+        return self._plan.step(key, stored) if stored.fields else None
 
     def _make_all(self, steps: Sequence[tuple[Key, Step]]) -> Iterator[tuple[Key, Outcome]]:
         made: list[bool] = []
@@ -124,24 +129,11 @@ class RecordMigrator:
         for _ in attempts(str(key)):
             if self._backend.commit(*step):
                 return True
-            again = self._step(key, self._read(key))
+            again = self._step(key, *self._read([key]))
             if again is None or self._backend.look([key]) == [None]:
                 return True
-            if again == step:
-                self._require_no_children(step)
             step = again
         raise AssertionError("attempts() ends by raising")
-
-    def _require_no_children(self, step: Step) -> None:
-        """Raise if a child that a step would create already exists.
-
-        Raises:
-            SchemaChangedError: It does.
-        """
-        children = [each.key for each in step.conditions if isinstance(each, Exists) and not each.expected]
-        for child, found in zip(children, self._backend.look(children) if children else (), strict=True):
-            if found is not None:
-                raise both(child, str(child.child))
 
     def _move(self, key: Key, *, dry_run: bool) -> bool:
         """Turn a child into the field that now replaces it."""
@@ -151,7 +143,8 @@ class RecordMigrator:
                 return False
             if any(name in owner.content for name in self._plan.names_of(self._plan.moved[str(key.child)])):
                 raise both(key, str(key.child))
-            if dry_run or self._backend.commit(*self._plan.step_of_child(key, entry.content)):
+            step = self._plan.step_of_child(key, entry.content)
+            if dry_run or self._backend.commit(*step):
                 return True
         raise AssertionError("attempts() ends by raising")
 

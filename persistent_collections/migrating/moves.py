@@ -108,5 +108,7 @@ def _items(child: CollectionCore, content: Content, backend: Backend) -> Any:
 def both(key: Key, name: str) -> SchemaChangedError:
     """Return the error for a record that stores both a field and a child of its name."""
     return SchemaChangedError(
-        f"{key.root!r} stores {name!r} both as a field and as a child collection; delete the one that is out of date"
+        f"{key.root!r} stores {name!r} both as a field and as a child collection; delete the one that is out of date: "
+        f"record[{name!r}].delete() with a class that declares a child, or del record[{name!r}] with a class that "
+        "declares a field"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import (
@@ -20,12 +20,24 @@ from persistent_collections.backends.changes import (
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.collections.formers import DeclaredStore
 from persistent_collections.collections.ids import unquote_id
-from persistent_collections.migrating.moves import child_content, field_value
+from persistent_collections.migrating.moves import both, child_content, field_value
 from persistent_collections.migrating.values import converted, may_hold_former, naming, renewed
 from persistent_collections.records.core import BoundField, BoundFields, RecordCore
 from persistent_collections.records.record import Record
 
-Stored = Mapping[str, bytes | None]
+Fields: TypeAlias = Mapping[str, bytes | None]
+
+
+class Stored(NamedTuple):
+    """What was read of a record.
+
+    Attributes:
+        fields: The content under the names of a plan.
+        children: The names of the children that exist, of those that a plan asks for.
+    """
+
+    fields: Fields
+    children: Collection[str] = ()
 
 
 class Step(NamedTuple):
@@ -45,6 +57,8 @@ class Plan:
 
     Attributes:
         names: The fields to read of a record: names in the store.
+        children: The children whose existence matters: those that a field may become, and those that may become a
+            field which would get its default.
         moved: The fields that an older class may have stored as children, by their names then.
     """
 
@@ -58,14 +72,16 @@ class Plan:
         self._children = {field.stored: field for field in info.schema().fields.values() if field.child}
         self._fields = [each for each in self._bound.fields.values() if self._may_change(each)]
         self.names = list(dict.fromkeys(self._needed()))
+        filled = [name for each in self._fields if self._fills(each) for name in self.names_of(each)]
+        self.children = [*self._children, *filled]
         self.moved = {name: each for each in self._bound.fields.values() for name in self.names_of(each)}
 
     def _may_change(self, bound: BoundField) -> bool:
         field = bound.field
-        return bool(field.former) or may_hold_former(field.declared) or (self._fill and self._default(bound))
+        return bool(field.former) or may_hold_former(field.declared) or self._fills(bound)
 
-    def _default(self, bound: BoundField) -> bool:
-        return bound.default is not None or bound.field.factory is not None
+    def _fills(self, bound: BoundField) -> bool:
+        return self._fill and (bound.default is not None or bound.field.factory is not None)
 
     def _needed(self) -> Iterator[str]:
         for bound in self._fields:
@@ -87,33 +103,43 @@ class Plan:
 
         Args:
             key: The key of the record.
-            stored: Its content under ``names``.
+            stored: What was read of it.
 
         Raises:
             DecodeError: A value cannot be read, or converted.
+            SchemaChangedError: A field has become a child, and both are stored.
         """
-        core: RecordCore = self._record(key).__pc__
-        items, known = dict[str, bytes | None](), dict[str, bytes | None]()
-        for bound in self._fields:
-            names = self.names_of(bound)
-            before = {name: stored[name] for name in names}
-            after = {**dict.fromkeys(names), bound.field.stored: self._becomes(core, bound, before)}
-            if after != before:
-                items |= after
-                known |= before
+        items, known, absent = self._in_fields(key, stored)
         changes: list[Change] = list(self._to_children(key, stored))
         children = [change.key for change in changes]
         items |= dict.fromkeys(str(child.child) for child in children)
-        known |= {str(child.child): stored[str(child.child)] for child in children}
-        for also_known, entries in self._entries(key, stored, items):
+        known |= {str(child.child): stored.fields[str(child.child)] for child in children}
+        for also_known, entries in self._entries(key, stored.fields, items):
             known |= also_known
             changes.append(entries)
         conditions: list[Condition] = [
             Exists(key),
             FieldsAre(key, known),
-            *(Exists(child, expected=False) for child in children),
+            *(Exists(child, expected=False) for child in (*children, *absent)),
         ]
         return Step(conditions, [SetFields(key, items, is_record=True), *changes]) if items else None
+
+    def _in_fields(
+        self, key: Key, stored: Stored
+    ) -> tuple[dict[str, bytes | None], dict[str, bytes | None], list[Key]]:
+        """Return the fields that change, the content that this depends on, and the children that must not exist."""
+        core: RecordCore = self._record(key).__pc__
+        items, known, absent = dict[str, bytes | None](), dict[str, bytes | None](), list[Key]()
+        for bound in self._fields:
+            names = self.names_of(bound)
+            before = {name: stored.fields[name] for name in names}
+            after = {**dict.fromkeys(names), bound.field.stored: self._becomes(core, bound, before, stored.children)}
+            if after != before:
+                items |= after
+                known |= before
+                if not any(data is not None for data in before.values()):
+                    absent += [Key(key.root, name) for name in names]
+        return items, known, absent
 
     def step_of_child(self, key: Key, content: Content) -> Step:
         """Return the step for a child that has become a field; see ``moved``.
@@ -133,14 +159,17 @@ class Plan:
             [SetFields(key.owner, {bound.field.stored: data}, is_record=True), Delete(key)],
         )
 
-    def _becomes(self, core: RecordCore, bound: BoundField, before: Stored) -> bytes | None:
-        """Return the new stored form of a field whose content under all its names is ``before``."""
+    def _becomes(self, core: RecordCore, bound: BoundField, before: Fields, children: Collection[str]) -> bytes | None:
+        """Return the new stored form of a field whose content under all its names is ``before``.
+
+        It gets no default if one of ``children`` has its name: that child becomes the field.
+        """
         name = bound.field.stored
         data = before[name]
         if isinstance(self._declared, DeclaredStore):
             [data] = self._declared.values(core.key, [name], list(before.values()))
         if data is None:
-            return core.made(bound) if self._fill else None
+            return core.made(bound) if self._fill and before.keys().isdisjoint(children) else None
         if not may_hold_former(bound.field.declared):
             return data
         with naming(f"field {bound.field.name!r} of ", core.key, self._backend):
@@ -149,13 +178,15 @@ class Plan:
     def _to_children(self, key: Key, stored: Stored) -> Iterator[Replace]:
         """Yield the changes that turn fields into the children that now replace them."""
         for name, field in self._children.items():
-            data = stored[name]
+            data = stored.fields[name]
             if data is not None:
+                if name in stored.children:
+                    raise both(key, name)
                 child = self._record(key)[field.name].__pc__
                 with naming(f"field {name!r} of ", key, self._backend):
                     yield Replace(child.key, child_content(child, field, data, self._backend))
 
-    def _entries(self, key: Key, stored: Stored, items: Stored) -> Iterator[tuple[Stored, SetEntries]]:
+    def _entries(self, key: Key, stored: Fields, items: Fields) -> Iterator[tuple[Fields, SetEntries]]:
         """Yield a record's index entries once it has ``items``, with the stored content that they depend on."""
         indexed = self._bound.indexed
         if indexed is None or self._backend.indexing != "indexes" or not indexed.touches(items):

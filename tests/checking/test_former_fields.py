@@ -16,6 +16,7 @@ from persistent_collections import (
     child,
     formerly,
     make_record,
+    migrate,
 )
 from persistent_collections.checking import check
 
@@ -100,6 +101,34 @@ def test_a_value_that_cannot_be_converted_is_undecodable(store: Backend) -> None
     assert "sesame" not in found["weight"].message
     assert {place for place, each in found.items() if each.repaired} == set()
     assert OldParcel.load("a").weight == "sesame"
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared", "reason"),
+    [
+        (list[str], PersistentList[int], "value[0]: expected int, not str"),
+        (str, PersistentList[str], "field 'items' of 'Crate:a'"),
+        (PersistentList[str], str, "'items' is declared as a field that holds no list, dict or set"),
+    ],
+)
+def test_what_cannot_be_moved_is_found_with_the_reason(store: Backend, stored: Any, declared: Any, reason: str) -> None:
+    make_record("Crate", {"items": stored}).create("a", items="x" if stored is str else ["x"])
+    after = make_record("Crate", {"items": declared})
+    [found] = check(store, repair=["former_field"])
+    assert (found.kind, found.repaired) == ("former_field", False)
+    assert ", and cannot be moved: " in found.message
+    assert reason in found.message
+    assert migrate(after, dry_run=True, on_error=lambda _: None).unread == 1
+
+
+@pytest.mark.parametrize("declared", [list[str], PersistentList[str]])
+def test_a_field_and_a_child_of_one_name_are_found_with_the_remedy(store: Backend, declared: Any) -> None:
+    make_record("Crate", {"items": PersistentList[str]}).create("a", items=["x"])
+    make_record("Crate", {"items": list[str]}).load("a")["items"] = ["y"]
+    make_record("Crate", {"items": declared})
+    [found] = check(store, repair=["former_field"])
+    assert (found.kind, found.repaired) == ("former_field", False)
+    assert "both as a field and as a child collection; delete the one that is out of date" in found.message
 
 
 @pytest.mark.parametrize("store_kind", ["server", "fakeredis"])

@@ -289,7 +289,78 @@ class TestMoves:
                 SchemaChangedError, match="stores 'tags' both as a field and as a child collection; del"
             ):
                 migrate(cls)
+            with pytest.raises(SchemaChangedError, match="stores 'tags' both"):
+                migrate(cls, dry_run=True)
         assert newer.load("a")["tags"] == ["y"]
+
+    @pytest.mark.parametrize("kept", ["field", "child"])
+    def test_of_both_the_one_that_is_out_of_date_is_deleted_as_the_error_says(self, store: Backend, kept: str) -> None:
+        older = make_record("Shelf", {"name": str, "tags": list[str]})
+        newer = make_record("Shelf", {"name": str, "tags": PersistentList[str]})
+        for cls in (newer, older):
+            newer.create("a", name="x", tags=["y"])
+            older.load("a")["tags"] = ["z"]
+            with pytest.raises(SchemaChangedError, match=r"record\['tags'\]\.delete\(\) .*, or del record\['tags'\] "):
+                migrate(cls)
+            if kept == "field":
+                newer.load("a")["tags"].delete()
+            else:
+                del older.load("a")["tags"]
+            migrate(cls)
+            assert list(cls.load("a")["tags"]) == (["z"] if kept == "field" else ["y"])
+            assert cls.load("a").delete()
+
+    @pytest.mark.parametrize("name", ["books", "titles"])
+    def test_no_default_hides_a_child_that_becomes_a_field(self, store: Backend, name: str) -> None:
+        older = make_record("Shelf", {"name": str, "books": PersistentList[str]})
+        older.create("a", name="x", books=["y"])
+        older.create("b", name="x")
+        fields = {"name": str, name: list[str] if name == "books" else Annotated[list[str], formerly("books")]}
+        newer = make_record("Shelf", {**fields, "free": bool}, defaults={name: ["none"], "free": True})
+        assert migrate(newer, fill=True, dry_run=True) == Migrated(examined=3, changed=3)
+        assert migrate(newer, fill=True) == Migrated(examined=3, changed=3)
+        assert newer.load("a").to_dict() == {"name": "x", name: ["y"], "free": True}
+        assert newer.load("b").to_dict() == {"name": "x", name: ["none"], "free": True}
+
+    def test_no_default_hides_a_child_that_no_field_can_hold(self, store: Backend) -> None:
+        make_record("Shelf", {"name": str, "books": PersistentList[str]}).create("a", name="x", books=["y"])
+        newer = make_record("Shelf", {"name": str, "books": str, "free": bool}, defaults={"books": "?", "free": True})
+        errors: list[Exception] = []
+        assert migrate(newer, fill=True, on_error=errors.append) == Migrated(examined=2, changed=1, unread=1)
+        assert "declared as a field that holds no list, dict or set" in str(errors[0])
+        with pytest.raises(SchemaChangedError, match="'books' is declared as a field"):
+            newer.load("a")["books"]
+
+    def test_no_default_hides_a_child_that_is_made_meanwhile(
+        self, store: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        older = make_record("Shelf", {"name": str, "books": PersistentList[str]})
+        newer = make_record("Shelf", {"name": str, "books": list[str]}, defaults={"books": ["none"]})
+        older.create("a", name="x")
+        commit = type(store).commit
+
+        def late(self: Backend, *step: Any) -> bool:
+            older.load("a")["books"].append("y")
+            monkeypatch.undo()
+            return commit(self, *step)
+
+        monkeypatch.setattr(type(store), "commit", late)
+        migrate(newer, fill=True)
+        migrate(newer, fill=True)
+        assert newer.load("a")["books"] == ["y"]
+
+    def test_the_error_names_the_class_as_code_does(self, store: Backend) -> None:
+        class OldHall(Record, name="Atrium"):
+            guests: list[str] = []  # noqa: RUF012 - a default is made anew for each object
+
+        class Hall(Record, name="Atrium"):
+            guests: PersistentList[str] = child()
+
+        OldHall.create("a", guests=["x"])
+        with pytest.raises(SchemaChangedError, match=r"by migrate\(Hall\)$"):
+            Hall.load("a").guests.append("y")
+        with pytest.raises(SchemaChangedError, match=r"by migrate\(Hall\)$"):
+            Hall.load("a").update(guests=["y"])
 
     def test_a_child_becomes_a_field_of_another_name(self, store: Backend) -> None:
         make_record("Shelf", {"name": str, "books": PersistentList[str]}).create("a", name="x", books=["y"])

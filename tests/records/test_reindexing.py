@@ -21,6 +21,7 @@ from persistent_collections import (
     unique,
     use_backend,
 )
+from persistent_collections.backends import IndexUnbuiltError
 from persistent_collections.backends.keys import Key
 from persistent_collections.records.reindexing import indexed_of
 
@@ -94,6 +95,18 @@ def test_an_index_that_is_added_to_records_is_built(store: Backend) -> None:
     with pytest.raises(NotUnique):
         cls.create("d", name="Rex")
     cls.create("d", name="Felix")
+
+
+def test_the_error_names_the_class_as_code_does(store: Backend) -> None:
+    plain().create("a", name="Rex")
+
+    class Hound(Record, name="Pet"):
+        name: Annotated[str, unique]
+
+    if store.indexing == "indexes":
+        with pytest.raises(IndexUnbuiltError, match=r"^Hound has records .*; build it: Hound\.reindex\(\)$"):
+            Hound.create("b", name="Bo")
+    assert Hound.reindex() == 1
 
 
 def test_until_an_index_is_built_a_write_is_refused_only_if_it_sets_a_unique_field_too(store: Backend) -> None:
