@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-_FULL: Final = "nothing was written; free some space"
+_FULL: Final = "nothing was written; free some space: a deletion mostly needs some too"
 _TOO_MANY: Final = "raise the number of files that may be open at a time (ulimit -n)"
 
 REMEDIES: Final = {

@@ -116,8 +116,8 @@ def message_of(error: Exception) -> str:
     """Return the text of an error, with its remedies in the form of the command line."""
     if isinstance(error, PersistentCollectionsError):
         return "; ".join([error.problem, *map(_spelt, error.remedies)])
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 

@@ -247,7 +247,7 @@ def _writing(file: File, *, overwrite: bool) -> Iterator[IO[bytes]]:
     except OSError as error:
         error.filename = str(path)  # the name that the caller passed
         raise
-    with opened as out:
+    with _naming(path), opened as out:
         try:
             yield out
             out.flush()
@@ -255,6 +255,17 @@ def _writing(file: File, *, overwrite: bool) -> Iterator[IO[bytes]]:
             put(Path(out.name))
         finally:
             Path(out.name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Give an error of the system that names no file the name that the caller passed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _replace(path: Path, complete: Path) -> None:

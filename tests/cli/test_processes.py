@@ -70,6 +70,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
         (["get", "PersistentList:long", "0"], ">&-", 3, "Bad file descriptor"),
         (["export", "-"], ">&-", 3, "Bad file descriptor"),
         (["--version"], ">&-", 3, "Bad file descriptor"),
+        (["ls"], ">/dev/full", 3, "No space left on device"),
         (["--help"], ">/dev/full", 3, "No space left on device"),
         (["set", "PersistentDict:settings", "size"], "<&-", 2, "VALUE is missing"),
         (["delete", "PersistentDict:settings"], "<&-", 2, "no answer was given"),
@@ -84,6 +85,7 @@ def test_a_standard_stream_may_be_closed(command: list[str], closed: str, status
     ended = subprocess.run(line, cwd=folder, shell=True, capture_output=True, text=True, check=False, timeout=60)
     assert (ended.returncode, ended.stderr.count("\n")) == (status, min(len(told), 1) + ("y/N" in ended.stderr))
     assert told in ended.stderr
+    assert "[Errno" not in ended.stderr
 
 
 def test_ctrl_c_during_the_start_is_the_usual_end(tmp_path: Path) -> None:

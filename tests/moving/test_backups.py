@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +100,25 @@ def test_a_file_that_cannot_be_made_is_named_as_it_was_given(url: str, tmp_path:
     with pytest.raises(FileNotFoundError) as caught:
         backup(url, tmp_path / "none" / "backup.db")
     assert caught.value.filename == str(tmp_path / "none" / "backup.db")
+
+
+def test_a_full_disk_is_said_of_the_backup_and_not_of_the_store(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = PersistentList[str]("l", ["x" * 1000] * 1000, backend=url)
+    connect_to = sqlite3.connect
+
+    def small(name: Any, **options: Any) -> sqlite3.Connection:
+        made: sqlite3.Connection = connect_to(name, **options)
+        if "unfinished" in str(name):
+            made.execute("PRAGMA max_page_count = 10")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(BackendError, match=r"/\.backup\.db\.\d+\.unfinished: .*; free some space"):
+        backup(url, tmp_path / "backup.db")
+    assert len(words) == 1000
+    assert not list(tmp_path.glob("*backup*"))
 
 
 def test_a_store_that_does_not_exist_is_not_backed_up(url: str, tmp_path: Path) -> None:

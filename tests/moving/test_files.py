@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import stat
 import time
 from hashlib import sha256
@@ -339,3 +340,16 @@ def test_the_hash_of_a_password_is_exported_only_where_it_is_asked_for(backend: 
     Member("ann", backend=backend).delete()
     Secretive("bob", backend=backend).delete()
     assert json.loads(exported(backend).splitlines()[-1])["objects"] == 0
+
+
+def test_a_file_that_takes_no_more_is_named_as_it_was_given_and_not_left(memory: Backend, tmp_path: Path) -> None:
+    memory.commit([], [Replace(A, [b"x" * 100_000])])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            export(memory, tmp_path / "all.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "all.jsonl")
+    assert not list(tmp_path.iterdir())

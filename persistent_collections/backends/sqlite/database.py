@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 from persistent_collections.backends import forks
 from persistent_collections.backends.polling import pause_s
 from persistent_collections.backends.sqlite.connections import Connection, Identity, is_writing, refuse_inherited
-from persistent_collections.backends.sqlite.failures import FOREIGN, is_busy, outcome_of, translated
+from persistent_collections.backends.sqlite.failures import FOREIGN, is_busy, is_full, outcome_of, translated
 from persistent_collections.backends.sqlite.file import File
 from persistent_collections.backends.sqlite.schema import BACKUP_ID, create_tables
 from persistent_collections.errors import BackendError, OutcomeUnknown, PersistentCollectionsError
@@ -127,6 +127,10 @@ class Database:
                 db.backup(backup)
                 backup.execute("PRAGMA journal_mode = DELETE")  # so that all of it is in this file
                 backup.execute(f"PRAGMA application_id = {BACKUP_ID}")
+            except sqlite3.Error as error:
+                if not is_full(error):
+                    raise
+                raise translated(error, file) from error  # the store itself is only read
             finally:
                 backup.close()
 

@@ -87,6 +87,11 @@ def is_busy(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _FAILURES.get(_code(error)) is _BUSY
 
 
+def is_full(error: Exception) -> bool:
+    """Return whether the disk had no room for a write."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
 def _code(error: Exception) -> int:
     """Return the primary result code, 0 where the ``sqlite3`` module itself raised ``error``."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
