@@ -222,7 +222,9 @@ def _codec(declared: Any, references: References) -> Codec:
 def _untagged(word: str, references: References) -> Iterator[Any]:
     for tag in (*_TAGS, REFERENCE_TAG):
         with suppress(DecodeError):
-            yield untagged(tag, word, references)
+            value = untagged(tag, word, references)
+            if not isinstance(value, Decimal) or value.is_finite():  # as for a float, the word NaN is not a number
+                yield value
 
 
 def _members(declared: Any) -> Iterator[Enum]:

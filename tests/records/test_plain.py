@@ -185,6 +185,13 @@ def test_texts_of_a_form(name: str, text: str, value: Any, store: Backend) -> No
     Deckhand.upsert("x", **found)
 
 
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity"])
+def test_a_word_for_no_number_is_not_a_number(text: str, store: Backend) -> None:
+    with pytest.raises(FormError) as caught:
+        Deckhand.from_text({"pay": text})
+    assert caught.value.errors == {"pay": "Enter a number, such as 12.50."}
+
+
 @pytest.mark.parametrize("text", ["queen", "Clipper:queen"])
 def test_a_reference_by_id_or_key(text: str, sailor: Deckhand) -> None:
     assert Deckhand.from_text({"ship": text}) == {"ship": Clipper.ref("queen")}
