@@ -261,6 +261,7 @@ async def stream(function: Callable[P, Iterable[T]], /, *args: P.args, **kwargs:
     Raises:
         TypeError: It is a coroutine function.
     """
+    _require_function(function, "stream")
     if iscoroutinefunction(function) or isasyncgenfunction(function):
         raise TypeError(f"{_name(function)} is asynchronous already; stream() takes an ordinary function")
     pages: _Pages[T] = _Pages(partial(function, *args, **kwargs))
@@ -331,7 +332,16 @@ def _reported(function: Callable[[], T]) -> T:
         ) from error
 
 
+def _require_function(given: object, caller: str) -> None:
+    if not callable(given):
+        raise TypeError(
+            f"{caller}() takes a function and its arguments, not a result of type {type(given).__name__}; "
+            f"write {caller}(f, x) for f(x), or {caller}(lambda: …)"
+        )
+
+
 def _require_ordinary(function: Callable[..., Any]) -> None:
+    _require_function(function, "run")
     if iscoroutinefunction(function):
         raise TypeError(f"{_name(function)} is a coroutine function; await it, and give run() an ordinary function")
     if isgeneratorfunction(function) or isasyncgenfunction(function):

@@ -135,6 +135,21 @@ def test_what_is_no_ordinary_function_is_refused(function: Callable[..., Any], l
         loop(main)
 
 
+def test_a_result_is_no_function(store: Backend, loop: Loop[Any]) -> None:
+    result: Any = Wizard.all()
+
+    async def streamed() -> list[Any]:
+        return [each async for each in stream(result)]
+
+    async def wrapped() -> Any:
+        return in_async(result)
+
+    told = r"{}\(\) takes a function and its arguments, not a result of type Found; write {}\(f, x\) for f\(x\)"
+    for use, caller in ((lambda: run(result), "run"), (wrapped, "run"), (streamed, "stream")):
+        with pytest.raises(TypeError, match=told.format(caller, caller)):
+            loop(use)
+
+
 def test_stream_refuses_a_coroutine_function() -> None:
     async def main() -> None:
         async for _ in stream(_coroutine):  # type: ignore[arg-type]
