@@ -143,5 +143,7 @@ def _import(modules: Iterable[str]) -> None:
             import_module(module)
         except Exception as error:
             is_missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+            if is_missing and module.endswith(".py"):
+                raise UsageError(f"--models takes the name of a module: {module.removesuffix('.py')}") from None
             where = f"; searched in {Path.cwd()} and in Python's module path" if is_missing else ""
             raise UsageError(f"--models {module} cannot be imported: {type(error).__name__}: {error}{where}") from error
