@@ -160,6 +160,18 @@ class TestSentinels:
         ):
             backend.look([KEY])
 
+    def test_a_server_taken_for_a_sentinel_or_the_reverse_is_named_so(self, service: RunningService) -> None:
+        sentinel, server = service.sentinels[0].port, service.servers[0].port
+        for url, remedy in (
+            (f"redis+sentinel://127.0.0.1:{server}/{SERVICE}", "it is not a sentinel: begin the URL with 'redis:'"),
+            (f"redis://127.0.0.1:{sentinel}", "if it is a sentinel, begin the URL with 'redis\\+sentinel:'"),
+        ):
+            with (
+                RedisBackend.from_url(StoreURL.parse(url)) as backend,
+                pytest.raises(BackendError, match=remedy),
+            ):
+                backend.mapping(KEY).set_many({"f": b"1"})
+
     def test_one_password_for_all_is_no_password_of_theirs(self, guarded: RunningServer) -> None:
         place = f"127.0.0.1:{guarded.port}/{SERVICE}"
         for wrong, remedy in (("", "'sentinel_password'"), ("?sentinel_password=hunter3", "correct the user")):

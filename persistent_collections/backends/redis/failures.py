@@ -96,7 +96,11 @@ _REFUSALS: Final = {
     ),
     "invalid bulk length": _TOO_LARGE,
     "invalid multibulk length": _TOO_LARGE,
-    "unknown command": _Refusal(f"{_COMMANDS}; if it does not know HELLO, add protocol=2"),
+    "unknown command ['`]SENTINEL": _Refusal("it is not a sentinel: begin the URL with 'redis:'"),
+    "unknown command": _Refusal(
+        f"{_COMMANDS}; if it does not know HELLO, add protocol=2; "
+        "if it is a sentinel, begin the URL with 'redis+sentinel:'"
+    ),
     "Unknown (?:Redis )?command": _Refusal(f"{_COMMANDS}; {_HALF}"),  # in a script
     "DB index": _Refusal("choose another 'db', or raise its option databases"),
 }
