@@ -362,7 +362,7 @@ class Backend(Inspectable, ABC):
         if own is None:
             return None
         if not isinstance(own.content, dict):
-            raise wrong_shape(wanted.key, shape_of(own.content).name, MAPPING)
+            raise wrong_shape(wanted.key, shape_of(own.content), MAPPING)
         return Examined([own.content.get(field) for field in wanted.fields], [child is not None for child in children])
 
     def __eq__(self, other: object) -> bool:

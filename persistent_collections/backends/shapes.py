@@ -151,8 +151,10 @@ def field_is_child(key: Key) -> SchemaChangedError:
     )
 
 
-def wrong_shape(key: Key, held: str, wanted: Shape) -> WrongShapeError:
+WRONG_SHAPE: Final = "open it, or declare it, as the type that is stored, or choose another id"
+"""The remedy for a key that holds another shape."""
+
+
+def wrong_shape(key: Key, held: Shape, wanted: Shape) -> WrongShapeError:
     """Return the error for a key that holds another shape than ``wanted``."""
-    return WrongShapeError(
-        f"{str(key)!r} holds a {held}, not a {wanted.name}; open it as that type, or choose another id"
-    )
+    return WrongShapeError(f"{str(key)!r} holds a {held.word}, not a {wanted.word}; {WRONG_SHAPE}")

@@ -220,7 +220,7 @@ class SimpleBackend(Backend):
         except ValueError as error:
             raise CorruptDataError(f"{str(key)!r} in {self.file(key) or self.url}: {error}") from None
         if content is None:
-            raise wrong_shape(key, shape_of(entry.content).name, shape)
+            raise wrong_shape(key, shape_of(entry.content), shape)
         return content if is_record or self.medium != "json" else _unmarked(content)
 
     def _starting_with(self, prefixes: Collection[str]) -> AbstractSet[Key]:

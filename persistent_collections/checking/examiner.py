@@ -33,6 +33,7 @@ from persistent_collections.marks import former_fields
 from persistent_collections.migrating.migrator import RecordMigrator
 from persistent_collections.migrating.values import renewed
 from persistent_collections.records.record import Record
+from persistent_collections.records.schema import Password
 
 _Delete: TypeAlias = Callable[[], object]
 _Put: TypeAlias = Callable[[bytes | None], object]
@@ -40,6 +41,10 @@ _Put: TypeAlias = Callable[[bytes | None], object]
 
 _KEEP: Final = "to keep it, name the codec or declare the type that it was written with"
 _MIGRATE: Final = "the repair stores it as it is declared, as migrate() does"
+_UNKNOWN: Final = (
+    "no class of this type is known; import the module that defines it; if you renamed the class, let it keep its name "
+    "in the store: class New(Record, name={!r})"
+)
 
 _ORPHAN: Final = (
     "its record does not exist, and the next record of this id deletes it; to keep its items, copy them elsewhere"
@@ -145,9 +150,7 @@ class Examiner:
         delete = partial(self._delete, key)
         cls = self._known.class_of(key.root)
         if cls is None:
-            return Problem(
-                "unknown_type", None, "no class of this type is known; import the module that defines it", delete
-            )
+            return Problem("unknown_type", None, _UNKNOWN.format(key.root.partition(":")[0]), delete)
         if issubclass(cls, Record) and key.child in {**self._known.fields(cls), **self._known.former(cls)}:
             if self._is_orphan(key):
                 return Problem("orphan", None, _ORPHAN, partial(self._delete_orphan, key))
@@ -244,7 +247,7 @@ class Examiner:
     def _value(self, key: Key, example: Example, place: str | int, data: bytes, put: _Put) -> Iterator[Problem]:
         codec = self._codec(key, example, place)
         keep = _KEEP
-        if isinstance(example, Record):
+        if isinstance(example, Record) and self._declared(example, str(place)) is not Password:
             keep += f", or let a field of another name convert it: Annotated[…, formerly({place!r}, old_type, convert)]"
         with former_fields() as met:
             yield from self._met_in("the value", place, partial(codec.decode, data), partial(put, None), keep)

@@ -81,7 +81,7 @@ def _content(known: Known, rewrap: Rewrap, key: Key, content: Content) -> Conten
         ).with_remedies(*_remedies(known, key))
     if declared not in (None, shape):
         raise WrongShapeError(
-            f"{str(key)!r} holds a {shape.name}, and its class declares a {declared and declared.name}; "
+            f"{str(key)!r} holds a {shape.word}, and its class declares a {declared and declared.word}; "
             "move it away, or delete it"
         )
     return _rewrapped(known, rewrap, key, content)

@@ -77,7 +77,7 @@ class Cell:
         if self.part is None:
             self.part = PARTS[shape](self.key)
         if self.part.shape is not shape:
-            raise wrong_shape(self.key, self.part.shape.name, shape)
+            raise wrong_shape(self.key, self.part.shape, shape)
         return self.part
 
     def exists(self) -> bool | None:
@@ -101,7 +101,7 @@ class Cell:
                 raise ConflictError(f"{str(self.key)!r} changed while the transaction was reading it")
         if self.part is not None:
             if base and self.part.changes() and shape_of(base) is not self.part.shape:
-                raise wrong_shape(self.key, shape_of(base).name, self.part.shape)
+                raise wrong_shape(self.key, shape_of(base), self.part.shape)
             content = self.part.after(base or self.part.shape.content())
         self._base, self.content, self.part = base, content, None
 

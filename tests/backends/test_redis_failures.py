@@ -517,7 +517,7 @@ class TestWhatOthersPutThere:
             client.zadd("Thing:x", {"member": 1})
             with pytest.raises(CorruptDataError, match="'Thing:x' holds a zset"):
                 backend.snapshot([KEY])
-            with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a mapping"):
+            with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a dict"):
                 backend.mapping(KEY).get("f")
             assert backend.commit([Exists(KEY)], [Delete(KEY)]), "what is there may be deleted, whatever it is"
 

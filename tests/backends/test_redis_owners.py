@@ -203,7 +203,7 @@ class TestGuard:
             put(backend, KEY, content)
             backend.sequence(CHILD).push_right([b"a"])
             backend.commit([], [Delete(CHILD)])
-        with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a mapping"):
+        with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a dict"):
             backend.mapping(KEY, is_record=True).set_many({"f": b"1"})
         put(backend, CHILD, [b"a"])
         with pytest.raises(WrongShapeError, match="'Thing:x:child' does not hold a set"):

@@ -543,7 +543,7 @@ class TestMoreItemsThanOneCommandCarries:
         assert not real.commit([FieldsAre(CHILD, fields)], [Delete(CHILD)])
         with pytest.raises(WrongShapeError, match="'Thing:x' does not hold a set"):
             real.commit([], [Replace(OTHER, items), Replace(KEY, {"a"})])
-        with pytest.raises(WrongShapeError, match="'Thing:x:child' does not hold a sequence"):
+        with pytest.raises(WrongShapeError, match="'Thing:x:child' does not hold a list"):
             real.sequence(CHILD).push_right(items)
         assert real.mapping(CHILD).get_all() == {"f": b"1"}
         assert set(real.keys("")) == {KEY, CHILD}

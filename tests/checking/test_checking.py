@@ -142,7 +142,7 @@ def test_every_finding_that_can_be_repaired_says_how_to_keep_what_was_found(back
         "stray_field": "declare it again, or a field that reads it: Annotated[…, stored_as('old name')]",
         "undecodable": "to keep it, name the codec or declare the type",
         "unknown_type": "import the module that defines it",
-        "wrong_shape": "open it as that type",
+        "wrong_shape": "open it, or declare it, as the type that is stored",
     }.items():
         assert keep in found[kind]  # type: ignore[index] # each kind is there, as was asserted
     assert luke

@@ -10,6 +10,7 @@ import pytest
 from persistent_collections import (
     Backend,
     DecodeError,
+    Password,
     PersistentDict,
     PersistentList,
     Record,
@@ -18,6 +19,7 @@ from persistent_collections import (
     make_record,
     migrate,
 )
+from persistent_collections.backends.keys import Key
 from persistent_collections.checking import check
 
 
@@ -148,3 +150,21 @@ def test_a_field_whose_type_has_changed_shows_the_line_to_write(store: Backend) 
     [found] = check(store)
     assert found.kind == "undecodable"
     assert "a field of another name convert it: Annotated[…, formerly('n', old_type, convert)]" in found.message
+
+
+def test_no_conversion_is_advised_for_a_password(store: Backend) -> None:
+    make_record("Vault", {"code": str}).create("a", code="sesame")
+    make_record("Vault", {"code": Password})
+    [found] = check(store)
+    assert found.kind == "undecodable"
+    assert "declare the type that it was written with" in found.message
+    assert "formerly" not in found.message
+
+
+def test_a_class_that_was_renamed_is_told_to_keep_its_name(store: Backend) -> None:
+    store.mapping(Key("OldBarn:a")).set_many({"name": b'"x"'})
+    [found] = check(store)
+    assert (
+        "if you renamed the class, let it keep its name in the store: class New(Record, name='OldBarn')"
+        in found.message
+    )

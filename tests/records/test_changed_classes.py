@@ -16,9 +16,11 @@ from persistent_collections import (
     PersistentSet,
     Record,
     SchemaChangedError,
+    WrongShapeError,
     child,
     connect,
     fetch,
+    make_record,
 )
 from persistent_collections.backends.keys import Key
 from persistent_collections.checking import check
@@ -234,3 +236,13 @@ def test_a_record_that_is_made_anew_does_not_inherit_such_a_child(store: Backend
     book = Newer.create("b", title="Emma")
     assert book.tags == []
     assert list(store.keys("Book:")) == [Key("Book:b")]
+
+
+def test_a_child_that_has_become_one_of_another_shape_names_both_and_the_remedy(store: Backend) -> None:
+    make_record("Chest", {"tools": PersistentList[str]}).create("a", tools=["x"])
+    after = make_record("Chest", {"tools": PersistentDict[str, str]})
+    held = "does not hold a dict" if "redis" in store.url else "holds a list, not a dict"
+    with pytest.raises(
+        WrongShapeError, match=f"'Chest:a:tools' {held}; open it, or declare it, as the type that is stored"
+    ):
+        after.load("a")["tools"].copy()

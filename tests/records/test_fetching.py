@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_named(luke: Friend, store: Backend) -> None:
         luke.friends.fetch("tags")
     Friend.ref("leia").delete()
     store.sequence(Key("Friend:leia")).push_right([b"1"])
-    with pytest.raises(WrongShapeError, match=r"'Friend:leia' .* a mapping"):
+    with pytest.raises(WrongShapeError, match=r"'Friend:leia' .* a dict"):
         luke.friends.fetch("name")
 
 

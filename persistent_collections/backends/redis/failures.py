@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from redis.exceptions import AskError, MaxConnectionsError, ReadOnlyError, RedisError, ResponseError
 
-from persistent_collections.backends.shapes import MEMBERS, Shape
+from persistent_collections.backends.shapes import WRONG_SHAPE, Shape
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -196,8 +196,8 @@ def explain(
 
 def wrong_shape(subject: Subject) -> WrongShapeError:
     """Return the error for a key that holds another shape."""
-    shape = "set" if subject.shape is MEMBERS else subject.shape and subject.shape.name
-    return WrongShapeError(f"{subject} does not hold a {shape}; open it as that type, or choose another id")
+    shape = subject.shape and subject.shape.word
+    return WrongShapeError(f"{subject} does not hold a {shape}; {WRONG_SHAPE}")
 
 
 def _remedy(error: RedisError, reasons: Mapping[re.Pattern[str], str]) -> str | None:

@@ -113,7 +113,7 @@ class Cell:
             WrongShapeError: It does.
         """
         if self.shape not in (shape.name, None):
-            raise wrong_shape(self.key, str(self.shape), shape)
+            raise wrong_shape(self.key, SHAPES[str(self.shape)], shape)
 
     def make(self, shape: Shape) -> None:
         """Give it an id if it has none, so that content can be stored."""
