@@ -181,6 +181,14 @@ class Files:
         """Return whether ``path`` is a directory or a symbolic link to one."""
         return path.is_dir()
 
+    def require_no_file(self, path: Path) -> None:
+        """Raise ``OSError`` if ``path`` or a part of it exists and is not a directory."""
+        if self.is_directory(path):
+            return
+        with suppress(FileNotFoundError):
+            path.stat()
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
     def make_directory(self, path: Path) -> bool:
         """Create a directory unless it exists, and return whether that was done.
 

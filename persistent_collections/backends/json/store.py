@@ -119,6 +119,7 @@ class Store:
             return self._layout
         data = self.reader.read(self._facts)
         if data is None:
+            self._files.require_no_file(self._root)  # nothing is found below a file, so it would read as empty
             return Layout(self._root, folds_case=False)
         try:
             facts = _FACTS.decode(data)

@@ -21,6 +21,7 @@ from persistent_collections.backends.json.files import Files
 from persistent_collections.backends.json.layout import STORE
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.shapes import SEQUENCE
+from persistent_collections.checking import check
 from persistent_collections.errors import (
     BackendError,
     BackendUnavailable,
@@ -29,6 +30,7 @@ from persistent_collections.errors import (
     OutcomeUnknown,
     WrongShapeError,
 )
+from persistent_collections.moving import copy
 from persistent_collections.testing.backends.base import exists, ttl
 
 pytestmark = pytest.mark.store("json")
@@ -269,12 +271,22 @@ def test_something_else_in_the_place_of_a_file_or_directory_is_named(root: Path,
     assert set(backend.keys("")) == {KEY, CHILD, Key("User:leia")}
 
 
-def test_a_file_in_the_place_of_the_store_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["store", "store/data"])
+def test_a_file_in_the_place_of_the_store_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "store").write_text("mine")
-    backend = JSONBackend(tmp_path / "store")
-    assert backend.mapping(KEY).get_all() == {}
-    with pytest.raises(BackendError, match="store"):
-        backend.mapping(KEY).set_many({"f": b"1"})
+    backend = JSONBackend(tmp_path / place)
+    uses: list[Callable[[], object]] = [
+        lambda: backend.mapping(KEY).get_all(),
+        lambda: backend.look([KEY]),
+        lambda: backend.snapshot([KEY]),
+        lambda: list(backend.keys("")),
+        lambda: list(check(backend)),
+        lambda: copy(backend, "memory:"),
+        lambda: backend.mapping(KEY).set_many({"f": b"1"}),
+    ]
+    for use in uses:
+        with pytest.raises(BackendError, match=r"store(/data)?: Not a directory; something else has the name"):
+            use()
     assert (tmp_path / "store").read_text() == "mine"
 
 
