@@ -531,3 +531,17 @@ class TestGivenClients:
             cluster.move(slot, another(cluster, slot))
         assert items(backend, KEY) == [b"0", b"1", b"2"]
         client.close()
+
+
+def test_one_node_lists_no_part_of_the_keys_as_if_it_were_all(cluster: RunningCluster, backend: Backend) -> None:
+    names = [Key(f"Thing:{number}") for number in range(30)]
+    for name in names:
+        backend.commit([], [Replace(name, [b"1"])])
+    assert sorted(backend.keys("")) == sorted(names)
+    for node in cluster.nodes:
+        with RedisBackend.from_url(StoreURL.parse(node.url)) as one:
+            for _ in range(2):  # the server tells it at the first step on a connection
+                with pytest.raises(BackendError, match=r"some of the keys; .*begin the URL with 'redis\+cluster:'"):
+                    list(one.keys("Thing"))
+        with connect(cluster) as target, pytest.raises(BackendError, match="some of the keys"):
+            copy(node.url, target)

@@ -29,6 +29,8 @@ _SCRIPTED: Final = frozenset({"EVAL", "EVALSHA"})
 class Member(Node):
     """A node of a cluster, named by the address that other nodes know."""
 
+    is_member = True
+
     def __init__(self, pool: Pool, place: Address, *, asking: bool = False, remedy: str = _ANNOUNCED) -> None:
         super().__init__(pool, f"{place[0]}:{place[1]}", asking=asking, remedy=remedy)
         self.place = place

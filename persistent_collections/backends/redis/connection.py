@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TryAgainError  # noqa: A004 - redis-py's
 
@@ -26,6 +26,7 @@ _ABOUT: Final[Sequence[Command]] = (("INFO", "server"), ("INFO", "memory"))
 _EVICTING: Final = re.compile(rb"\bmaxmemory_policy:((?!noeviction)[\w-]+)")
 _LOG: Final = logging.getLogger(__name__)
 _LEAST_LIMIT: Final = 2**20
+_OF_CLUSTER: Final = re.compile(rb"\b(redis|server)_mode:cluster\b")
 _REFUSED_WITHIN_S: Final = 0.5
 _SENT_TOGETHER: Final = 100
 _COPIED_BYTES: Final = 2**18
@@ -44,9 +45,14 @@ class Node:
         address: The server's address, for messages.
         asking: Whether to send ``ASKING`` first, since another node redirected here and the slot is still moving.
         remedy: The advice if it can't be reached.
+        is_member: Whether others of its cluster are asked too.
+        is_partial: Whether it lists some of the keys only: it is a node of a cluster, and no other is asked.
     """
 
+    is_member: ClassVar[bool] = False
+
     def __init__(self, pool: Pool, address: str, *, asking: bool = False, remedy: str = REACH) -> None:
+        self.is_partial = False
         self.pool = pool
         self.remedy = remedy
         self._warned = False
@@ -199,7 +205,8 @@ class Exchange:
     def read_page(self, walk: Walk) -> tuple[bytes, Any]:
         """Return which process answers, and its reply to the next step of ``walk``.
 
-        Source: Redis ``INFO``, ``run_id``. It is requested once per connection, along with the first step.
+        Source: Redis ``INFO``, ``run_id`` and ``redis_mode``, in Valkey ``server_mode``. It is requested once per
+        connection, along with the first step.
         """
         step = (*walk.command, walk.cursor, *walk.options)
         page, *told = self.attempt([step] if self._link.process is not None else [step, *_ABOUT])
@@ -208,8 +215,11 @@ class Exchange:
         if told:
             process, memory = map(_info, told)
             self._node.warn_of_eviction(memory)
+            self._node.is_partial = not self._node.is_member and bool(_OF_CLUSTER.search(process))
             found = _RUN_ID.search(process)
             self._link.process = found[1] if found else b""
+        if self._node.is_partial and walk.command[0] == "SCAN":
+            raise Failure(ResponseError("it lists only some of the keys"), nothing_done=True)
         return self._link.process or b"", page
 
     def _reply(self) -> Any:

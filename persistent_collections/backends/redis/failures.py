@@ -68,6 +68,7 @@ _NO_RIGHT: Final = _Refusal("allow its user this command and key by ACL SETUSER"
 _HALF: Final = "a script stopped at it, so a write may be half done: then read the object, and run check"
 _NO_RIGHT_IN_SCRIPT: Final = _Refusal(f"{_NO_RIGHT.remedy}; {_HALF}")
 _COMMANDS: Final = "it must be Redis 6.2 or newer, with all of its commands under their own names"
+_ONE_NODE: Final = _Refusal("it is one node of a cluster: begin the URL with 'redis+cluster:'")
 _TOO_LARGE: Final = _Refusal(
     "a value is larger than its option proto-max-bulk-len allows: raise that, or store the value in parts"
 )
@@ -78,9 +79,10 @@ _REFUSALS: Final = {
     "CLUSTERDOWN": _Refusal("its cluster is incomplete; see CLUSTER INFO", BackendUnavailable, passing=True),
     "TRYAGAIN": _Refusal("its slots are moving, so try again later", BackendUnavailable, passing=True),
     "max number of clients": _Refusal("raise its option maxclients", BackendUnavailable, passing=True),
-    "MOVED": _Refusal("it is one node of a cluster: begin the URL with 'redis+cluster:'"),
+    "MOVED": _ONE_NODE,
+    "only some of the keys": _ONE_NODE,
     "cluster support disabled": _Refusal("it is not a cluster: begin the URL with 'redis:'"),
-    "CROSSSLOT": _Refusal("it is one node of a cluster: begin the URL with 'redis+cluster:'"),
+    "CROSSSLOT": _ONE_NODE,
     "READONLY": _Refusal("it is a replica: name the master in the URL", passing=True),
     "OOM": _Refusal("free memory or raise its option maxmemory"),
     "MISCONF": _Refusal("it cannot save to its disk; see its log"),
