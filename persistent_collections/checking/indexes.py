@@ -14,7 +14,7 @@ from persistent_collections.collections.fetching import UNREADABLE
 from persistent_collections.errors import CorruptDataError, EncodeError, NotUnique, PersistentCollectionsError
 from persistent_collections.records.core import RecordInfo
 from persistent_collections.records.record import Record
-from persistent_collections.records.reindexing import indexed_of, kept_of, put_right, reindex, stored_of
+from persistent_collections.records.reindexing import Stored, indexed_of, kept_of, put_right, reindex, stored_of
 
 _UNBUILT: Final = "the index {} is not built, so find reads all records; the repair builds it, as reindex() does"
 _DAMAGED: Final = (
@@ -89,14 +89,20 @@ class IndexExaminer:
     def _look(self) -> list[Fault]:
         indexing = self._indexed.indexing
         met = _Met(indexing, self._store)
-        for key, data in stored_of(self._indexed, self._declared):
-            try:
-                if isinstance(data, PersistentCollectionsError):
-                    raise data
-                met.meet(key.root, self._indexed.entries(indexing.indexes, data))
-            except (*UNREADABLE, EncodeError):
-                met.pass_over(key.root)
+        try:
+            for key, data in stored_of(self._indexed, self._declared):
+                self._meet(met, key, data)
+        except CorruptDataError:  # of the listing, which lacks records: their entries would seem to be stale
+            return []
         return met.faults()
+
+    def _meet(self, met: _Met, key: Key, data: Stored | PersistentCollectionsError) -> None:
+        try:
+            if isinstance(data, PersistentCollectionsError):
+                raise data
+            met.meet(key.root, self._indexed.entries(self._indexed.indexing.indexes, data))
+        except (*UNREADABLE, EncodeError):
+            met.pass_over(key.root)
 
 
 def examiners(backend: Backend, known: Known, types: Collection[str], *, with_gone: bool) -> Iterator[IndexExaminer]:

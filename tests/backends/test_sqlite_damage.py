@@ -9,9 +9,11 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
+from persistent_collections import indexed, make_record
 from persistent_collections.backends.changes import Delete, Exists, SetDeadline
 from persistent_collections.backends.handles import MappingStore, SequenceStore
 from persistent_collections.backends.indexes import FIRST, LAST, Place
@@ -290,3 +292,14 @@ def test_a_check_reports_a_name_that_is_damaged_and_goes_on(path: Path) -> None:
         found = list(check(store))
     assert [finding.kind for finding in found if "a listing lacks some" in finding.message] == ["unreadable"]
     assert {"unknown_type"} <= {finding.kind for finding in found}, "what can be listed is examined"
+
+
+def test_a_check_of_a_class_with_indexes_goes_on_if_a_name_is_damaged(path: Path) -> None:
+    indexed_class = make_record("Lantern", {"place": Annotated[str, indexed]})
+    with SQLiteBackend(path, synchronous="OFF") as store:
+        indexed_class.create("a", place="x", backend=store)
+        indexed_class.create("b", place="x", backend=store)
+    assert damage(path, "UPDATE objects SET root = x'ff' WHERE root = CAST('Lantern:a' AS BLOB)")
+    with SQLiteBackend(path, synchronous="OFF") as store:
+        found = list(check(store, prefix="Lantern:", repair=["stale_entry"]))
+        assert {finding.kind for finding in found} == {"unreadable"}
