@@ -109,13 +109,13 @@ def test_a_value_that_cannot_be_converted_is_undecodable(store: Backend) -> None
     ("stored", "declared", "reason"),
     [
         (list[str], PersistentList[int], "value[0]: expected int, not str"),
-        (str, PersistentList[str], "field 'items' of 'Crate:a'"),
+        (str, PersistentList[str], "field 'items' of 'Drawer7:a'"),
         (PersistentList[str], str, "'items' is declared as a field that holds no list, dict or set"),
     ],
 )
 def test_what_cannot_be_moved_is_found_with_the_reason(store: Backend, stored: Any, declared: Any, reason: str) -> None:
-    make_record("Crate", {"items": stored}).create("a", items="x" if stored is str else ["x"])
-    after = make_record("Crate", {"items": declared})
+    make_record("Drawer7", {"items": stored}).create("a", items="x" if stored is str else ["x"])
+    after = make_record("Drawer7", {"items": declared})
     [found] = check(store, repair=["former_field"])
     assert (found.kind, found.repaired) == ("former_field", False)
     assert ", and cannot be moved: " in found.message
@@ -125,9 +125,9 @@ def test_what_cannot_be_moved_is_found_with_the_reason(store: Backend, stored: A
 
 @pytest.mark.parametrize("declared", [list[str], PersistentList[str]])
 def test_a_field_and_a_child_of_one_name_are_found_with_the_remedy(store: Backend, declared: Any) -> None:
-    make_record("Crate", {"items": PersistentList[str]}).create("a", items=["x"])
-    make_record("Crate", {"items": list[str]}).load("a")["items"] = ["y"]
-    make_record("Crate", {"items": declared})
+    make_record("Drawer7", {"items": PersistentList[str]}).create("a", items=["x"])
+    make_record("Drawer7", {"items": list[str]}).load("a")["items"] = ["y"]
+    make_record("Drawer7", {"items": declared})
     [found] = check(store, repair=["former_field"])
     assert (found.kind, found.repaired) == ("former_field", False)
     assert "both as a field and as a child collection; delete the one that is out of date" in found.message
@@ -153,8 +153,8 @@ def test_a_field_whose_type_has_changed_shows_the_line_to_write(store: Backend) 
 
 
 def test_no_conversion_is_advised_for_a_password(store: Backend) -> None:
-    make_record("Vault", {"code": str}).create("a", code="sesame")
-    make_record("Vault", {"code": Password})
+    make_record("Strongbox7", {"code": str}).create("a", code="sesame")
+    make_record("Strongbox7", {"code": Password})
     [found] = check(store)
     assert found.kind == "undecodable"
     assert "declare the type that it was written with" in found.message

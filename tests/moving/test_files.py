@@ -82,12 +82,12 @@ def test_a_json_store_is_exported_as_the_json_it_is(tmp_path: Path) -> None:
 
 def test_a_record_with_no_field_set_comes_back_from_the_file_of_a_json_store(tmp_path: Path, other: Backend) -> None:
     store = connect(f"json:{tmp_path}/data?fsync=off")
-    empty = make_record("Blank", {"text": str | None, "tags": PersistentList[str]})
+    empty = make_record("Leaflet7", {"text": str | None, "tags": PersistentList[str]})
     empty.create("a", backend=store)
     empty.create("b", backend=store)["tags"].append("x")
     data = exported(store)
     header, line, *_ = data.splitlines(keepends=True)
-    assert line == sealed('{"key":"Blank:a","parts":[{"mapping":{}}]}', 2)
+    assert line == sealed('{"key":"Leaflet7:a","parts":[{"mapping":{}}]}', 2)
     assert imported(data, other) == Moved(copied=2)
     assert imported(data, other) == Moved(equal=2)
     assert [(one.id, one["text"], one["tags"][:]) for one in sorted(empty.all(backend=other), key=str)] == [
@@ -95,7 +95,7 @@ def test_a_record_with_no_field_set_comes_back_from_the_file_of_a_json_store(tmp
         ("b", None, ["x"]),
     ]
     empty.load("a", backend=other).delete()
-    before = sealed('{"key":"Blank:a","parts":[{"mapping":{"":}}]}', 2)  # as version 0.2 writes it
+    before = sealed('{"key":"Leaflet7:a","parts":[{"mapping":{"":}}]}', 2)  # as version 0.2 writes it
     assert imported(header + before + sealed('{"objects":1}', 3), other) == Moved(copied=1)
     assert empty.load("a", backend=other)["text"] is None
 
