@@ -99,7 +99,9 @@ PARTS: Final[dict[str, Callable[[Effort, Path], Any]]] = {
     "sqlite": lambda effort, _: stores.measured(
         stores.SQLITE, effort.in_sqlite, Pace(effort.rounds, limit_s=0.2, clock=time.process_time, warm=True)
     ),
-    "json": lambda effort, _: stores.measured(stores.JSON, effort.in_json, Pace(effort.rounds // 3 or 1, batch=2)),
+    "json": lambda effort, _: stores.measured(
+        stores.JSON, effort.in_json, Pace(effort.rounds // 3 or 1, batch=2, warm=True)
+    ),
 }
 
 
