@@ -89,6 +89,8 @@ def examine(
         is_agreed: Called with each finding that would be repaired.
         progress: As for :func:`check`.
     """
+    if isinstance(repair, bool | str):
+        raise TypeError(f"repair takes the kinds of findings to repair, such as ['former_field'], not {repair!r}")
     for kind in repair:
         if kind not in get_args(Repairable):
             raise ValueError(f"{kind!r} cannot be repaired; the kinds that can are {', '.join(get_args(Repairable))}")

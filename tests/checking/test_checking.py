@@ -297,6 +297,12 @@ def test_what_is_below_the_keys_cannot_be_repaired(memory: Backend, kind: Any) -
         check(memory, repair=[kind])
 
 
+@pytest.mark.parametrize("repair", [True, "former_field"])
+def test_the_kinds_to_repair_are_a_collection(memory: Backend, repair: Any) -> None:
+    with pytest.raises(TypeError, match=r"repair takes the kinds of findings to repair, such as \['former_field'\]"):
+        check(memory, repair=repair)
+
+
 def test_codecs_are_named_as_for_a_copy_and_json_if_not(backend: Backend) -> None:
     PersistentList("l", [b"\x80"], backend=backend, codec="msgpack")
     PersistentDict("d", {"a": "text"}, backend=backend)
