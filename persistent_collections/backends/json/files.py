@@ -183,11 +183,9 @@ class Files:
 
     def require_no_file(self, path: Path) -> None:
         """Raise ``OSError`` if ``path`` or a part of it exists and is not a directory."""
-        if self.is_directory(path):
-            return
         with suppress(FileNotFoundError):
-            path.stat()
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+            if not stat.S_ISDIR(path.stat().st_mode):  # one look: another process may make the directory meanwhile
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
     def make_directory(self, path: Path) -> bool:
         """Create a directory unless it exists, and return whether that was done.

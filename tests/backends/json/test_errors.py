@@ -405,3 +405,18 @@ def test_the_lock_of_a_store_that_was_deleted_meanwhile_is_taken_anew(root: Path
     JSONBackend(root, files=Deleting()).mapping(KEY).set_many({"f": b"2"})
     assert (root / STORE / "lock").exists()
     assert backend.mapping(KEY).get("f") == b"2"
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, look = tmp_path / "data", Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        try:
+            return look(path, follow_symlinks=follow_symlinks)
+        finally:
+            os.makedirs(store, exist_ok=True)  # noqa: PTH103 - pathlib asks stat()
+
+    monkeypatch.setattr(Path, "stat", stat)
+    Files().require_no_file(store)
