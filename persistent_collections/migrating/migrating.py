@@ -76,9 +76,9 @@ def migrate(
     did not change since they were read. Call it again after an interrupt, or if ``left`` is not 0; it keeps no state.
     If another record has the same value in a unique index, the record stays as it is, and a ``NotUnique`` is reported.
 
-    Cost: everything is read twice, with 1 round trip per 1,000 records. Each record that changes costs 1 round trip,
-    except that SQLite changes 200 in one transaction, and Redis 100 in one round trip if their class has no indexes.
-    Each item of a list that changes costs 1.
+    Cost: everything is read twice, with 1 round trip per 1,000 records, and 1 more if defaults are stored or a field
+    has become a child. Each record that changes costs 1 round trip, except that SQLite changes 200 in one transaction,
+    and Redis 100 in one round trip if their class has no indexes. Each item of a list that changes costs 1.
 
     Args:
         what: Classes whose objects to migrate, and single dicts, lists and sets that no class of yours declares. By

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import compress, islice, repeat
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, repeat
 from typing import Any, Final, TypeAlias
 
-from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Wanted
+from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.keys import Key
 from persistent_collections.collections.base import CollectionCore
 from persistent_collections.collections.fetching import UNREADABLE
@@ -93,20 +93,22 @@ class RecordMigrator:
             yield from ((key, None) for key in keys)
 
     def _read(self, keys: Sequence[Key]) -> list[Stored]:
-        names, children = self._plan.names, self._plan.children
+        names = self._plan.names
         if not (names and keys):
             return [Stored({}) for _ in keys]
-        if not children:
-            found = self._backend.get_many([(key, names) for key in keys])
-            return [Stored(dict(zip(names, data, strict=True))) for data in found]
-        wanted = [Wanted(key, names, [Key(key.root, name) for name in children]) for key in keys]
-        return [self._examined(parts) for parts in self._backend.examine(wanted)]
+        read = self._backend.get_many([(key, names) for key in keys])
+        fields = [dict(zip(names, data, strict=True)) for data in read]
+        pairs = list(zip(keys, fields, strict=True))
+        met = self._met([Key(key.root, name) for key, each in pairs for name in self._plan.asked(each)])
+        return [Stored(each, met.get(key.root, ())) for key, each in pairs]
 
-    def _examined(self, parts: Examined | None) -> Stored:
-        if parts is None:
-            return Stored({})
-        names, children = self._plan.names, self._plan.children
-        return Stored(dict(zip(names, parts.data, strict=True)), [*compress(children, parts.children)])
+    def _met(self, children: Sequence[Key]) -> Mapping[str, list[str]]:
+        """Return the names of those children that exist, by their record."""
+        met = dict[str, list[str]]()
+        for child, found in zip(children, self._backend.look(children) if children else (), strict=True):
+            if found is not None:
+                met.setdefault(child.root, []).append(str(child.child))
+        return met
 
     def _step(self, key: Key, stored: Stored) -> Step | None:
         return self._plan.step(key, stored) if stored.fields else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from persistent_collections.backends.base import Backend
@@ -33,7 +34,7 @@ class Stored(NamedTuple):
 
     Attributes:
         fields: The content under the names of a plan.
-        children: The names of the children that exist, of those that a plan asks for.
+        children: The names of the children that exist, of those that :meth:`Plan.asked` returns.
     """
 
     fields: Fields
@@ -57,8 +58,6 @@ class Plan:
 
     Attributes:
         names: The fields to read of a record: names in the store.
-        children: The children whose existence matters: those that a field may become, and those that may become a
-            field which would get its default.
         moved: The fields that an older class may have stored as children, by their names then.
     """
 
@@ -72,8 +71,6 @@ class Plan:
         self._children = {field.stored: field for field in info.schema().fields.values() if field.child}
         self._fields = [each for each in self._bound.fields.values() if self._may_change(each)]
         self.names = list(dict.fromkeys(self._needed()))
-        filled = [name for each in self._fields if self._fills(each) for name in self.names_of(each)]
-        self.children = [*self._children, *filled]
         self.moved = {name: each for each in self._bound.fields.values() for name in self.names_of(each)}
 
     def _may_change(self, bound: BoundField) -> bool:
@@ -123,6 +120,16 @@ class Plan:
             *(Exists(child, expected=False) for child in (*children, *absent)),
         ]
         return Step(conditions, [SetFields(key, items, is_record=True), *changes]) if items else None
+
+    def asked(self, fields: Fields) -> list[str]:
+        """Return the children whose existence matters to a record with these fields.
+
+        A stored field may become such a child, or the child an unset field, which must get no default then.
+        """
+        moved = [name for name in self._children if fields[name] is not None]
+        filled = [self.names_of(each) for each in self._fields if self._fills(each)]
+        unset = [names for names in filled if all(fields[name] is None for name in names)]
+        return [*moved, *chain.from_iterable(unset)]
 
     def _in_fields(
         self, key: Key, stored: Stored
