@@ -140,7 +140,7 @@ class LineReader:
             raise self._wrong(number + 1, "is missing: the file was cut off here")
 
     def _stored(self, line: _Line) -> StoredObject:
-        found = self._decoded(_object, line._replace(body=line.body.replace(_EMPTY_BEFORE, b"{}")))
+        found = self._decoded(_object, _Line(line.number, line.body.replace(_EMPTY_BEFORE, b"{}")))
         try:
             return StoredObject(found.key, {Key(found.key, part.child): self._part(part) for part in found.parts})
         except ValueError:
