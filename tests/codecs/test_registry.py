@@ -79,7 +79,7 @@ class Nameless(Codec):
 
 
 class Formless(Nameless):
-    name, format = "test.formless", "plain"  # type: ignore[assignment]
+    name, format = "test.formless", "plain"  # type: ignore[assignment]  # no format of a codec, as is tested
 
 
 @pytest.mark.parametrize(
