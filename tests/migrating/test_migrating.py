@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import pytest
 
@@ -32,11 +32,13 @@ from persistent_collections import (
     unique,
 )
 from persistent_collections import field as declared
-from persistent_collections.backends import MEMBERS, Shape
+from persistent_collections.backends import MEMBERS, Operation, Shape, WrappedBackend
 from persistent_collections.backends.keys import Key
 from persistent_collections.migrating import moves
 from tests.proxy import counted
 from tests.servers import RunningServer
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -503,6 +505,32 @@ def test_round_trips(server: RunningServer) -> None:
             proxy.reset()
             assert migrate(Docket, backend=backend).changed == records
             assert proxy.trips <= expected, "of a batch, a part may be sent after the first replies"
+
+
+class Listening(WrappedBackend):
+    """Notes the name of each operation of the store."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.names = list[str]()
+
+    def around(self, operation: Operation, call: Callable[[], R]) -> R:
+        self.names.append(operation.name)
+        return call()
+
+
+def test_children_are_looked_for_only_where_they_matter(store: Backend) -> None:
+    older = make_record("Basket", {"name": str, "contents": list[int]})
+    newer = make_record("Basket", {"name": str, "contents": PersistentList[int]})
+    newer.create("a", name="a", contents=[1], backend=store)
+    listening = Listening(store)
+    assert migrate(newer, backend=listening).changed == 0
+    assert listening.names.count("get_many") == 1
+    assert not {"look", "examine"} & {*listening.names}
+    older.create("b", name="b", contents=[2], backend=store)
+    assert migrate(newer, backend=listening).changed == 1
+    assert "look" in listening.names
+    assert list(newer.load("b", backend=store)["contents"]) == [2]
 
 
 class Board(Record):
