@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import pytest
 import redis
 
-from persistent_collections import PersistentSet, Record, child, transaction, unique
+from persistent_collections import PersistentSet, Record, child, transaction, unique, use_backend
 from persistent_collections.backends.base import Backend, Examined, Found, Wanted
 from persistent_collections.backends.changes import Delete, Exists, Replace, SetFields
 from persistent_collections.backends.keys import Key
@@ -350,13 +350,13 @@ class TestRefusals:
             assert list(backend.keys("")) == []
 
     def test_a_server_out_of_memory_makes_no_record(self, frail: RunningServer) -> None:
-        with connect(frail) as backend, frail.client() as client:
+        with connect(frail) as backend, frail.client() as client, use_backend(backend):
 
-            class Plank(Record, backend=backend):
+            class Plank(Record):
                 name: str
                 marks: PersistentSet[str] = child()
 
-            class Beam(Plank, backend=backend):
+            class Beam(Plank):
                 number: Annotated[int, unique]
 
             def make_both() -> None:
