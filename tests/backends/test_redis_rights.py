@@ -105,7 +105,7 @@ def test_keys_without_the_prefix_are_out_of_reach(guarded: RunningServer) -> Non
 def use_everything(backend: Backend) -> None:
     """Do whatever needs a command that nothing else needs."""
 
-    class Owner(Record, backend=backend):
+    class Owner(Record):
         name: str
         tags: PersistentList[str] = child()
 
@@ -136,12 +136,12 @@ def use_everything(backend: Backend) -> None:
     members.combine("difference", [child_key])
     assert backend.snapshot([key, child_key])
     assert backend.look([key], sizes=True) == [Found(MEMBERS, size=5000)]
-    owner = Owner("x", name="a", tags=["b"])
+    owner = Owner("x", name="a", tags=["b"], backend=backend)
     owner.expire(100)
     owner.tags.append("c")
     owner.persist()
     assert owner.ttl() is None
-    assert list(Owner.all().fetch("name")) == [{"name": "a"}]
+    assert list(Owner.all(backend=backend).fetch("name")) == [{"name": "a"}]
     assert [found and found.shape for found in backend.look([Key("Owner:x")])] == [MAPPING]
     assert owner.delete()
     if backend.indexing == "indexes":
