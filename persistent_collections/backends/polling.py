@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import exp2
 from typing import Final
 
-_FIRST_S: Final = 0.002
-_HALVING_S: Final = 0.020
+_FIRST_S: Final = 0.0015
+_HALVING_S: Final = 0.010
 _LEAST_S: Final = 0.0002
 
 
