@@ -14,8 +14,10 @@ ROOT: Final = Path(__file__).parent.parent
 OURS: Final = {
     "redis-py": "import redis",
     "ours": "import persistent_collections",
-    "ours, with a Redis store": "from persistent_collections import connect; connect('redis://localhost')",
-    "ours, with a SQLite store": "from persistent_collections import connect; connect('sqlite:unused.db')",
+    "ours, with dicts": "from persistent_collections import PersistentDict",
+    "ours, with records": "from persistent_collections import Record",
+    "ours, with a Redis store": "from persistent_collections import Record, connect; connect('redis://localhost')",
+    "ours, with a SQLite store": "from persistent_collections import Record, connect; connect('sqlite:unused.db')",
     "pottery": "import pottery",
     "redis-dict": "import redis_dict",
     "walrus": "import walrus",

@@ -246,31 +246,88 @@ def test_the_reference_names_public_modules_only() -> None:
     assert named - public == set()
 
 
-def test_the_front_door_re_exports_and_does_nothing_else() -> None:
-    body = ast.parse((PACKAGE / "__init__.py").read_text("utf-8")).body
-    docstring, *imports, late, names = body
-    assert isinstance(docstring, ast.Expr)
-    assert all(isinstance(statement, ast.ImportFrom) for statement in imports)
-    assert isinstance(late, ast.If)
-    assert ast.unparse(late.test) == "TYPE_CHECKING"
-    assert all(isinstance(statement, ast.ImportFrom) for statement in late.body)
-    assert [ast.unparse(statement).partition("(")[0] for statement in late.orelse] == ["__getattr__ = lazily"]
-    assert isinstance(names, ast.Assign)
+@pytest.mark.parametrize("package", ["", "backends", "codecs", "testing"])
+def test_a_front_door_imports_each_name_on_first_use_from_where_a_type_checker_finds_it(package: str) -> None:
+    body = ast.parse((PACKAGE / package / "__init__.py").read_text("utf-8")).body
+    [late] = [
+        statement
+        for statement in body
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+    ]
+    [assigned] = late.orelse
+    assert isinstance(assigned, ast.Assign)
+    assert isinstance(assigned.value, ast.Call)
+    table = ast.literal_eval(assigned.value.args[1])
+    front = ".".join(filter(None, ("persistent_collections", package)))
+    late_names = {f"{front}.{module}": names.split() for module, names in table.items()}
+    checked = [statement for statement in late.body if isinstance(statement, ast.ImportFrom)]
+    assert late_names == {each.module: [alias.name for alias in each.names] for each in checked}
+    assert sorted(name for names in late_names.values() for name in names) == sorted(_names(front))
+    at_once = {each.module for each in body if isinstance(each, ast.ImportFrom)}
+    assert at_once == {"typing", "persistent_collections.lazy"}
 
 
-def test_importing_the_package_loads_only_what_nearly_every_program_needs(tmp_path: Path) -> None:
-    [loaded] = run("import persistent_collections, sys; print(sorted(set(sys.modules)))", tmp_path)
-    modules = set(ast.literal_eval(loaded))
-    assert not modules & {"difflib", "email", "html", "importlib.metadata", "tomllib", "zipfile", "zoneinfo"}
-    ours = {name.partition(".")[2] for name in modules if name.partition(".")[0] == "persistent_collections"}
+def _names(module: str) -> list[str]:
+    return list(importlib.import_module(module).__all__)
+
+
+@pytest.mark.parametrize("name", ["persistent_collections", "persistent_collections.backends"])
+def test_the_names_of_a_front_door_are_listed_and_are_imported_once(name: str, tmp_path: Path) -> None:
+    script = f"""
+import {name} as front
+assert not set(front.__all__) & vars(front).keys()
+assert set(front.__all__) <= set(dir(front))
+assert front.Backend is front.Backend is vars(front)["Backend"]
+from {name} import *
+assert set(front.__all__) <= vars(front).keys()
+"""
+    assert run(script, tmp_path) == []
+
+
+def test_each_public_name_can_be_imported_first(tmp_path: Path) -> None:
+    script = f"""
+import importlib, os
+for module, name in {[(module, name) for module in PUBLIC_MODULES for name in _names(module)]}:
+    if os.fork() == 0:
+        getattr(importlib.import_module(module), name)
+        os._exit(0)
+    assert os.wait()[1] == 0, (module, name)
+"""
+    assert run(script, tmp_path) == []
+
+
+def modules_after(script: str, folder: Path) -> tuple[set[str], set[str]]:
+    """Return the modules that a script loads: those of this package without its name, and all others."""
+    [loaded] = run(f"{script}\nimport sys; print(sorted(set(sys.modules)))", folder)
+    found = set(ast.literal_eval(loaded)) - {"persistent_collections"}
+    ours = {name for name in found if name.startswith("persistent_collections.")}
+    return {name.partition(".")[2] for name in ours}, found - ours
+
+
+def test_importing_the_package_loads_nothing_but_what_loads_the_rest(tmp_path: Path) -> None:
+    ours, others = modules_after("import persistent_collections", tmp_path)
+    assert ours == {"lazy"}
+    assert not others & {"asyncio", "dataclasses", "inspect", "json", "logging", "msgspec", "pathlib", "threading"}
+
+
+def test_pytest_loads_no_more_than_the_plugin(tmp_path: Path) -> None:
+    ours, _ = modules_after("import persistent_collections.testing.plugin", tmp_path)
+    assert ours == {"lazy", "testing", "testing.plugin"}
+
+
+@pytest.mark.parametrize(("name", "most"), [("PersistentDict", 80), ("Record", 96)])
+def test_a_class_loads_only_what_nearly_every_program_needs(name: str, most: int, tmp_path: Path) -> None:
+    ours, others = modules_after(f"from persistent_collections import {name}", tmp_path)
+    assert not others & {"difflib", "email", "html", "importlib.metadata", "tomllib", "zipfile", "zoneinfo"}
     rooms = {name.partition(".")[0] for name in ours}
     assert not rooms & {"aio", "catalogue", "checking", "cli", "migrating", "moving", "testing"}
-    assert {name for name in ours if name.startswith("codecs.") and name.count(".") == 1} == {
+    assert ("records" in rooms) == (name == "Record")
+    assert {name for name in ours if name.startswith("codecs.") and name.count(".") == 1} <= {
         *("codecs.base", "codecs.declared", "codecs.fit", "codecs.hashes", "codecs.hints", "codecs.keys"),
         *("codecs.order", "codecs.registry", "codecs.text", "codecs.types"),
     }
     assert not ours & {"backends.json", "backends.memory", "backends.redis", "backends.sqlite"}
-    assert len(ours) <= 105
+    assert len(ours) <= most
 
 
 @pytest.mark.parametrize("script", ["import persistent_collections", DECLARE], ids=["import", "declare"])

@@ -1,8 +1,14 @@
 """Tools for tests: a pytest plugin, a store that fails on request, and suites for backends and codecs."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from persistent_collections.testing.faults import FaultyBackend
+from persistent_collections.lazy import lazily
+
+if TYPE_CHECKING:
+    from persistent_collections.testing.faults import FaultyBackend
+else:
+    __getattr__, __dir__ = lazily(__name__, {"faults": "FaultyBackend"})
 
 __all__ = ["FaultyBackend"]
 
