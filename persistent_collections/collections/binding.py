@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 from weakref import finalize, ref
 
 from persistent_collections import classes
@@ -20,8 +20,6 @@ from persistent_collections.config import resolve
 from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError
 from persistent_collections.remedies import ImportModule
 from persistent_collections.transactions.overlay import real
-
-S = TypeVar("S", bytes, str)
 
 _ANY_STORE: Final = References(PersistentObject, str, str)
 """Replaces a store's references where only a type is needed."""

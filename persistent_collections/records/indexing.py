@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
     return value.key if isinstance(value, PersistentObject) else value
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Addition(msgspec.Struct, frozen=True):
     """The additional parts of a write besides its own conditions and changes.
 
     Attributes:
@@ -155,7 +155,7 @@ class Indexed(msgspec.Struct):
 
     def plan(
         self, backend: Backend, key: Key, items: Mapping[str, bytes | None], initial: Mapping[str, bytes] | None
-    ) -> Plan:
+    ) -> Addition:
         """Return the additional parts of a write that sets fields of an existing record, or creates it.
 
         Args:
@@ -169,7 +169,7 @@ class Indexed(msgspec.Struct):
         when_made = {} if initial is None else self.entries(self.kept, initial)
         known, entries = self._changed(backend, key, items) if self.touches(items) else ({}, {})
         is_needed = bool(entries or when_made)
-        return Plan(known, [SetEntries(key, self.indexing, entries, when_made)] if is_needed else [])
+        return Addition(known, [SetEntries(key, self.indexing, entries, when_made)] if is_needed else [])
 
     def _changed(
         self, backend: Backend, key: Key, items: Mapping[str, bytes | None]
