@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import GenericAlias
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.keys import Content, Key
@@ -74,15 +74,14 @@ def field_value(owner: Any, field: Field, content: Content, backend: Backend) ->
         SchemaChangedError: The field's type has no values that a child could have held.
         DecodeError: The child's content is not of the type that the field declares.
     """
-    declared = get_args(field.declared)[0] if get_origin(field.declared) is Annotated else field.declared
-    kind = get_origin(declared) or declared
-    made = _CHILDREN.get(kind) if isinstance(kind, type) else None
-    if made is None:
+    declared = field.collected
+    if declared is None:
         raise SchemaChangedError(
             f"{field.name!r} is declared as a field that holds no list, dict or set, and {owner.key!r} stores it as a "
             "child collection; declare it as a child again, and move its data by a function of yours"
         )
-    arguments = tuple(part for part in get_args(declared) if part is not ...)
+    kind = get_origin(declared) or declared
+    made, arguments = _CHILDREN[kind], tuple(part for part in get_args(declared) if part is not ...)
     child = _as_child(made[arguments] if arguments else made, owner, field)
     return kind(_items(child.__pc__, content, backend))
 

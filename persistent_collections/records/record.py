@@ -314,6 +314,9 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             update(self, {name: value})
         elif type(value) not in NESTED or not wrote_back(value, core, name):
             bound: Bound = core.now()
+            if field.stored in bound.collected:
+                update(self, {name: value})
+                return
             try:
                 data = bound.fields[name].encode(value)
             except TypeError as error:

@@ -39,7 +39,8 @@ _TAKEN: Final = {
 }
 """Names that no field can have, and the thing that each name denotes."""
 
-_ZEROS: Final = (str, int, float, bool, bytes, list, dict, set, frozenset, tuple)
+_COLLECTED: Final = (list, dict, set, frozenset, tuple)
+_ZEROS: Final = (str, int, float, bool, bytes, *_COLLECTED)
 _PLACEHOLDER: Final = References(PersistentObject, str, str)
 """Replaces a store's references where only the type is checked."""
 
@@ -201,6 +202,13 @@ class Field(msgspec.Struct, frozen=True):
     def unset_is_none(self) -> bool:
         """Whether the unset field reads as None, so that None is stored as unset."""
         return self.default is None or (self.default is MISSING and self.zero is _none)
+
+    @property
+    def collected(self) -> Any:
+        """The declared type without ``| None`` if its values are lists, tuples, sets or dicts; otherwise None."""
+        declared = _without_none(self.declared)[0]
+        declared = get_args(declared)[0] if get_origin(declared) is Annotated else declared
+        return declared if (get_origin(declared) or declared) in _COLLECTED else None
 
     @property
     def policy(self) -> Policy | None:
