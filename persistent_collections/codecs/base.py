@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, ClassVar, Literal, TypeAlias
+from functools import wraps
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
+from persistent_collections.errors import EncodeError
+
 Format: TypeAlias = Literal["text", "json", "binary"]
 """The kind of bytes a codec writes: UTF-8, one compact JSON text, or any bytes."""
+
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
 def _instance(value: Any, kind: type) -> Any:
@@ -96,6 +101,12 @@ class Codec(ABC):
     canonical: bool = False
     secret: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        encode = vars(cls).get("encode")
+        if encode and cls.__module__.partition(".")[0] != _PACKAGE:
+            cls.encode = _checked(encode)  # type: ignore[assignment]  # the same signature
+
     @abstractmethod
     def encode(self, value: Any) -> bytes:
         """Return the bytes of ``value``.
@@ -157,6 +168,24 @@ class Codec(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _checked(encode: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bytes]:
+    """Return the method ``encode`` of a codec as one that raises ``EncodeError`` if it returns no bytes."""
+
+    @wraps(encode)
+    def encoded(self: Codec, value: Any) -> bytes:
+        try:
+            data = encode(self, value)
+        except BaseException:
+            del value  # tracebacks must not show a refused password
+            raise
+        if not isinstance(data, bytes):
+            del value
+            raise EncodeError(f"encode() of the codec {self.name!r} must return bytes, not {type(data).__name__}")
+        return data
+
+    return encoded
 
 
 class KeyCodec(ABC):

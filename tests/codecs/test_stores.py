@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from persistent_collections import Backend, EncodeError, PersistentDict, PersistentList
+from persistent_collections import Backend, Codec, EncodeError, PersistentDict, PersistentList
+from persistent_collections.codecs import Compressed
 from tests.codecs.exact import exact
 from tests.codecs.strategies import VALUES
 
@@ -47,3 +48,32 @@ def test_hundreds_of_values_come_back_from_every_store_as_they_went_in(backend: 
         check_comes_back_from_the_store(backend, codec, value)
 
     every()
+
+
+class Answer(Codec):
+    """A codec whose ``encode`` returns its value as it is."""
+
+    name, format = "test.answer", "binary"
+
+    def encode(self, value: Any) -> Any:
+        return value
+
+    def decode(self, data: bytes) -> Any:
+        return data
+
+
+@pytest.mark.parametrize("chosen", [Answer(), Compressed(Answer())])
+def test_a_codec_that_returns_no_bytes_is_named_before_anything_is_written(backend: Backend, chosen: Codec) -> None:
+    items = PersistentList[Any]("values", backend=backend, codec=chosen)
+    fields = PersistentDict[str, Any]("values", backend=backend, codec=chosen)
+    for value in ("text", None, bytearray(b"bytes")):
+        said = rf"encode\(\) of the codec 'test\.answer' must return bytes, not {type(value).__name__}$"
+        with pytest.raises(EncodeError, match=said):
+            items.append(value)
+        with pytest.raises(EncodeError, match=said):
+            items[:] = [value]
+        with pytest.raises(EncodeError, match=said):
+            fields["a"] = value
+    assert list(backend.keys("")) == []
+    items.append(b"bytes")
+    assert items[0] == b"bytes"
