@@ -16,7 +16,7 @@ import typer
 from persistent_collections import classes, moving
 from persistent_collections.backends.base import Backend
 from persistent_collections.cli.failing import Exit, UsageError, failed, tell
-from persistent_collections.cli.looking import JSONOption
+from persistent_collections.cli.looking import JSONOption, tell_of_nothing
 from persistent_collections.cli.printing import write
 from persistent_collections.cli.progress import bar
 from persistent_collections.cli.session import Session, require_there, store_called
@@ -50,6 +50,8 @@ def copy(
     with _progress("copy", lambda: _count(source, prefix), undeclared) as told:
         moved = moving.copy(source, target, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told)
     _summarise(asdict(moved), target.url, json=json)
+    if prefix and moved == moving.Moved():
+        tell_of_nothing(source, prefix)
     _warn(session, moved.foreign, undeclared)
 
 
@@ -75,6 +77,8 @@ def export(
         done = moving.export(session.store, out, prefix=prefix, secrets=secrets, overwrite=overwrite, progress=told)
     if file != STREAM:
         _summarise(asdict(done), file, json=json)
+    if prefix and not (done.exported or done.foreign):
+        tell_of_nothing(session.store, prefix)
     _warn(session, done.foreign, undeclared)
 
 
@@ -113,6 +117,8 @@ def import_(
             source, session.store, prefix=prefix, on_conflict=on_conflict, codec=session.codecs, progress=told
         )
     _summarise(asdict(moved), session.store.url, json=json)
+    if prefix and moved == moving.Moved():
+        tell(f"no key that starts with {prefix!r} is in {file}")
     _warn(session, moved.foreign, undeclared)
 
 

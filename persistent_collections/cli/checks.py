@@ -10,12 +10,13 @@ from typing import Annotated, Any, Final, get_args
 
 import typer
 
+from persistent_collections.backends.base import Backend
 from persistent_collections.checking import Deletable, Finding, Repairable
 from persistent_collections.checking.checking import examine
 from persistent_collections.cli.carrying import PrefixOption
 from persistent_collections.cli.changing import YesOption, confirm
 from persistent_collections.cli.failing import Exit, UsageError, tell
-from persistent_collections.cli.looking import JSONOption
+from persistent_collections.cli.looking import JSONOption, tell_of_nothing
 from persistent_collections.cli.printing import print_rows
 from persistent_collections.cli.progress import bar
 from persistent_collections.cli.session import Session
@@ -67,6 +68,8 @@ def check(
     columns = {"kind": "KIND", "key": "KEY", "place": "PLACE", "repaired": "", "message": "MESSAGE"}
     print_rows(rows(), columns, json=json)
     _tell_kinds(kinds_found)
+    if not kinds_found:
+        _tell_if_unmatched(session.store, prefix)
     if left:
         raise typer.Exit(Exit.FOUND)
 
@@ -75,6 +78,11 @@ def _tell_kinds(found: Counter[str]) -> None:
     """Report how many findings of each kind there are, if these are several kinds: the few would be overlooked."""
     if len(found) > 1:
         tell(f"found: {', '.join(f'{number} {kind}' for kind, number in sorted(found.items()))}")
+
+
+def _tell_if_unmatched(store: Backend, prefix: str) -> None:
+    if prefix and not any(store.keys(prefix)):
+        tell_of_nothing(store, prefix)
 
 
 def _examined(session: Session, **options: Any) -> Iterator[Finding]:

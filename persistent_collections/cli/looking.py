@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Annotated, Any, Final
 
 import typer
 
-from persistent_collections.backends.base import PAGE_SIZE, Found
+from persistent_collections.backends.base import PAGE_SIZE, Backend, Found
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import MAPPING, MEMBERS, SEQUENCE, Shape
 from persistent_collections.cli.failing import NotThereError, UsageError, tell
@@ -18,7 +19,9 @@ from persistent_collections.cli.progress import bar
 from persistent_collections.cli.reading import Reading, Where
 from persistent_collections.cli.session import Session, key_of
 from persistent_collections.cli.texts import as_json, cell
+from persistent_collections.errors import CorruptDataError
 from persistent_collections.records.record import Record
+from persistent_collections.suggestions import suggestion
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="As ls shows it: TYPE:ID, or TYPE:ID:FIELD.")]
 PlacesArgument = Annotated[
@@ -49,8 +52,7 @@ def ls(
     if count:
         columns, rows = {"type": "TYPE", "objects": "OBJECTS"}, _counted(session, prefix)
     if not print_found("ls", islice(rows, limit), columns, json=json):
-        what = f"no key that starts with {prefix!r}" if prefix else "nothing"
-        tell(f"{what} is stored in {session.store.url}")
+        tell_of_nothing(session.store, prefix)
     if unreadable:
         raise NotThereError(f"{len(unreadable)} of the keys hold data that cannot be read; run check for details")
 
@@ -69,6 +71,18 @@ def show(context: typer.Context, key: KeyArgument, child: ChildArgument = None, 
     places = reading.pages(place, shape) if shape else ()
     print_object(reading, place, shape, places, children, json=json)
     tell_of_children(session, place)
+
+
+def tell_of_nothing(store: Backend, prefix: str) -> None:
+    """Report that no key starts with ``prefix``, and the type that may be meant."""
+    types, given = set[str](), prefix.partition(":")[0]
+    if prefix:
+        with bar("look for types"), suppress(CorruptDataError):  # raised after all that can be listed
+            for key in store.keys(""):
+                types.add(key.root.partition(":")[0])
+    what = f"no key that starts with {prefix!r}" if prefix else "nothing"
+    hint = f"; {suggestion(given, types)}" if types and given not in types else ""
+    tell(f"{what} is stored in {store.url}{hint}")
 
 
 def tell_of_children(session: Session, place: Key) -> None:

@@ -69,12 +69,12 @@ def _classes(types: Sequence[str]) -> Sequence[type[PersistentObject]]:
         UsageError: One is not known, or none is.
     """
     known = {cls.__pc__.type_name: cls for cls in migrating.known()}
+    if not known:
+        raise UsageError("no class is known; --models myapp.models imports the application's classes")
     for name in types:
         if name not in known:
             raise UsageError(
                 f"no class of type {name!r} is known; --models myapp.models imports the application's classes; "
                 f"{suggestion(name, known)}"
             )
-    if not known:
-        raise UsageError("no class is known; --models myapp.models imports the application's classes")
     return [known[name] for name in types or sorted(known)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from persistent_collections import PersistentDict, PersistentList, errors
+from persistent_collections import PersistentDict, PersistentList, PersistentSet, errors
 from persistent_collections.cli.app import app
 from persistent_collections.cli.failing import failed
 from tests.cli.conftest import MODELS, Run
@@ -111,6 +111,45 @@ def test_where_nothing_is_listed_it_is_told_which_store_was_looked_into(tmp_path
         done = CliRunner().invoke(app, ["--url", url, "ls", *arguments])
         assert (done.exit_code, done.stdout) == (0, "")
         assert done.stderr == f"persistent-collections: {told} is stored in json://{tmp_path}/mistyped\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ls", "{}"),
+        ("ls", "--count", "{}"),
+        ("check", "--prefix", "{}"),
+        ("check", "--prefix", "{}", "--json"),
+        ("export", "all.jsonl", "--overwrite", "--prefix", "{}"),
+        ("copy", "memory:unmatched", "memory:", "--prefix", "{}"),
+    ],
+)
+def test_where_no_key_matches_the_type_that_may_be_meant_is_told(arguments: tuple[str, ...]) -> None:
+    PersistentDict("d", {"a": 1}, backend="memory:unmatched")
+    PersistentSet("s", {"a"}, backend="memory:unmatched")
+    for prefix, hint in (
+        ("PersistntDict:", "; did you mean 'PersistentDict'?"),
+        ("User", "; known: 'PersistentDict', 'PersistentSet'"),
+        ("PersistentDict:x", ""),
+    ):
+        told = _told("--url", "memory:unmatched", *(word.format(prefix) for word in arguments))
+        said = f"no key that starts with {prefix!r} is stored in memory:unmatched{hint}"
+        assert told == f"persistent-collections: {said}\n"
+    assert _told("--url", "memory:unmatched", *(word.format("PersistentS") for word in arguments)) == ""
+
+
+def test_import_says_that_nothing_in_the_file_matches() -> None:
+    PersistentDict("d", {"a": 1}, backend="memory:unmatched")
+    assert _told("--url", "memory:unmatched", "export", "all.jsonl") == ""
+    told = _told("--url", "memory:imported", "import", "all.jsonl", "--prefix", "User")
+    assert told == "persistent-collections: no key that starts with 'User' is in all.jsonl\n"
+
+
+def _told(*arguments: str) -> str:
+    """Return what a command that succeeds writes to standard error."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stderr
 
 
 @pytest.mark.parametrize("scheme", ["json", "sqlite"])
