@@ -271,6 +271,63 @@ class TransactionSuite:
             assert not a
         assert not a
 
+    @pytest.mark.parametrize(
+        ("kind", "first", "work"),
+        [
+            (PersistentList, [1], lambda numbers: (numbers.pop(), numbers.append(2))),
+            (PersistentList, [1], lambda numbers: (numbers.append(2), numbers.pop(0))),
+            (PersistentList, [1], lambda numbers: (numbers.lpush(2), numbers.pop())),
+            (PersistentList, [1], lambda numbers: (numbers.pop(0), numbers.append(2), numbers[:])),
+            (PersistentList, [1], lambda numbers: (numbers.expire(2000), numbers.pop(), numbers.append(2))),
+            (PersistentList, [1], lambda numbers: (numbers.pop(), numbers.append(2), numbers.expire(2000), numbers[:])),
+            (PersistentDict, {"x": 1}, lambda names: (names.pop("x"), names.update(y=2))),
+            (PersistentDict, {"x": 1}, lambda names: (names.update(y=2), names.pop("x"))),
+            (PersistentDict, {"x": 1}, lambda names: (names.pop("x"), names.update(y=2), len(names))),
+            (PersistentSet, {"x"}, lambda members: (members.remove("x"), members.add("y"))),
+            (PersistentSet, {"x"}, lambda members: (members.remove("x"), members.add("x"))),
+            (PersistentSet, {"x"}, lambda members: (members.add("y"), members.remove("x"), members.copy())),
+        ],
+    )
+    def test_a_collection_that_was_empty_at_a_moment_has_lost_its_deadline(
+        self, kind: Any, first: Any, work: Callable[[Any], Any]
+    ) -> None:
+        plain, stored, asked = (kind(name, first) for name in ("plain", "stored", "asked"))
+        for each in (plain, stored, asked):
+            each.expire(1000)
+        work(plain)
+        with transaction():
+            work(stored)
+        with transaction():
+            work(asked)
+            inside = asked.ttl()
+        left = [each and each.total_seconds() for each in (stored.ttl(), inside, asked.ttl())]
+        expected = plain.ttl() and plain.ttl().total_seconds()
+        assert left == [expected if expected is None else pytest.approx(expected, abs=60)] * 3
+
+    @pytest.mark.parametrize(
+        "work",
+        [
+            lambda a: (a.expire(2000), a.marks.update(new=1)),
+            lambda a: (a.marks.clear(), a.marks.update(new=1)),
+            lambda a: (a.delete(), Account.create("a"), a.marks.update(new=1)),
+            lambda a: (a.delete(), Account.create("a", expire=2000), a.log.append("new")),
+            lambda a: (a.expire(2000), a.log[:], a.persist(), a.log.append("new")),
+            lambda a: (a.expire(2000), list(a.log), a.expire(3000), a.log.append("new")),
+        ],
+    )
+    def test_a_child_that_is_made_shares_the_deadline_of_its_record(
+        self, a: Account, work: Callable[[Any], Any]
+    ) -> None:
+        a.update(marks={"old": 1}, expire=1000)
+        with transaction():
+            work(a)
+            inside = [each.ttl() for each in (a, a.marks, a.log) if each]
+        times = [each.ttl() for each in (a, a.marks, a.log) if each]
+        assert len(times) == len(inside) > 1
+        first = times[0] and times[0].total_seconds()
+        expected = first if first is None else pytest.approx(first, abs=60)
+        assert [left and left.total_seconds() for left in (*inside, *times)] == [expected] * 2 * len(times)
+
     def test_methods_of_lists_take_part(self) -> None:
         def work(numbers: Any) -> list[Any]:
             numbers.append(7)

@@ -25,7 +25,7 @@ from persistent_collections.backends.indexes import EntryKey
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.shapes import Shape, shape_of, wrong_shape
 from persistent_collections.errors import ConflictError
-from persistent_collections.transactions.parts import PARTS, Part, difference
+from persistent_collections.transactions.parts import PARTS, Part, difference, removes
 
 _UNSET: Final = object()
 
@@ -40,6 +40,7 @@ class Cell:
         existed: Whether it exists in the store, if known.
         size: The size in the store, if known.
         part: The known parts while ``content`` is None, from the first operation of a shape on.
+        stands_alone: Whether the content of the store does not affect the writes.
     """
 
     def __init__(self, key: Key) -> None:
@@ -49,7 +50,7 @@ class Cell:
         self.size: int | None = None
         self.part: Part | None = None
         self._base: Content | None = None
-        self._stands_alone = False
+        self.stands_alone = False
         self._first: list[Change] = []
         self._made: Make | None = None
         self._deadline: Any = _UNSET
@@ -61,6 +62,10 @@ class Cell:
         if self.content:
             return shape_of(self.content)
         return self.part.shape if self.part else None
+
+    def must_be_known_for(self, change: Change) -> bool:
+        """Return whether only the whole content shows if a change of a part ends the deadline that was set before."""
+        return self._deadline is not _UNSET and self.content is None and self.key.child is None and removes(change)
 
     def ttl_s(self, otherwise: float | None) -> float | None:
         """Return the seconds until it vanishes, ``otherwise`` if the transaction does not change that."""
@@ -95,15 +100,24 @@ class Cell:
             ConflictError: A part of it that was read before has changed.
             WrongShapeError: A change has another shape.
         """
-        content = base
         for condition in self.conditions():
             if not _holds(base, condition):
                 raise ConflictError(f"{str(self.key)!r} changed while the transaction was reading it")
-        if self.part is not None:
-            if base and self.part.changes() and shape_of(base) is not self.part.shape:
-                raise wrong_shape(self.key, shape_of(base), self.part.shape)
-            content = self.part.after(base or self.part.shape.content())
+        content = base if self.part is None else self._changed(base, self.part)
+        if not content:
+            self._deadline = _UNSET
         self._base, self.content, self.part = base, content, None
+
+    def _changed(self, base: Content, part: Part) -> Content:
+        """Return what the changes of parts make of the whole content."""
+        if base and part.changes() and shape_of(base) is not part.shape:
+            raise wrong_shape(self.key, shape_of(base), part.shape)
+        content = base
+        for content in part.after(base or part.shape.content()):
+            if base and not content:  # empty at a moment, which ended its deadline
+                self.stands_alone = True
+                self._first = [Delete(self.key)]
+        return content
 
     def put(self, content: Content) -> None:
         """Replace the content in memory; empty content deletes."""
@@ -181,13 +195,13 @@ class Cell:
             return [replace(self._made, fields=cast("dict[str, bytes]", self.content))]
         if self.content is None:
             return self.part.changes() if self.part else []
-        if self._stands_alone or not self._base:
+        if self.stands_alone or not self._base:
             return [Replace(self.key, self.content)] if self.content else []
         return difference(self.key, self._base, self.content) if self.content else [Delete(self.key)]
 
     def _stand_alone(self, first: Sequence[Change]) -> None:
         """Start again with ``first``: from now on, the content of the store does not affect the writes."""
-        self._stands_alone, self._first, self._made = True, [*first], None
+        self.stands_alone, self._first, self._made = True, [*first], None
         if first:
             self._deadline = _UNSET
 

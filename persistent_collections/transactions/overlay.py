@@ -214,12 +214,12 @@ class Overlay(SimpleBackend):
         cell = self._cell(key)
         if cell.content is None:
             part: Members = cell.part_of(MEMBERS)
-            unread = [member for member in members if part.contains(member) is None]
+            unread = [member for member in members if part.get(member) is None]
             if len(unread) <= FEW:
                 handle = self.inner.members(key)
                 for member in unread:
                     part.read[member] = self._asked(partial(handle.contains, member))
-                return {member for member in members if part.contains(member)}
+                return {member for member in members if part.get(member)}
         return {*members} & cast("set[str]", self.whole(key, MEMBERS))
 
     def size(self, key: Key, shape: Shape) -> int:
@@ -254,8 +254,11 @@ class Overlay(SimpleBackend):
             WrongShapeError: The key is known to hold another one.
         """
         self._refuse_shape(change)
+        cell = self._cell(change.key)
+        if cell.must_be_known_for(change):
+            self.content(change.key, cast("Shape", shape_for(change)))
         self._is_changing = True
-        self._cell(change.key).change(change)
+        cell.change(change)
         self._is_changing = False
 
     def presume_absent(self, key: Key) -> None:
@@ -468,7 +471,17 @@ class Overlay(SimpleBackend):
             return None
         shape = cell.shape or (found and found.shape)
         size = len(self.whole(cell.key, shape)) if sizes and shape else 0
-        return Found(shape, cell.ttl_s(found and found.ttl_s), size)
+        return Found(shape, self._ttl_s(cell, found), size)
+
+    def _ttl_s(self, cell: Cell, found: Found | None) -> float | None:
+        """Return the seconds until a key that exists vanishes, for the store's answer ``found``."""
+        ttl_s = found and found.ttl_s
+        if cell.key.child is not None and (found is None or cell.stands_alone):  # it takes the deadline of its owner
+            [owner] = self.look([cell.key.owner])
+            return owner and owner.ttl_s
+        if ttl_s is not None and cell.content is None and cell.part and cell.part.removes:
+            self.content(cell.key, cell.part.shape)
+        return cell.ttl_s(ttl_s)
 
     def _is_known(self, wanted: Wanted) -> bool:
         own = self._cell(wanted.key)

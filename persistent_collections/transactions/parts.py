@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, ClassVar, Final
 
 from persistent_collections.backends.changes import (
@@ -29,12 +30,14 @@ class Part(ABC):
     Attributes:
         shape: Its shape.
         key: The key.
+        removes: Whether the changes may leave the key empty at a moment, which ends its deadline.
     """
 
     shape: ClassVar[Shape]
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        self.removes = False
 
     def conditions(self) -> Iterator[Condition]:
         """Yield the conditions of the commit: everything that was read."""
@@ -44,8 +47,13 @@ class Part(ABC):
         """Return the changes that the transaction makes to the key."""
         return []
 
-    @abstractmethod
     def take(self, change: Any) -> None:
+        """Add a change of this shape."""
+        self.removes = self.removes or removes(change)
+        self._add(change)
+
+    @abstractmethod
+    def _add(self, change: Any) -> None:
         """Add a change of this shape."""
 
     def existed(self) -> bool:
@@ -60,50 +68,68 @@ class Part(ABC):
         """
         return existed
 
-    def after(self, content: Content) -> Content:
-        """Return a content of the store as the changes leave it."""
-        for change in self.changes():
-            content = changed(content, change)
-        return content
+    def after(self, content: Content) -> Iterator[Content]:
+        """Yield a content of the store, and what each change in turn makes of it."""
+        return accumulate(self.changes(), changed, initial=content)
 
 
-class Fields(Part):
+class Named(Part):
+    """The known parts of a key that have names.
+
+    A part that is added after one was removed is a step of its own. If the key is empty in between, its deadline ends,
+    as outside of a transaction. And a field that is deleted and set again comes last in the order.
+    """
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.read: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}
+        self._steps: list[dict[str, Any]] = []
+        self._last_removes = False
+
+    def get(self, name: str) -> Any:
+        """Return what was written or read under a name, None if nothing was."""
+        return self._own.get(name, self.read.get(name))
+
+    def _write(self, items: Mapping[str, Any], *, adds: bool, removes: bool) -> None:
+        if not self._steps or (adds and self._last_removes):
+            self._steps.append({})
+            self._last_removes = False
+        self._own.update(items)
+        self._steps[-1].update(items)
+        self._last_removes = self._last_removes or removes
+
+
+class Fields(Named):
     """The known fields of a mapping."""
 
     shape = MAPPING
 
     def __init__(self, key: Key) -> None:
         super().__init__(key)
-        self.read: dict[str, bytes | None] = {}
-        self._own: list[dict[str, bytes | None]] = []
         self._is_record = False
 
     def unread(self, fields: Iterable[str]) -> list[str]:
         """Return the subset of ``fields`` that the store must be asked for."""
-        return [field for field in fields if field not in self.read and not any(field in own for own in self._own)]
+        return [field for field in fields if field not in self.read and field not in self._own]
 
-    def get(self, field: str) -> bytes | None:
-        """Return the content of a field that was read or set."""
-        return next((own[field] for own in reversed(self._own) if field in own), self.read.get(field))
-
-    def take(self, change: Any) -> None:
+    def _add(self, change: Any) -> None:
         self._is_record = self._is_record or change.is_record
-        if not self._own or any(self._own[-1].get(field, b"") is None for field in change.items):
-            self._own.append({})  # a field deleted and set again comes last in the order
-        self._own[-1].update(change.items)
+        data = change.items.values()
+        self._write(change.items, adds=any(each is not None for each in data), removes=None in data)
 
     def conditions(self) -> Iterator[Condition]:
         if self.read:
             yield FieldsAre(self.key, self.read)
 
     def changes(self) -> list[Change]:
-        return [SetFields(self.key, own, is_record=self._is_record) for own in self._own]
+        return [SetFields(self.key, step, is_record=self._is_record) for step in self._steps]
 
     def existed(self) -> bool:
         return any(data is not None for data in self.read.values())
 
     def exists(self, existed: bool | None) -> bool | None:
-        if any(data is not None for own in self._own[-1:] for data in own.values()):
+        if any(data is not None for data in self._own.values()):
             return True
         return existed if self._is_record or not self._own or existed is False else None
 
@@ -119,6 +145,7 @@ class Items(Part):
         self._left: list[bytes] = []
         self._right: list[bytes] = []
         self._trimmed_left = self._trimmed_right = 0
+        self._grown = self._least_grown = 0
 
     def own(self, index: int) -> bytes | None:
         """Return the pushed item at an index, None if the index is beyond the pushed items."""
@@ -136,7 +163,9 @@ class Items(Part):
         """Return whether ``index``, at which the store had no item, is the end of the sequence."""
         return not (self._right if index >= 0 else self._left)
 
-    def take(self, change: Any) -> None:
+    def _add(self, change: Any) -> None:
+        self._grown += -change.left - change.right if isinstance(change, Trim) else len(change.items)
+        self._least_grown = min(self._grown, self._least_grown)
         if isinstance(change, Trim):
             from_left, from_right = min(change.left, len(self._left)), min(change.right, len(self._right))
             del self._left[:from_left]
@@ -154,14 +183,14 @@ class Items(Part):
             yield ItemsAre(self.key, self.read)
 
     def changes(self) -> list[Change]:
-        changes: list[Change] = []
-        if self._trimmed_left or self._trimmed_right:
-            changes.append(Trim(self.key, self._trimmed_left, self._trimmed_right))
-        if self._left:
-            changes.append(Push(self.key, self._left, left=True))
-        if self._right:
-            changes.append(Push(self.key, self._right))
-        return changes
+        trim = Trim(self.key, self._trimmed_left, self._trimmed_right)
+        early = self._least_grown + trim.left + trim.right  # pushed before the trim: the key is not empty meanwhile
+        left = max(len(self._left) - early, 0) if trim.right and not trim.left else len(self._left)
+        right = early if trim.left and not trim.right else 0
+        changes = _pushes(self.key, self._left[left:], self._right[:right])
+        if trim.left or trim.right:
+            changes.append(trim)
+        return changes + _pushes(self.key, self._left[:left], self._right[right:])
 
     def existed(self) -> bool:
         return any(data is not None for data in self.read.values())
@@ -172,32 +201,22 @@ class Items(Part):
         return None if existed is not False and (self._trimmed_left or self._trimmed_right) else existed
 
 
-class Members(Part):
+class Members(Named):
     """The known members of a set."""
 
     shape = MEMBERS
 
-    def __init__(self, key: Key) -> None:
-        super().__init__(key)
-        self.read: dict[str, bool] = {}
-        self._own: dict[str, bool] = {}
-
-    def contains(self, member: str) -> bool | None:
-        """Return whether a text is a member, None if the store has to be asked."""
-        return self._own.get(member, self.read.get(member))
-
-    def take(self, change: Any) -> None:
-        self._own.update(dict.fromkeys(change.add, True))
-        self._own.update(dict.fromkeys(change.remove, False))
+    def _add(self, change: Any) -> None:
+        items = {**dict.fromkeys(change.add, True), **dict.fromkeys(change.remove, False)}
+        self._write(items, adds=bool(change.add), removes=bool(change.remove))
 
     def conditions(self) -> Iterator[Condition]:
         if self.read:
             yield MembersAre(self.key, self.read)
 
     def changes(self) -> list[Change]:
-        add = {member for member, is_member in self._own.items() if is_member}
-        remove = self._own.keys() - add
-        return [ChangeMembers(self.key, add, remove)] if self._own else []
+        adds = [{member for member, is_member in step.items() if is_member} for step in self._steps]
+        return [ChangeMembers(self.key, add, step.keys() - add) for add, step in zip(adds, self._steps, strict=True)]
 
     def existed(self) -> bool:
         return any(self.read.values())
@@ -210,6 +229,21 @@ class Members(Part):
 
 PARTS: Final[Mapping[Shape, type[Part]]] = {part.shape: part for part in (Fields, Items, Members)}
 """The classes for parts of shapes that are read in parts; other shapes are read as a whole."""
+
+
+def removes(change: Change) -> bool:
+    """Return whether a change may leave a key empty, so that the key does not exist."""
+    match change:
+        case SetFields(items=items, is_record=is_record):
+            return not is_record and None in items.values()
+        case ChangeMembers(remove=remove):
+            return bool(remove)
+    return isinstance(change, Trim)
+
+
+def _pushes(key: Key, left: list[bytes], right: list[bytes]) -> list[Change]:
+    """Return the changes that push these items, if any, at the ends."""
+    return [push for push in (Push(key, left, left=True), Push(key, right)) if push.items]
 
 
 def difference(key: Key, before: Content, after: Content) -> Sequence[Change]:
