@@ -98,6 +98,17 @@ class ClassInfo:
         """Return advice on how to pass an object of this class in place of another value, as the end of a sentence."""
         return self.core.remedy(self)
 
+    def require_fields(self, names: Iterable[str]) -> None:
+        """Raise if objects of this class don't have the fields ``names``, as ``fetch`` takes them; no I/O.
+
+        Raises:
+            UnknownFieldError: No class declares a field.
+            TypeError: It is a child or holds no reference, or the objects are not records.
+        """
+        del names
+        if self.type_name:  # an abstract class may be that of records, too
+            raise TypeError(f"a {self.cls.__name__} is not a record, so it has no fields to fetch")
+
     def ids(self, backend: Backend) -> Iterator[str]:
         """Yield the id of each object of this class in ``backend``, once."""
         for key in backend.keys(f"{self.type_name}:", self.core.shape):
@@ -272,7 +283,10 @@ class Core(ABC):
         return [SetDeadline(key, ttl_s) for key in (self.key, *self.children_keys())]
 
     def reader(self, backend: Backend, names: Sequence[str]) -> Reader:
-        """Return the way to read the fields ``names`` of objects of this class from ``backend``."""
+        """Return the way to read the fields ``names`` of objects of this class from ``backend``.
+
+        Of ``customer.name``, the field ``customer`` is read; its class is asked whether it has the other.
+        """
         del backend, names
         raise TypeError(f"{str(self)!r} is not a record, so it has no fields to fetch")
 
@@ -339,6 +353,12 @@ class Reserved(Generic[C_co, I_co]):
     @overload
     def __get__(self, thing: object, kind: type[Any] | None = None, /) -> C_co: ...
     def __get__(self, thing: object, kind: type[Any] | None = None, /) -> Any: ...
+
+
+def info_of(declared: Any) -> ClassInfo | None:
+    """Return the state of a class of persistent objects, None for any other type."""
+    info = getattr(declared, RESERVED, None) if isinstance(declared, type) else None
+    return info if isinstance(info, ClassInfo) else None
 
 
 def core_of(value: Any) -> Core | None:

@@ -11,7 +11,7 @@ import msgspec
 from persistent_collections.backends.base import PAGE_SIZE, Backend, Examined, Wanted
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import field_is_child
-from persistent_collections.collections.core import Core, Reader, core_of
+from persistent_collections.collections.core import Core, Reader, core_of, info_of
 from persistent_collections.collections.formers import as_declared
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.errors import (
@@ -81,6 +81,13 @@ def with_errors(items: Iterable[Any]) -> Iterator[Any]:
         yield item
 
 
+def require_fields(declared: Any, names: Sequence[str]) -> None:
+    """Raise if objects of a declared type can't have the fields ``names``, as ``fetch`` takes them; no I/O."""
+    info = info_of(declared)
+    if info:
+        info.require_fields(names)
+
+
 def rows(records: Iterable[Any], names: Sequence[str], on_error: OnError | None = None) -> Iterator[dict[str, Any]]:
     """Yield the fields of each of ``records``, in their order; skip records that do not exist.
 
@@ -136,8 +143,7 @@ def _page(backend: Backend, cores: Sequence[Core], names: Sequence[str]) -> Iter
 
 def fetched(backend: Backend, cores: Sequence[Core], names: Sequence[str]) -> list[Row | None]:
     """Return the fields of each of some records of one store, None for a record that does not exist."""
-    own = own_names(names)
-    readers = {info: core.reader(backend, own) for info, core in {core.info: core for core in cores}.items()}
+    readers = {info: core.reader(backend, names) for info, core in {core.info: core for core in cores}.items()}
     store = as_declared(backend, {info.type_name: reader.formers for info, reader in readers.items()})
     found = read_stored(store, [(core.key, readers[core.info].stored) for core in cores])
     rows: list[Row | None] = [
@@ -145,6 +151,11 @@ def fetched(backend: Backend, cores: Sequence[Core], names: Sequence[str]) -> li
         for core, data in zip(cores, found, strict=True)
     ]
     return with_referred(rows, names)
+
+
+def no_reference(name: str, kind: type, field: str) -> TypeError:
+    """Return the error for a path such as ``name.field`` if ``name`` holds values of another ``kind``."""
+    return TypeError(f"{name!r} holds no reference but a {kind.__name__}, so it has no field {field!r}")
 
 
 def own_names(names: Sequence[str]) -> Sequence[str]:
@@ -175,7 +186,7 @@ def _referred(head: str, values: Sequence[Any], names: Sequence[str]) -> Mapping
     """Return the fields of each object among ``values``, which the field ``head`` of several records holds."""
     there = [value for value in values if value is not None]
     for other in (value for value in there if core_of(value) is None):
-        raise TypeError(f"{head!r} holds no reference but a {type(other).__name__}, so it has no field {names[0]!r}")
+        raise no_reference(head, type(other), names[0])
     stores: dict[int, list[tuple[Any, _Asked]]] = {}
     handles = list(dict.fromkeys(there))
     for handle, asked in zip(handles, _asked(handles), strict=True):

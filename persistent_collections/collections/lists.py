@@ -23,7 +23,7 @@ from persistent_collections.collections.base import CollectionCore, PersistentCo
 from persistent_collections.collections.binding import Bindings
 from persistent_collections.collections.core import ClassInfo, CodecSource, Reserved
 from persistent_collections.collections.display import values_of
-from persistent_collections.collections.fetching import OnError, rows
+from persistent_collections.collections.fetching import OnError, require_fields, rows
 from persistent_collections.collections.retrying import attempts
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.collections.write_back import HOLDING, NESTED, StoredAt, editing, hold, hold_all, wrote_back
@@ -483,6 +483,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
             UnknownFieldError: A field is not declared.
             TypeError: An item is not a record, or a field is a child collection.
         """
+        require_fields(self.__pc__.declared(0), names)
         return list(rows(self.__pc__.each(), names, on_error))
 
     def reverse(self) -> None:

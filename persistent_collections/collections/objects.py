@@ -13,7 +13,7 @@ from persistent_collections.annotations import tied
 from persistent_collections.collections.core import RESERVED, ClassInfo, CodecSource, Core
 from persistent_collections.collections.deadlines import seconds_until
 from persistent_collections.collections.display import mimebundle
-from persistent_collections.collections.fetching import OnError, Resilient, rows, with_errors
+from persistent_collections.collections.fetching import OnError, Resilient, require_fields, rows, with_errors
 from persistent_collections.collections.ids import check_id, check_name, id_or_random
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.config import BackendSource, Choice, LazyBackend, choose, resolve, surrounding
@@ -181,7 +181,7 @@ class PersistentObject(ABC):
         """
         info = cls.__pc__
         store = resolve(choose(backend) or info.choice)
-        return Found((info.make(name, store) for name in info.ids(seen(store))), on_error)
+        return Found(cls, (info.make(name, store) for name in info.ids(seen(store))), on_error)
 
     @classmethod
     def count(cls, *, backend: BackendSource | None = None) -> int:
@@ -354,9 +354,10 @@ def _own_options(cls: type[PersistentObject], options: dict[str, Any]) -> dict[s
 class Found(Iterator[T]):
     """The handles of the objects of one class, found during iteration."""
 
-    __slots__ = ("__weakref__", "_found", "_handles", "_on_error")
+    __slots__ = ("__weakref__", "_cls", "_found", "_handles", "_on_error")
 
-    def __init__(self, handles: Iterator[T], on_error: OnError | None) -> None:
+    def __init__(self, cls: type[T], handles: Iterator[T], on_error: OnError | None) -> None:
+        self._cls = cls
         self._handles = handles
         self._on_error = on_error
         self._found: Iterator[T] = Resilient(with_errors(handles), on_error)
@@ -376,6 +377,7 @@ class Found(Iterator[T]):
 
     def fetch(self, *names: str) -> Iterator[dict[str, Any]]:
         """Yield the fields ``names`` of every record, like ``PersistentList.fetch``, found during iteration."""
+        require_fields(self._cls, names)
         return rows(self._handles, names, self._on_error)
 
 

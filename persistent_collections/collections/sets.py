@@ -23,7 +23,7 @@ from persistent_collections.codecs.keys.codec import key_codec
 from persistent_collections.collections.base import CollectionCore, PersistentCollection, plain
 from persistent_collections.collections.binding import Bindings
 from persistent_collections.collections.core import ClassInfo, Reserved
-from persistent_collections.collections.fetching import OnError, rows
+from persistent_collections.collections.fetching import OnError, require_fields, rows
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.config import BackendSource
 from persistent_collections.errors import DecodeError, EncodeError
@@ -182,6 +182,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
             UnknownFieldError: A field is not declared.
             TypeError: A member is not a record, or a field is a child collection.
         """
+        require_fields(self.__pc__.declared(0), names)
         return list(rows(self.__pc__.each(), names, on_error))
 
     def copy(self) -> set[T]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from inspect import getattr_static
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 import msgspec
 from typing_extensions import Format, get_annotations
@@ -22,9 +22,9 @@ from persistent_collections.codecs.base import Codec
 from persistent_collections.codecs.order import Order
 from persistent_collections.collections.base import Origin, PersistentCollection, make_child
 from persistent_collections.collections.binding import bindings, bound_codec, kept
-from persistent_collections.collections.core import RESERVED, ClassInfo, Core, Reader
+from persistent_collections.collections.core import RESERVED, ClassInfo, Core, Reader, info_of
 from persistent_collections.collections.display import HIDDEN, Note
-from persistent_collections.collections.fetching import mistaken
+from persistent_collections.collections.fetching import mistaken, no_reference, own_names
 from persistent_collections.collections.formers import Former, Formers, as_declared
 from persistent_collections.collections.retrying import attempts
 from persistent_collections.collections.write_back import HOLDING, StoredAt, hold
@@ -240,6 +240,32 @@ class RecordInfo(ClassInfo):
         eldest = next(cls for cls in reversed(self.cls.__mro__) if cls is not self.root and issubclass(cls, self.root))
         return any(name in getattr(cls, RESERVED).declarations for cls in _made_from(eldest))
 
+    def require_fields(self, names: Iterable[str]) -> None:
+        if self.cls is self.root:  # any record may be meant
+            return
+        for name in names:
+            head, dot, rest = name.partition(".")
+            if head == "id" and dot:
+                raise no_reference(head, str, rest)
+            if head != "id" and not self.is_left_to_relatives(head):
+                field = self.value_field(head)
+                if dot:
+                    _require_field(field, rest)
+
+    def value_field(self, name: str) -> Field:
+        """Return the field called ``name``, which holds a value.
+
+        Raises:
+            UnknownFieldError: No such field is declared.
+            TypeError: It is a child collection.
+        """
+        field = self.schema().fields.get(name)
+        if field is None:
+            raise self.unknown(name)
+        if field.child:
+            raise TypeError(f"{name!r} of {self.cls.__name__} is a child collection; read it by its own methods")
+        return field
+
     def declared(self, backend: Backend) -> Backend:
         """Return ``backend`` by the names that the fields have now."""
         return self.bound_fields(backend).declared(backend, self.type_name)
@@ -392,6 +418,8 @@ class RecordCore(Core):
         return found
 
     def reader(self, backend: Backend, names: Sequence[str]) -> Reader:
+        self.info.require_fields(names)
+        names = own_names(names)
         known = [name for name in names if name != "id" and not self.info.is_left_to_relatives(name)]
         wanted = {name: self.value_field(name, backend)[1] for name in known}
 
@@ -597,6 +625,15 @@ def _inherited(cls: type[Any]) -> dict[str, Declaration]:
     for base in reversed(cls.__mro__[1:]):
         found |= getattr(vars(base).get(RESERVED), "declarations", {})
     return found
+
+
+def _require_field(field: Field, name: str) -> None:
+    """Raise if the values of ``field`` are not references to records that may have a field ``name``."""
+    info, kind = info_of(field.held), get_origin(field.held) or field.held
+    if info:
+        info.require_fields([name])
+    elif isinstance(kind, type) and kind not in (Any, object):
+        raise no_reference(field.name, kind, name)
 
 
 def _made_from(cls: type[Any]) -> Iterator[type[Any]]:

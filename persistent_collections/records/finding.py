@@ -21,7 +21,6 @@ from persistent_collections.collections.fetching import (
     OnError,
     Resilient,
     Row,
-    own_names,
     read_stored,
     row_of,
     with_referred,
@@ -328,6 +327,7 @@ class Query(Generic[T_co]):
         """
         if not names:
             raise TypeError("fetch takes the names of the fields to read, such as fetch('id', 'name')")
+        self._info.require_fields(names)
         return Resilient(self._rows(names), self._on_error)
 
     @property
@@ -453,9 +453,8 @@ class Query(Generic[T_co]):
         return NoIndexError(f"no index of {cls} {problem}").with_remedies(Advice(remedy), Scan(what))
 
     def _rows(self, names: Sequence[str]) -> Iterator[Any]:
-        own = own_names(names)
         core: RecordCore = self._info.make("any", self._backend).__pc__
-        reader = core.reader(self._backend, own)
+        reader = core.reader(self._backend, names)
         matches = self._matches(reader.stored)
         while page := list(islice(matches, PAGE_SIZE)):
             rows: list[Row | None] = [

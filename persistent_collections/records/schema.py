@@ -204,11 +204,15 @@ class Field(msgspec.Struct, frozen=True):
         return self.default is None or (self.default is MISSING and self.zero is _none)
 
     @property
-    def collected(self) -> Any:
-        """The declared type without ``| None`` if its values are lists, tuples, sets or dicts; otherwise None."""
+    def held(self) -> Any:
+        """The declared type without ``| None`` and ``Annotated``."""
         declared = _without_none(self.declared)[0]
-        declared = get_args(declared)[0] if get_origin(declared) is Annotated else declared
-        return declared if (get_origin(declared) or declared) in _COLLECTED else None
+        return get_args(declared)[0] if get_origin(declared) is Annotated else declared
+
+    @property
+    def collected(self) -> Any:
+        """The same if the values are lists, tuples, sets or dicts; otherwise None."""
+        return self.held if (get_origin(self.held) or self.held) in _COLLECTED else None
 
     @property
     def policy(self) -> Policy | None:

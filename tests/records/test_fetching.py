@@ -25,6 +25,7 @@ from persistent_collections import (
     child,
     connect,
     fetch,
+    use_backend,
 )
 from persistent_collections.backends.changes import Replace
 from persistent_collections.backends.keys import Entry, Key
@@ -130,6 +131,62 @@ def test_what_a_field_refers_to_is_read_only_if_it_refers(luke: Friend, name: st
         luke.friends.fetch(f"{name}.size")
     with pytest.raises(TypeError, match=told):
         list(Friend.all().fetch("id", f"{name}.size"))
+
+
+class Stray(Record):
+    best: Friend | None
+    any_one: Record | None
+    anything: Any
+    maybe: int | None
+
+
+LISTINGS: dict[str, Callable[..., Iterator[Any]]] = {
+    "fetch": lambda *names: fetch([Stray.ref("a")], *names),
+    "all": lambda *names: Stray.all().fetch(*names),
+    "find": lambda *names: Stray.find().scan().fetch(*names),
+    "list": lambda *names: iter(PersistentList[Stray]("strays").fetch(*names)),
+    "set": lambda *names: iter(PersistentSet[Stray]("strays").fetch(*names)),
+}
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("tpyo", "no field 'tpyo' in Stray"),
+        ("best.", "no field '' in Friend"),
+        ("best.shop", r"no field 'shop' in Friend"),
+        ("best.best.nmae", "no field 'nmae' in Friend; did you mean 'name'?"),
+        ("best.friends", "'friends' of Friend is a child collection"),
+        ("best.name.size", "'name' holds no reference but a str, so it has no field 'size'"),
+        ("best.tags.size", "'tags' holds no reference but a list, so it has no field 'size'"),
+        ("best.id.size", "'id' holds no reference but a str, so it has no field 'size'"),
+        ("maybe.size", "'maybe' holds no reference but a int, so it has no field 'size'"),
+    ],
+)
+def test_a_path_that_no_declared_class_has_is_refused_without_a_look_at_the_store(
+    listing: str, name: str, told: str
+) -> None:
+    with (
+        use_backend("redis://127.0.0.1:1/0?retry_for_s=0"),
+        pytest.raises((UnknownFieldError, TypeError), match=re.escape(told)),
+    ):
+        next(LISTINGS[listing]("id", name))
+
+
+def test_a_list_of_what_is_no_record_has_no_fields_to_fetch() -> None:
+    things = PersistentList[PersistentDict[str, int]]("things", backend="redis://127.0.0.1:1/0?retry_for_s=0")
+    with pytest.raises(TypeError, match="a PersistentDict is not a record, so it has no fields to fetch"):
+        things.fetch("a")
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_a_path_that_some_record_may_have_is_none_where_none_is_referred_to(store: Backend, listing: str) -> None:
+    stray = Stray.create("a")
+    PersistentList[Stray]("strays", [stray])
+    PersistentSet[Stray]("strays", {stray})
+    names = ["best.ship", "best.best.ship", "any_one.whatever", "anything.whatever", "best.id"]
+    assert list(LISTINGS[listing](*names)) == [dict.fromkeys(names)]
 
 
 def test_what_is_no_record_is_refused(store: Backend) -> None:
