@@ -503,8 +503,8 @@ def _shown(declared: Any) -> str:
 
 
 def _require_canonical(field: Field, place: str) -> None:
-    """Raise ``TypeError`` for a field whose stored bytes don't show whether its values are equal."""
-    declared = _without_none(field.declared)[0] if field.unset_is_none else field.declared
+    """Raise ``TypeError`` for a field whose stored bytes don't show whether its values are equal; None has one form."""
+    declared = _without_none(field.declared)[0]
     if not _own_codec(field, declared).canonical:
         raise TypeError(
             f"{place}: unique compares stored bytes, and equal values of {_shown(declared)} may have several; "
