@@ -99,8 +99,14 @@ def transactional(function: Any = None, /, *, attempts: int = ATTEMPTS, deadline
         ConflictError: The last attempt met a conflict too; nothing was written.
         NotUnique: Another record has a unique value. If another program took it just before the commit, that is a
             conflict instead.
-        TypeError: The function is a generator or ``async``.
+        TypeError: The function is a generator or ``async``, or not callable.
+        ValueError: ``attempts`` is less than 1, or ``deadline_s`` is negative.
     """
+    if attempts < 1 or (deadline_s is not None and deadline_s < 0):
+        raise ValueError(
+            "@transactional runs a function at least once, so attempts= is at least 1 and deadline_s= is not negative; "
+            f"they are {attempts!r} and {deadline_s!r}"
+        )
     if function is None:
         return partial(_transactional, attempts=attempts, deadline_s=deadline_s)
     return _transactional(function, attempts=attempts, deadline_s=deadline_s)
@@ -126,8 +132,13 @@ def on_commit(hook: Callable[[], object], /) -> None:
 
     Raises:
         TransactionError: No transaction is in progress.
-        TypeError: The hook is a generator or ``async``, so that calling it would do nothing.
+        TypeError: The hook is a generator or ``async``, so that calling it would do nothing; or it is not callable.
     """
+    if not callable(hook):
+        raise TypeError(
+            f"on_commit() takes a function, not a result of type {type(hook).__name__}; write on_commit(lambda: f(x)) "
+            "for f(x)"
+        )
     if _is_deferred(hook):
         raise TypeError(
             f"on_commit() calls an ordinary function, and {hook!r} would do nothing when called; in a coroutine, await "
@@ -219,6 +230,11 @@ def call_all(hooks: list[Callable[[], object]]) -> None:
 
 
 def _transactional(function: Callable[P, T], *, attempts: int, deadline_s: float | None) -> Callable[P, T]:
+    if not callable(function):
+        raise TypeError(
+            f"@transactional is for a function, not for {function!r}; give options by name, as in "
+            "@transactional(attempts=3), and write it below @classmethod, @staticmethod and @property"
+        )
     if _is_deferred(function):
         raise TypeError(
             f"@transactional is for a function that runs to its end at once, and {function!r} does not; let it "

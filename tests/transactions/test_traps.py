@@ -215,6 +215,26 @@ def test_a_hook_that_would_not_run_when_called_is_refused(
     assert d["n"] == 1
 
 
+@pytest.mark.parametrize("result", [None, 3])
+def test_a_result_is_no_hook(result: Any, d: PersistentDict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"on_commit\(\) takes a function, not a result of type"), transaction():
+        d["n"] = 2
+        on_commit(result)
+    assert d["n"] == 1
+
+
+@pytest.mark.parametrize("given", [3, classmethod(lambda _: None), property(len)])
+def test_only_a_function_is_transactional(given: Any) -> None:
+    with pytest.raises(TypeError, match="write it below @classmethod"):
+        transactional(given)
+
+
+@pytest.mark.parametrize("options", [{"attempts": 0}, {"attempts": -1}, {"deadline_s": -0.5}])
+def test_a_function_is_tried_at_least_once(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="at least once"):
+        transactional(**options)
+
+
 def test_a_child_task_does_not_join(d: PersistentDict[str, Any]) -> None:
     async def child_task() -> None:
         with pytest.raises(TransactionError, match="another task"):
