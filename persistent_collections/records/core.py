@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from inspect import getattr_static
 from itertools import islice
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple, NoReturn, get_origin
 
 import msgspec
 from typing_extensions import Format, get_annotations
@@ -298,9 +298,10 @@ class RecordCore(Core):
         is_bare: Whether its first write makes the record.
         settled: The state at the time when all fields were read and no unset field had the name of an existing child.
         shown: The plain values of a record that pydantic has validated, behind the writes through it until then.
+        unshown: The error for which FastAPI could not make a ``dict`` of the record.
     """
 
-    __slots__ = ("children", "is_bare", "settled", "shown")
+    __slots__ = ("children", "is_bare", "settled", "shown", "unshown")
 
     info_class = RecordInfo
     shape = MAPPING
@@ -312,6 +313,14 @@ class RecordCore(Core):
         self.is_bare = False
         self.settled: Bound | None = None
         self.shown: tuple[dict[int, object], dict[str, Any]] | None = None
+        self.unshown: Exception | None = None
+
+    def __iter__(self) -> NoReturn:
+        """Raise the error that FastAPI swallowed before it asked for the attributes of the record."""
+        error, self.unshown = self.unshown, None
+        if error is not None:
+            raise error
+        super().__iter__()
 
     def bind(self, backend: Backend) -> Bound:
         fields: BoundFields = self.info.bound_fields(backend)

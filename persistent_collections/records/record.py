@@ -359,7 +359,11 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
         gives them, in 1 round trip: no secrets, and references as ids.
         """
         if is_asked_by_fastapi():
-            return [PlainName(name, value) for name, value in self.to_dict(plain=True).items()]
+            try:
+                return [PlainName(name, value) for name, value in self.to_dict(plain=True).items()]
+            except Exception as error:
+                self.__pc__.unshown = error
+                raise
         return list(self.__pc__.info.declarations)
 
     def items(self) -> list[tuple[str, Any]]:

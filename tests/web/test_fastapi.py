@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from persistent_collections import (
     Backend,
+    ObjectNotFound,
     Password,
     PersistentDict,
     PersistentList,
@@ -128,6 +129,15 @@ def password():  # type: ignore[no-untyped-def]
 def body(player: dict[str, Any], other: Player | None = None) -> None: ...
 
 
+def gone(record: Player) -> FastAPI:
+    """Return an application whose endpoints return a record that was deleted meanwhile."""
+    app = FastAPI()
+    app.get("/annotated", response_model=Player)(lambda: record)
+    app.get("/bare")(lambda: record)
+    app.get("/inside")(lambda: {"players": [record]})
+    return app
+
+
 @pytest.fixture
 def client(store: Backend) -> TestClient:
     luke = Player.create("luke", name="Luke", password="TheForce", born=date(1951, 9, 25), team=Team("reds", name="R"))
@@ -159,6 +169,15 @@ def test_records_that_no_annotation_describes(name: str, shown: Any, client: Tes
 def test_what_fastapi_would_show_wrongly_is_an_error_that_names_the_annotation(name: str, client: TestClient) -> None:
     with pytest.raises(ValueError, match=r"annotate what the endpoint returns, such as '-> list\[User\]'"):
         TestClient(api).get(f"/without/{name}")
+
+
+@pytest.mark.parametrize("path", ["annotated", "bare", "inside"])
+def test_a_record_that_cannot_be_shown_is_the_error_that_says_why(path: str, client: TestClient) -> None:
+    record = Player.load("luke")
+    record.delete()
+    with pytest.raises((ObjectNotFound, ValueError), match="'Player:luke' does not exist") as caught:
+        TestClient(gone(record)).get(f"/{path}")
+    assert "annotate" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["all", "children", "items"])
