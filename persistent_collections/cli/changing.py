@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
+from persistent_collections.annotations import shown
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Delete, Exists
 from persistent_collections.backends.keys import Key
@@ -30,8 +31,6 @@ from persistent_collections.errors import DecodeError, EncodeError
 from persistent_collections.records.forms import codec_of_text
 from persistent_collections.records.record import Record
 from persistent_collections.records.schema import Password
-
-T = TypeVar("T")
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 WithoutClassOption = Annotated[
@@ -144,7 +143,7 @@ def _delete_place(session: Session, path: Key, left: Sequence[str], *, yes: bool
 def _member_or_place(session: Session, handle: PersistentObject, text: str) -> Any:
     if not isinstance(handle, PersistentSet):
         return _place(session, handle, text)[0]
-    return _meant(key_codec(handle.__pc__.declared(0), references(session.store), "member").decode, text)
+    return _key(session, handle, text)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -197,14 +196,29 @@ def _place(session: Session, handle: PersistentObject, place: str) -> tuple[Any,
             return place, handle.__pc__.field(place).declared
         case PersistentDict():
             _require_its_codec(handle)
-            decode = key_codec(handle.__pc__.declared(0), references(session.store)).decode
-            return _meant(decode, place), handle.__pc__.declared(-1)
+            return _key(session, handle, place), handle.__pc__.declared(-1)
         case PersistentList():
             index = index_of(place)
             _require_its_codec(handle)
             return index, handle.__pc__.declared(-1)
     shape: Shape = handle.__pc__.shape
     raise UsageError(f"{handle.key!r} is a {shape.word}, which has {shape.columns[0]}s and no places to set")
+
+
+def _key(session: Session, handle: PersistentDict[Any, Any] | PersistentSet[Any], text: str) -> Any:
+    """Return the key or member that a word means.
+
+    Raises:
+        UsageError: No key or member of the declared type is written so.
+    """
+    declared = handle.__pc__.declared(0)
+    try:
+        return key_codec(declared, references(session.store)).decode(text)
+    except DecodeError:
+        what = "member" if isinstance(handle, PersistentSet) else "key"
+        raise UsageError(
+            f"{handle.key!r} has {what}s of type {shown(declared)}, and this is not one; write it as show prints it"
+        ) from None
 
 
 def _path(session: Session, key: str, places: Sequence[str]) -> tuple[Key, str, str | None]:
@@ -273,7 +287,10 @@ def _reference(text: str, declared: Any, store: Backend) -> Any:
     is_key = ":" in text or not text
     if is_key:
         key_of(text)
-    return _meant(lambda given: spelling.reference_to(declared, given, references(store), is_key=is_key), text)
+    try:
+        return spelling.reference_to(declared, text, references(store), is_key=is_key)
+    except DecodeError as error:
+        raise UsageError(f"the value cannot be stored there: {message_of(error)}") from None
 
 
 def _value(given: str | None, declared: Any, own: Codec | None, store: Backend, *, is_text: bool) -> Any:
@@ -295,13 +312,6 @@ def _value(given: str | None, declared: Any, own: Codec | None, store: Backend, 
         return value_meant(text, declared, store)
     except spelling.SpellingError as error:
         raise UsageError(f"VALUE {error}{', or pass --text' if error.is_text else ''}") from None
-
-
-def _meant(decode: Callable[[T], Any], given: T) -> Any:
-    try:
-        return decode(given)
-    except DecodeError as error:
-        raise UsageError(f"the value cannot be stored there: {message_of(error)}") from None
 
 
 def _read(*, is_secret: bool) -> str:

@@ -55,11 +55,13 @@ class SpellingError(ValueError):
 
     Attributes:
         is_text: Whether the text may be the value itself.
+        is_json: Whether it is JSON which cannot be read.
     """
 
-    def __init__(self, problem: str, *, is_text: bool = False) -> None:
+    def __init__(self, problem: str, *, is_text: bool = False, is_json: bool = False) -> None:
         super().__init__(problem)
         self.is_text = is_text
+        self.is_json = is_json
 
 
 def value_of(text: str, declared: Any, references: References) -> Any:
@@ -74,9 +76,9 @@ def value_of(text: str, declared: Any, references: References) -> Any:
     try:
         value = json.bind(Any, references).decode(text.encode())
     except DecodeError as error:
-        if is_bare or declared is not Any:
-            return plain_text(text, declared, references) if is_bare else _of_word(text, declared, references, text)
-        raise _malformed(error) from None
+        if is_bare:
+            return plain_text(text, declared, references)
+        return _of_malformed(text, error, declared, references)
     if is_bare:
         return plain_text(value if isinstance(value, str) else text, declared, references)
     try:
@@ -88,11 +90,35 @@ def value_of(text: str, declared: Any, references: References) -> Any:
         return value
 
 
-def _malformed(error: DecodeError) -> SpellingError:
-    """Return the error of a text that is not a value in JSON."""
+def _of_malformed(text: str, error: DecodeError, declared: Any, references: References) -> Any:
+    """Return the value of a text that the codec of JSON refuses: the plain word, or the text itself.
+
+    Raises:
+        SpellingError: No type is declared, or the text is JSON, but cannot be read.
+    """
+    malformed = _malformed(error, is_text=_holds(_codec(declared, references), text))
+    if declared is Any:
+        raise malformed from None
+    value = _of_word(text, declared, references, malformed)
+    if value is malformed and malformed.is_json:
+        raise malformed from None
+    return text if value is malformed else value
+
+
+def _malformed(error: DecodeError, *, is_text: bool) -> SpellingError:
+    """Return the error of a text that is not JSON, or JSON that cannot be read, such as a number of too many digits.
+
+    Args:
+        error: The error of the codec.
+        is_text: Whether the text may be the value itself.
+    """
     reason = str(error).partition(";")[0].replace("the JSON of this codec", "JSON")
-    problem = f"is {reason}" if reason.startswith("not ") else f"cannot be read: {reason}"
-    return SpellingError(f"{problem}; write a text as '\"text\"'", is_text=True)
+    is_json = not reason.startswith("not ")
+    problem = f"cannot be read: {reason}" if is_json else f"is {reason}"
+    remedy = "; write a text as '\"text\"'" if is_text else ""
+    if "digits" in reason:
+        remedy = """; write it as '{"$int":"0x…"}', in hexadecimal digits"""
+    return SpellingError(f"{problem}{remedy}", is_text=is_text, is_json=is_json)
 
 
 def _require_parts(error: Exception, value: Any, declared: Any, references: References) -> None:

@@ -78,7 +78,16 @@ def test_set_hashes_a_password_that_comes_from_standard_input(ann: Sailor, run: 
         (("Sailor:ann", "crew"), "'crew' is a child of 'Sailor:ann'; set a place in it: set Sailor:ann:crew"),
         (("Sailor:ann", "name", "Ann", "Bonny"), "set takes a place and a value, not 3 words; quote"),
         (("Sailor:ann", "log", "1", "back", "home"), "set takes a place and a value, not 3 words; quote"),
-        (("Sailor:ann:log", "one", "x"), "cannot be stored"),
+        (
+            ("Sailor:ann:log", "one", "x"),
+            "'Sailor:ann:log' has keys of type int, and this is not one; write it as show",
+        ),
+        (("Sailor:ann:log", "9" * 5000, "x"), "'Sailor:ann:log' has keys of type int, and this is not one"),
+        (
+            ("Sailor:ann", "age", "9" * 5000),
+            'VALUE cannot be read: an integer has too many digits for this process; write it as \'{"$int":"0x…"}\', in '
+            "hexadecimal digits\n",
+        ),
         (("Sailor:ann:nothing", "0", "x"), "declares no child 'nothing'"),
         (("Sailor:ann:ports", "0", "x"), "set"),
         (("Sailor", "name", "x"), "is not a key"),
@@ -192,3 +201,8 @@ def test_delete_of_a_child_leaves_its_record(ann: Sailor, run: Run) -> None:
 def test_delete_asks_first_and_nobody_there_is_no_yes(answer: str, status: int, ann: Sailor, run: Run) -> None:
     run("--url", "memory:changing", "delete", "Sailor:ann", given=answer, status=status)
     assert bool(ann) == bool(status)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_set_in_hexadecimal_digits(ann: Sailor, run: Run) -> None:
+    run(*SET, "Sailor:ann", "age", f'{{"$int":"{10**5000:#x}"}}')
+    assert ann.age == 10**5000
