@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial, wraps
 from itertools import count
-from types import FrameType, TracebackType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from persistent_collections import flows
@@ -123,7 +123,8 @@ def on_commit(hook: Callable[[], object], /) -> None:
             on_commit(lambda: print("ordered", name))
 
     Hooks run in their order after the outermost block. They don't run if the transaction fails. If one raises, the
-    others still run, and then its exception is raised; the commit stays.
+    others still run, and then its exception is raised; the commit stays. A hook that returns a coroutine or a generator
+    raises ``TypeError`` then.
 
     Cost: none.
 
@@ -221,12 +222,24 @@ def call_all(hooks: list[Callable[[], object]]) -> None:
     failure: Exception | None = None
     for hook in hooks:
         try:
-            hook()
+            _require_done(hook, hook())
         except Exception as error:  # noqa: BLE001 - raised when all have run
             failure = failure or error
             _LOG.warning("a hook of on_commit raised %s", type(error).__name__)
     if failure is not None:
         raise failure
+
+
+def _require_done(hook: Callable[[], object], found: object) -> None:
+    """Raise ``TypeError`` if a hook returned a coroutine or a generator, of which nothing has run."""
+    if isinstance(found, CoroutineType | GeneratorType):
+        found.close()
+    elif not isinstance(found, AsyncGeneratorType):
+        return
+    raise TypeError(
+        f"the hook {hook!r} of on_commit() returned a {type(found).__name__}, so it did nothing; the commit stays. In "
+        "a coroutine, await it after the transaction"
+    )
 
 
 def _transactional(function: Callable[P, T], *, attempts: int, deadline_s: float | None) -> Callable[P, T]:

@@ -8,7 +8,7 @@ import contextvars
 import functools
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from threading import Thread
 from typing import Annotated, Any
 
@@ -233,6 +233,39 @@ def test_only_a_function_is_transactional(given: Any) -> None:
 def test_a_function_is_tried_at_least_once(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least once"):
         transactional(**options)
+
+
+async def _send(name: str) -> None:
+    """Stand for a mail that would never be sent."""
+
+
+async def _stream(name: str) -> AsyncIterator[str]:
+    yield name
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("hook", "kind"),
+    [
+        (lambda: _send("luke"), "coroutine"),
+        (lambda: (n for n in (1, 2)), "generator"),
+        (lambda: _stream("luke"), "async_generator"),
+    ],
+)
+def test_a_hook_that_returns_what_nobody_runs_is_an_error_after_the_commit(
+    store: Backend, hook: Callable[[], object], kind: str
+) -> None:
+    d, events = PersistentDict[str, int]("d"), list[str]()
+
+    @transactional
+    def change() -> None:
+        d["n"] = 1
+        on_commit(hook)
+        on_commit(lambda: events.append("last"))
+
+    with pytest.raises(TypeError, match=f"of on_commit\\(\\) returned a {kind}, so it did nothing; the commit stays"):
+        change()
+    assert (d["n"], events) == (1, ["last"])
 
 
 def test_a_child_task_does_not_join(d: PersistentDict[str, Any]) -> None:
