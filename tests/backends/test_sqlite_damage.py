@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
@@ -19,6 +21,7 @@ from persistent_collections.backends.handles import MappingStore, SequenceStore
 from persistent_collections.backends.indexes import FIRST, LAST, Place
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.sqlite import SQLiteBackend
+from persistent_collections.backends.sqlite.file import LOOK_S
 from persistent_collections.checking import check
 from persistent_collections.errors import CorruptDataError, PersistentCollectionsError
 from persistent_collections.testing.backends.base import put
@@ -266,6 +269,31 @@ def test_a_file_that_is_cut_off_is_corrupt_and_is_left_as_it_is(path: Path, keep
     with SQLiteBackend(path) as store, pytest.raises(CorruptDataError):
         [store.snapshot([key]) for key in store.keys("")]
     assert path.read_bytes()[:100] == data[:100]
+
+
+def test_a_file_that_is_emptied_while_it_is_open_is_corrupt_until_a_copy_is_in_its_place(path: Path) -> None:
+    copy = path.read_bytes()
+    with SQLiteBackend(path, synchronous="OFF") as store:
+        fields = store.mapping(FIELDS)
+        assert fields.size() == 20
+        os.truncate(path, 0)
+        time.sleep(2 * LOOK_S)
+        uses: list[Callable[[], object]] = [
+            partial(fields.get, "field 1"),
+            fields.get_all,
+            partial(fields.set_many, {"field 1": b"x"}),
+            partial(store.commit, [], [Delete(FIELDS)]),
+            lambda: list(store.keys("")),
+            partial(store.back_up, path.with_name("backup.db")),
+        ]
+        for use in uses:
+            with pytest.raises(
+                CorruptDataError, match="is empty: another program truncated it while it was open; close"
+            ):
+                use()
+    path.write_bytes(copy)
+    with SQLiteBackend(path, synchronous="OFF") as store:
+        assert store.mapping(FIELDS).size() == 20
 
 
 def test_an_object_that_is_damaged_can_be_deleted(path: Path) -> None:

@@ -118,7 +118,7 @@ class Database:
         Raises:
             BackendError: The store does not exist yet.
         """
-        if self._file.identify() is None:
+        if self._file.identify(self._idle) is None:
             raise BackendError(f"{self._path} does not exist; nothing was backed up")
 
         def copy(db: sqlite3.Connection) -> None:
@@ -185,7 +185,7 @@ class Database:
             time.sleep(pause_s(now_s - begun_s))
 
     def _read(self, step: Step[T]) -> T:
-        identity = self._file.identify()
+        identity = self._file.identify(self._idle)
         if identity is None:
             return _read_nothing(step)
 
@@ -199,7 +199,7 @@ class Database:
         return self._work(identity, read, writes=False)
 
     def _write(self, step: Step[T]) -> T:
-        while (identity := self._file.identify()) is None:
+        while (identity := self._file.identify(self._idle)) is None:
             self._file.make()
 
         return self._work(identity, lambda connection, db: self._commit(connection, db, step), writes=True)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -43,11 +44,12 @@ class File:
         self._log = f"{self._name}-wal"
         self._synchronous = synchronous
 
-    def identify(self) -> Identity | None:
+    def identify(self, connections: Iterable[Connection] = ()) -> Identity | None:
         """Return the identity of the file, None if it is missing or empty, which a store never is.
 
         Raises:
             BackendError: The path is not a regular file.
+            CorruptDataError: It is empty, and one of ``connections`` is open to it.
         """
         try:
             status = os.stat(self._name)
@@ -55,7 +57,15 @@ class File:
             return None
         if not stat.S_ISREG(status.st_mode):
             raise BackendError(f"{self._name} is not a file; choose another path for the store, or move it away")
-        return (status.st_dev, status.st_ino) if status.st_size else None
+        identity = status.st_dev, status.st_ino
+        if status.st_size:
+            return identity
+        if any(each.db is not None and each.identity == identity for each in connections):
+            raise CorruptDataError(
+                f"{self._name} is empty: another program truncated it while it was open; close all programs that use "
+                "it, and put a copy in its place"
+            )
+        return None
 
     def is_at(self, identity: Identity | None) -> bool:
         """Return whether the file is the one that has this identity, and holds something."""
