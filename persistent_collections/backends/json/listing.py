@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from persistent_collections.backends.json.failures import corrupt
-from persistent_collections.backends.json.files import Files
+from persistent_collections.backends.json.files import Files, Item
 from persistent_collections.backends.json.journal import Changes
 from persistent_collections.backends.json.layout import STORE, SUFFIX, Layout
 from persistent_collections.backends.json.names import from_file_name, is_shortened
@@ -110,11 +110,12 @@ class Listing:
         return self._strangers(self._layout.root, 0)
 
     def _strangers(self, directory: Path, depth: int) -> Iterator[tuple[Path, str]]:
-        level = self._level(directory)
+        items = self._files.scan(directory)
+        level = self._level(directory, items)
         ours = {found.file_name if found.is_directory else f"{found.file_name}{SUFFIX}" for found in level}
         for name in self._files.others(directory):
             yield directory / name, _NOT_FOLLOWED
-        for item in self._files.scan(directory):
+        for item in items:
             name = self._layout.as_made(item.name)
             if (depth, name) == (0, STORE):
                 continue
@@ -144,12 +145,17 @@ class Listing:
             else:
                 yield Listed(Key(root), found.certain)
 
-    def _level(self, directory: Path) -> list[_Named]:
-        """Return the library's files in a directory, each once even if a file replaced meanwhile is listed twice."""
+    def _level(self, directory: Path, items: Sequence[Item] | None = None) -> list[_Named]:
+        """Return the library's files in a directory, each once even if a file replaced meanwhile is listed twice.
+
+        Args:
+            directory: The directory.
+            items: All that is in it, if that is known.
+        """
         within = directory.relative_to(self._layout.root)
-        timed = {self._layout.as_made(item.name) for item in self._files.scan(self._layout.deadlines / within)}
+        timed = self._timed(within)
         found = {}
-        for item in self._files.scan(directory):
+        for item in self._files.scan(directory) if items is None else items:
             suffix = "" if item.is_directory else SUFFIX
             given = item.name.removesuffix(suffix)
             if not item.name.endswith(suffix):
@@ -160,6 +166,10 @@ class Listing:
                 certain = not self._pending and item.size > MAYBE_EMPTY_BYTES and f"{file_name}{suffix}" not in timed
                 found[name, item.is_directory] = _Named(name, file_name, item.is_directory, certain)
         return list(found.values())
+
+    def _timed(self, within: Path) -> set[str]:
+        """Return the names of the files with a deadline in a directory."""
+        return {self._layout.as_made(item.name) for item in self._files.scan(self._layout.deadlines / within)}
 
     def key_of(self, path: Path) -> Key | None:
         """Return the key of a file with data, None for any other file."""

@@ -241,6 +241,26 @@ def test_objects_are_listed_and_counted_without_being_opened_however_small(tmp_p
     assert files.opened == 1, "the file of facts"
 
 
+class Busy(Files):
+    """A directory in which another process makes an object after each look."""
+
+    made = 0
+
+    def scan(self, path: Path) -> list[Item]:
+        found = super().scan(path)
+        if path.name == "User" and STORE not in path.parts:
+            self.made += 1
+            (path / f"new {self.made}.json").write_text('{"f":1}')
+        return found
+
+
+def test_an_object_that_is_made_while_files_of_others_are_looked_for_is_none_of_these(tmp_path: Path) -> None:
+    JSONBackend(tmp_path, fsync=False).mapping(KEY).set_many({"f": b"1"})
+    files = Busy()
+    assert list(JSONBackend(tmp_path, files=files).strangers(())) == []
+    assert files.made == 1, "each directory is scanned once"
+
+
 class Crowded(Unopened):
     """A directory of a hundred thousand objects more."""
 
