@@ -301,33 +301,33 @@ def test_a_unique_value_is_refused_on_every_way_to_write_it(store: Backend) -> N
     assert not other.update_if({"name": "Han"}, email="a"), "a condition that fails comes first"
 
 
-class Room(Record, unique=[("house", "floor"), ("house", "wing")]):
+class Chamber(Record, unique=[("house", "floor"), ("house", "wing")]):
     house: str
     floor: int | None = 1
     wing: Annotated[str | None, codec("json")] = "east"
 
 
 def test_none_besides_another_default_does_not_count_among_several_unique_fields(store: Backend) -> None:
-    first = Room.create("a", house="h")
+    first = Chamber.create("a", house="h")
     assert (first.floor, first.wing) == (1, "east")
     for taken in ({"floor": 2}, {"wing": "west"}, {"floor": None}, {"wing": None}, {}):
         with pytest.raises(NotUnique):
-            Room.create("b", house="h", **taken)
+            Chamber.create("b", house="h", **taken)
     for name in ("b", "c"):
-        Room.create(name, house="h", floor=None, wing=None)
-    second = Room.load("b")
+        Chamber.create(name, house="h", floor=None, wing=None)
+    second = Chamber.load("b")
     with pytest.raises(NotUnique):
         second.floor = 1
     with pytest.raises(NotUnique):
         del second.wing  # which stores the default
     second.update(floor=2, wing="west")
-    assert [room.id for room in Room.find(house="h", floor=1)] == ["a"]
-    assert [room.id for room in Room.find(house="h", floor=2)] == ["b"]
-    assert [room.id for room in Room.find(house="h", wing=None)] == ["c"]
-    assert (second.floor, second.wing, Room.load("c").floor, Room.load("c").wing) == (2, "west", None, None)
+    assert [room.id for room in Chamber.find(house="h", floor=1)] == ["a"]
+    assert [room.id for room in Chamber.find(house="h", floor=2)] == ["b"]
+    assert [room.id for room in Chamber.find(house="h", wing=None)] == ["c"]
+    assert (second.floor, second.wing, Chamber.load("c").floor, Chamber.load("c").wing) == (2, "west", None, None)
     first.floor = None
     second.floor = 1
-    assert [room.id for room in Room.find(house="h", floor=1)] == ["b"]
+    assert [room.id for room in Chamber.find(house="h", floor=1)] == ["b"]
 
 
 def test_a_unique_value_is_free_when_its_record_has_it_no_more(store: Backend) -> None:
