@@ -10,6 +10,7 @@ import pytest
 
 from persistent_collections import (
     Backend,
+    ConflictError,
     ObjectNotFound,
     PersistentDict,
     PersistentList,
@@ -20,6 +21,7 @@ from persistent_collections import (
     child,
     connect,
     fetch,
+    field,
     formerly,
     make_record,
     migrate,
@@ -251,6 +253,26 @@ def test_a_record_without_such_a_child_is_made_and_written(store: Backend) -> No
         Later.ref("nobody").tags = ["novel"]
     assert not Later.ref("nobody").update_if({"tags": []}, tags=["novel"])
     assert list(store.keys("Atlas:")) == [Key("Atlas:b")]
+
+
+def test_such_a_field_is_set_without_a_default_of_the_record_being_made_anew(store: Backend) -> None:
+    made: list[int] = []
+
+    def count() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    class Ledger(Record):
+        notes: list[str] = []  # noqa: RUF012 - a default is made anew for each object
+        number: int = field(default_factory=count)
+
+    ledger = Ledger("a")
+    ledger.notes = ["x"]
+    notes = ledger.notes
+    ledger.notes = ["y"]
+    assert (ledger.to_dict(), made) == ({"notes": ["y"], "number": 0}, [0])
+    with pytest.raises(ConflictError):
+        notes.append("z")
 
 
 def test_a_field_that_was_a_child_is_in_no_copy_of_the_record(store: Backend) -> None:
