@@ -16,7 +16,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from persistent_collections import flows
 from persistent_collections.config import BackendSource, choose, resolve
 from persistent_collections.errors import ConflictError, NotUnique, PersistentCollectionsError, TransactionError
-from persistent_collections.transactions.current import Transaction, current, enter, joinable
+from persistent_collections.transactions.current import Transaction, current, enter, joinable, way_back
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -172,11 +172,12 @@ class _Block(AbstractContextManager[None]):
         _refuse_generator(sys._getframe(1))
         transaction = self._joined = joinable()
         if transaction is None:
-            self._transaction = transaction = Transaction()
-            self._leave = enter(transaction)
+            transaction = self._transaction = Transaction()
         transaction.require_open()
         if self._backend is not None:
             transaction.on(resolve(self._backend))
+        if self._joined is None:  # last, since no exit follows if this method raises
+            self._leave = enter(transaction)
 
     @property
     def was_late(self) -> bool:
@@ -278,28 +279,35 @@ def _run(function: Callable[[], T], attempts: int, deadline_s: float | None) -> 
         attempt_s = time.monotonic()
         block = _Block(calls_hooks=False)
         try:
-            with block:
-                result = function()
-        except NotUnique as error:
-            if not block.was_late or str(error) == taken:  # the same error again: not a lost race
-                raise
-            taken = str(error)
-            conflict: PersistentCollectionsError = error
-        except ConflictError as error:
-            conflict = error
+            result = _attempt(block, function)
+        except (ConflictError, NotUnique) as error:
+            if isinstance(error, NotUnique):
+                if not block.was_late or str(error) == taken:  # the same error again: not a lost race
+                    raise
+                taken = str(error)
+            now_s = time.monotonic()
+            if number >= attempts or (deadline_s is not None and now_s - begun_s >= deadline_s):
+                raise ConflictError(
+                    f"the transaction met a conflict in each of {number} attempts within {now_s - begun_s:.1f} s; "
+                    "nothing was written. Let fewer programs change the same values at once, or let it try longer by "
+                    "@transactional(attempts=…, deadline_s=…)"
+                ) from error
         else:
             call_all(block.hooks)
             return result
-        now_s = time.monotonic()
-        if number >= attempts or (deadline_s is not None and now_s - begun_s >= deadline_s):
-            raise ConflictError(
-                f"the transaction met a conflict in each of {number} attempts within {now_s - begun_s:.1f} s; nothing "
-                "was written. Let fewer programs change the same values at once, or let it try longer by "
-                "@transactional(attempts=…, deadline_s=…)"
-            ) from conflict
         _LOG.debug("attempt %d met a conflict; it runs again", number)
         _pause(number, now_s - attempt_s)
     raise AssertionError("the loop ends by returning or raising")
+
+
+def _attempt(block: _Block, function: Callable[[], T]) -> T:
+    """Return the result of ``function`` in ``block``, which is left even if an interrupt comes as its exit begins."""
+    leave = way_back()
+    try:
+        with block:
+            return function()
+    finally:
+        leave()
 
 
 def _pause(number: int, took_s: float) -> None:

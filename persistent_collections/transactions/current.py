@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from time import monotonic
 from typing import Final, TypeAlias
 from weakref import ref
@@ -30,8 +31,8 @@ entered: Final = _entered.get
 class Transaction:
     """The reads and pending writes of one attempt of a transaction.
 
-    Only its block holds it, not the context variable: if an interrupt prevents the block from being entered or left,
-    the transaction is gone and nothing joins it.
+    Only its block holds it, neither the context variable nor its view of the store: if an interrupt prevents the block
+    from being entered or left, the transaction is gone and nothing joins it.
 
     Attributes:
         has_ended: Whether it was committed or abandoned.
@@ -53,22 +54,14 @@ class Transaction:
         """Whether this flow began it."""
         return self._flow == flow()
 
-    def require_going_on(self) -> None:
-        """Raise if the transaction has ended; called for each key, after :meth:`require_open` for each operation.
-
-        Raises:
-            TransactionError: It has.
-        """
-        if self.has_ended:
-            raise TransactionError("the transaction in which this was read has ended; read it again")
-
     def require_open(self) -> None:
         """Raise unless operations of this flow may go on in the transaction.
 
         Raises:
             TransactionError: It has ended, a block in it failed, or it belongs to another flow.
         """
-        self.require_going_on()
+        if self.has_ended:
+            raise _ended()
         if not self.is_here:
             raise TransactionError(
                 "the transaction belongs to another task, thread or process, which began it; begin one here, or do all "
@@ -88,7 +81,7 @@ class Transaction:
         """
         self.require_open()
         if self._store is None:
-            self._store = Overlay(beside(backend), self.require_going_on)
+            self._store = Overlay(beside(backend), partial(_require_going_on, ref(self)))
             self._begun_s = monotonic()
         elif self._store.inner is not backend and self._store.inner != backend:
             raise TransactionError(
@@ -151,6 +144,24 @@ class Transaction:
             raise conflict(conditions)
 
 
+def _require_going_on(found: _Found) -> None:
+    """Raise if the transaction has ended; called for each key, after ``require_open`` for each operation.
+
+    Args:
+        found: Returns the transaction, None if it is gone.
+
+    Raises:
+        TransactionError: It has ended.
+    """
+    transaction = found()
+    if transaction is None or transaction.has_ended:
+        raise _ended()
+
+
+def _ended() -> TransactionError:
+    return TransactionError("the transaction in which this was read has ended; read it again")
+
+
 def _make(store: Overlay, conditions: list[Condition], changes: list[Change]) -> bool:
     """Make a commit, and return whether its conditions held."""
     require_small(conditions, changes)
@@ -188,6 +199,11 @@ def enter(transaction: Transaction) -> Callable[[], None]:
     """Make ``transaction`` the current one of this flow, and return the function that undoes that."""
     token = _entered.set(ref(transaction))
     return lambda: _entered.reset(token)
+
+
+def way_back() -> Callable[[], object]:
+    """Return a function that makes the current transaction of now current again; no interrupt prevents its call."""
+    return partial(_entered.set, entered())
 
 
 def active(choice: Choice) -> Backend:

@@ -16,6 +16,7 @@ import pytest
 
 from persistent_collections import (
     Backend,
+    ConfigurationError,
     ConflictError,
     EncodeError,
     PersistentDict,
@@ -35,6 +36,7 @@ from persistent_collections import (
 from persistent_collections.backends import MemoryBackend
 from persistent_collections.testing.transactions import elsewhere
 from persistent_collections.transactions import limits
+from tests.injecting import interruptions
 
 SEVERAL_ROOTS = ["json", "sqlite", "server"]
 """Stores that outlive a backend and whose transactions are over several objects; a cluster refuses the second one."""
@@ -393,13 +395,48 @@ def test_an_iterator_ends_with_its_transaction(d: PersistentDict[str, Any]) -> N
 
 @pytest.mark.slow
 def test_an_interrupt_within_entering_leaves_no_transaction(d: PersistentDict[str, Any]) -> None:
-    block = transaction()
-    block.__enter__()
-    d["n"] = 5
-    del block  # as if the interrupt came before the block began
-    gc.collect()
+    gc.disable()
+    try:
+        block = transaction()
+        block.__enter__()
+        d["n"] = 5
+        del block  # as if the interrupt came before the block began
+        d["n"] = 7
+    finally:
+        gc.enable()
+    assert_seen_elsewhere(d, 7)
+
+
+def assert_seen_elsewhere(d: PersistentDict[str, Any], n: int) -> None:
+    elsewhere(lambda: d["n"] == n or pytest.fail(f"{d['n']} instead of {n}"))
+
+
+@pytest.mark.slow
+@pytest.mark.store("memory")
+def test_no_interrupt_leaves_a_function_in_its_transaction() -> None:
+    d = PersistentDict[str, Any]("d", {"n": 1}, backend=MemoryBackend())
+    conflicts: list[int] = []
+
+    @transactional
+    def work() -> None:
+        n = d["n"]
+        if not conflicts:
+            conflicts.append(n)
+            contextvars.Context().run(d.increment, "n")  # a conflict
+        d["n"] = n + 1
+
+    for _ in interruptions(work):
+        d["n"] = 7
+        assert_seen_elsewhere(d, 7)
+        conflicts.clear()
+
+
+def test_a_block_that_cannot_begin_is_not_entered(d: PersistentDict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="no backend named 'unknown'") as kept, transaction(backend="unknown"):
+        pass
     d["n"] = 7
-    assert d["n"] == 7
+    assert_seen_elsewhere(d, 7)
+    assert "known:" in str(kept.value)  # it kept the block until now
 
 
 def test_an_operation_that_is_interrupted_halfway_writes_nothing(
