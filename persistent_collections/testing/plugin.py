@@ -62,12 +62,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         stores.ask(url)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the fixture, before all others, to each test that has the marker."""
-    for item in items:
-        names = getattr(item, "fixturenames", None)
-        if names is not None and item.get_closest_marker(_NAME) and _NAME not in names:
-            names.insert(0, _NAME)
+@pytest.fixture(autouse=True)
+def _persistent_backend_first(request: pytest.FixtureRequest) -> None:
+    """Use the fixture before the test's other fixtures, which may write to a store, if the test has it or the marker.
+
+    Fixtures of a class, a module or the session are earlier: these may call ``configure``.
+    """
+    if _NAME in request.fixturenames or request.node.get_closest_marker(_NAME):
+        request.getfixturevalue(_NAME)
 
 
 @pytest.fixture

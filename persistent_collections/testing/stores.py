@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from typing import Any, Final
@@ -64,17 +64,22 @@ def empty(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Make an empty store the default, and replace each configured backend by another, until the test has ended."""
     with ExitStack() as stack:
         try:
-            url = _url(request)
-            check(url)
-            made = stack.enter_context(stand_ins(lambda replaced: _fresh(url, replaced, request)))
+            made = stack.enter_context(stand_ins(_fresh_ones(request)))
         except ConfigurationError as error:
-            pytest.fail(f"{_NAME}: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"{_NAME}: {error}", pytrace=False) from None
         for backend in made:
             stack.callback(_clear, backend)
         with suppress(ConfigurationError):  # bcrypt is not installed
             codec: Any = import_module("persistent_collections.codecs.bcrypt").BcryptCodec
             stack.enter_context(pytest.MonkeyPatch.context()).setattr(codec, "rounds_in_tests", ROUNDS)
         yield made[0]
+
+
+def _fresh_ones(request: pytest.FixtureRequest) -> Callable[[Backend | None], Backend]:
+    """Return what makes each store of a test; no frame that a test's traceback shows holds the URL and its password."""
+    url = _url(request)
+    check(url)
+    return lambda replaced: _fresh(url, replaced, request)
 
 
 def _url(request: pytest.FixtureRequest) -> str:

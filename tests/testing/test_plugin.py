@@ -237,6 +237,48 @@ def test_the_marker_wins_over_the_option_and_asks_for_the_fixture(
     )
 
 
+@pytest.mark.parametrize(
+    ("mark", "argument"),
+    [
+        ("persistent_backend('memory:')", ""),
+        ("persistent_backend('memory:')", "persistent_backend"),
+        ("usefixtures('persistent_backend')", ""),
+        ("filterwarnings('error')", "persistent_backend"),
+    ],
+)
+def test_no_fixture_of_a_test_sees_the_real_store_and_a_session_may_configure_it(
+    pytester: pytest.Pytester, mark: str, argument: str
+) -> None:
+    pytester.makeconftest("""
+        import pytest
+        from persistent_collections import PersistentDict, configure
+
+        @pytest.fixture(scope="session", autouse=True)
+        def configured():
+            configure({"backends": {"default": "json:./configured", "late": "json:./late"}})
+
+        @pytest.fixture(autouse=True)
+        def seeded():
+            PersistentDict("x")["seed"] = PersistentDict("x", backend="late")["seed"] = 1
+    """)
+    assert_passes(
+        pytester,
+        f"""
+        import pytest
+        from persistent_collections import PersistentDict
+
+        @pytest.mark.{mark}
+        @pytest.mark.parametrize("number", range(2))
+        def test_it({argument and argument + ", "}number):
+            assert PersistentDict("x") == PersistentDict("x", backend="late") == {{"seed": 1}}
+            PersistentDict("x")["number"] = number
+        """,
+        passed=2,
+    )
+    assert not list(pytester.path.glob("*configured*"))
+    assert not list(pytester.path.glob("*late*"))
+
+
 def test_what_was_configured_before_holds_again_and_what_a_test_configured_does_not(pytester: pytest.Pytester) -> None:
     assert_passes(
         pytester,
@@ -413,6 +455,18 @@ def test_a_password_in_a_wrong_url_is_not_shown(pytester: pytest.Pytester) -> No
     assert "s3cret" not in done.stdout.str() + done.stderr.str()
 
 
+def test_a_traceback_with_its_variables_does_not_show_the_password_of_the_url(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.persistent_backend("redis://:{}@127.0.0.1:1/0?retry_for_s=0".format("s3" + "cret"))
+        def test_it(): ...
+    """)
+    done = pytester.runpytest_inprocess("--showlocals", "--full-trace")
+    done.assert_outcomes(passed=1, errors=1)  # nothing can be deleted at the end
+    assert "s3cret" not in done.stdout.str() + done.stderr.str()
+
+
 def test_a_marker_without_a_url_says_how_it_is_written(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import pytest
@@ -423,6 +477,7 @@ def test_a_marker_without_a_url_says_how_it_is_written(pytester: pytest.Pytester
     done = pytester.runpytest_inprocess("-q")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*the marker takes one URL: @pytest.mark.persistent_backend('redis://*"])
+    done.stdout.no_fnmatch_line("*During handling*")
 
 
 @pytest.mark.parametrize("missing", ["fakeredis", "lupa", "redis"])
@@ -458,7 +513,7 @@ def test_where_no_test_asks_for_it_the_plugin_loads_and_opens_nothing(pytester: 
         def test_it(request):
             assert "persistent_collections.testing.plugin" in sys.modules
             assert not {"redis", "fakeredis", "bcrypt", "sqlite3", "filelock"} & sys.modules.keys()
-            assert request.fixturenames == ["request"]
+            assert request.fixturenames == ["_persistent_backend_first", "request"]
             assert sorted(os.listdir()) == sorted(request.config.files)
     """)
     pytester.makeconftest("""
