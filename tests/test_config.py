@@ -781,6 +781,13 @@ def test_only_a_class_of_a_store_serves_a_scheme() -> None:
             connect("memory3:")
 
 
+def test_a_store_is_registered_by_the_name_of_its_class() -> None:
+    wrong: Any
+    for wrong in (Variable, "persistent_collections.backends.memory", None):
+        with pytest.raises(ConfigurationError, match=r"'memory4' URLs is written 'package\.module:Class', not "):
+            register_backend("memory4", wrong)
+
+
 def test_the_environment_is_left_as_it_was() -> None:
     before = dict(os.environ)
     PersistentDict("notes", {"a": 1})

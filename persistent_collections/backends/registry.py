@@ -45,8 +45,13 @@ def register_backend(scheme: str, target: str, *, replace: bool = False) -> None
         replace: Whether to take the scheme from another class.
 
     Raises:
-        ConfigurationError: The scheme is served by another class already.
+        ConfigurationError: The scheme is served by another class already, or ``target`` names no class.
     """
+    if not (isinstance(target, str) and ":" in target):
+        raise ConfigurationError(
+            f"the store for {scheme!r} URLs is written 'package.module:Class', not {target!r}; its module is imported "
+            "when such a URL is first used"
+        )
     scheme = scheme.lower()
     if not replace and _schemes.get(scheme, target) != target:
         raise ConfigurationError(
