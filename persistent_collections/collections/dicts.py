@@ -525,6 +525,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         for _ in attempts(f"{key!r} of {core}"):
             data = bound.store.get(field)
             if data is None:
+                core.store(bound).set_many({})  # raises if its record is gone
                 raise KeyError(key)
             becomes = core.encode(bound.values, function(core.decode(bound.values, data, field)), field)
             if core.store(bound).compare_and_set(field, data, becomes):
@@ -585,6 +586,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         field = core.encode(bound.keys, key)
         data = bound.store.get(field)
         if data is None:
+            core.store(bound).set_many({})  # raises if its record is gone
             raise KeyError(key)
         with editing(core.place(bound, field, data), core.decode(bound.values, data, field)) as value:
             yield value

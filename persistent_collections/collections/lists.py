@@ -136,6 +136,7 @@ class ListCore(CollectionCore):
             decoded = self.decode_all(bound.codec, items, range(len(items)))
             index = next((index for index, item in enumerate(decoded) if item == value), None)
             if index is None:
+                self.store(bound).push_right([])  # raises if its record is gone
                 raise ValueError("list.remove(x): x not in list")
             if self.store(bound).pop(index, items[index]) is not None:
                 return
@@ -548,6 +549,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         position = _position(index)
         data = bound.store.get(position)
         if data is None:
+            core.store(bound).push_right([])  # raises if its record is gone
             raise IndexError("list index out of range")
         with editing(core.place(bound, position, data), core.decode(bound.codec, data, position)) as value:
             yield value

@@ -155,6 +155,32 @@ def test_a_late_write_raises_and_writes_nothing(store: Backend, write: str, gone
     assert not luke
 
 
+class Drawer(Record):
+    things: PersistentList[Any] = child()
+    sizes: PersistentDict[str, list[int]] = child()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda drawer: drawer.things.remove(1.5),
+        lambda drawer: drawer.things.edit(0).__enter__(),
+        lambda drawer: drawer.sizes.change("x", len),
+        lambda drawer: drawer.sizes.edit("x").__enter__(),
+    ],
+)
+def test_a_late_write_of_what_was_never_there_misses_the_record(store: Backend, write: Callable[[Drawer], Any]) -> None:
+    drawer = Drawer.create("d")
+    for exists_or_bare in (drawer, Drawer("bare")):
+        with pytest.raises((ValueError, IndexError, KeyError)) as caught:
+            write(exists_or_bare)
+        assert not isinstance(caught.value, ObjectNotFound)
+    drawer.delete()
+    with pytest.raises(ObjectNotFound, match="'Drawer:d' does not exist"):
+        write(drawer)
+    assert list(store.keys("Drawer:")) == []
+
+
 @pytest.mark.parametrize("how", HANDLES)
 def test_only_a_bare_handle_makes_a_record(store: Backend, how: str) -> None:
     if how.startswith("pickle") and store.in_process:
