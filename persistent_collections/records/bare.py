@@ -41,7 +41,8 @@ class Bare(msgspec.Struct, frozen=True):
     def try_to_make(self, shape: Shape, key: Key, write: Callable[[Any], Any]) -> tuple[Any] | None:
         """Create the record with the result of ``write``, and return its result; None if others created it meanwhile.
 
-        The write is first applied to a record in memory. If it changes nothing, no record is created.
+        The write is first applied to a record in memory. If it changes neither a record with all defaults nor one
+        without any, no record is created.
 
         Args:
             shape: The shape of the handle that ``write`` receives.
@@ -50,20 +51,28 @@ class Bare(msgspec.Struct, frozen=True):
 
         Cost: 1 round trip.
         """
-        scratch = ScratchBackend(self.backend.url, self.backend.medium)
-        scratch.commit([], [Make(self.key, self.initial())])
-        before = scratch.snapshot([self.key, key])
-        result = write(scratch.open(shape, key, is_record=key == self.key))
-        after = scratch.snapshot([self.key, key])
-        if after == before:
+        initial = self.initial()
+        result, changed, own, other = self._try(initial, shape, key, write)
+        if not changed and not (key == self.key and self._try({}, shape, key, write)[1]):
             return (result,)
-        own, other = (entry.content if entry else {} for entry in after)
-        fields = {field: data for field, data in cast("dict[str, bytes]", own).items() if field != MARKER}
+        fields = {field: data for field, data in own.items() if field != MARKER}
         held = fields or {MARKER: MARKER_DATA}
         changes: list[Change] = [Make(self.key, held, self.children)]
         if key != self.key:
             changes.append(Replace(key, other))
         return (result,) if self.commit([Exists(self.key, expected=False)], changes, held) else None
+
+    def _try(
+        self, initial: dict[str, bytes], shape: Shape, key: Key, write: Callable[[Any], Any]
+    ) -> tuple[Any, bool, dict[str, bytes], Any]:
+        """Apply ``write`` in memory; return its result, whether it changed anything, and what both keys hold then."""
+        scratch = ScratchBackend(self.backend.url, self.backend.medium)
+        scratch.commit([], [Make(self.key, initial or {MARKER: MARKER_DATA})])
+        before = scratch.snapshot([self.key, key])
+        result = write(scratch.open(shape, key, is_record=key == self.key))
+        after = scratch.snapshot([self.key, key])
+        own, other = (entry.content if entry else {} for entry in after)
+        return result, after != before, cast("dict[str, bytes]", own), other
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -19,6 +19,7 @@ from persistent_collections import (
     Record,
     child,
     fetch,
+    indexed,
 )
 from persistent_collections.backends import Delete, Key, Replace, SetDeadline
 
@@ -35,6 +36,10 @@ class Visitor(Record):
     scores: PersistentDict[str, int] = child()
     groups: PersistentSet[str] = child()
     friends: PersistentList[Visitor] = child()
+
+
+class Sighting(Record):
+    day: Annotated[int, indexed] = 0
 
 
 def set_name(member: Visitor) -> None:
@@ -220,6 +225,18 @@ def test_a_bare_handle_makes_a_record_by_what_stores_something(store: Backend, w
     before = contents_of(store)
     Visitor("luke").groups.discard("nobody")
     assert contents_of(store) == before
+
+
+@pytest.mark.parametrize(("name", "value"), [("name", ""), ("visits", 0), ("score", 0.5), ("tags", [])])
+def test_a_bare_handle_makes_a_record_by_a_value_that_is_the_default(store: Backend, name: str, value: Any) -> None:
+    setattr(Visitor("luke"), name, value)
+    assert Visitor.load("luke").to_dict() == {"name": "", "visits": 0, "score": 0.5, "tags": [], "nickname": None}
+    assert store.mapping(Key("Visitor:luke")).get("visits") is not None, "the other defaults are stored with it"
+
+
+def test_a_bare_handle_makes_a_record_by_an_indexed_value_that_is_the_default(store: Backend) -> None:
+    Sighting("today").day = 0
+    assert Sighting.find(day=0).one().id == "today"
 
 
 def test_what_a_bare_handle_makes_inherits_nothing(store: Backend) -> None:
