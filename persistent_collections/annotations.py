@@ -6,7 +6,6 @@ import types
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from types import SimpleNamespace
 from typing import Annotated, Any, ForwardRef, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typing_extensions
@@ -31,7 +30,8 @@ def evaluate(annotation: Any, owner: type, names: Mapping[str, Any], self_type: 
     if not isinstance(annotation, type):
         body = {name: value for name, value in vars(owner).items() if not hasattr(value, "__set__")}
         namespace = {**names, **body, owner.__name__: owner}
-        hints = get_type_hints(SimpleNamespace(__annotations__=hints), namespace, namespace, include_extras=True)
+        body_of_class = type(owner.__name__, (), {"__annotations__": hints})  # only there, Final is allowed
+        hints = get_type_hints(body_of_class, namespace, namespace, include_extras=True)
         hints["it"] = tied(hints["it"], names)
     return substitute(hints["it"], {Self: self_type or owner})
 

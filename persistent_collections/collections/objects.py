@@ -17,7 +17,7 @@ from persistent_collections.collections.fetching import OnError, Resilient, requ
 from persistent_collections.collections.ids import check_id, check_name, id_or_random
 from persistent_collections.collections.unannotated import refuse_unannotated
 from persistent_collections.config import BackendSource, Choice, LazyBackend, choose, resolve, surrounding
-from persistent_collections.suggestions import with_hints
+from persistent_collections.suggestions import suggestion, with_hints
 from persistent_collections.transactions.current import active, seen
 
 T = TypeVar("T", bound="PersistentObject")
@@ -328,6 +328,9 @@ def require_object(given: object, method: str) -> None:
 
 setattr(PersistentObject, RESERVED, ClassInfo(PersistentObject, Core, ()))  # type: ignore[type-abstract]  # as it is itself
 
+_OPTIONS: Final = ("abstract", "backend", "codec", "name")
+"""The options of each class statement."""
+
 _RESERVED_NAME: Final = f"{RESERVED!r} is the name under which persistent_collections keeps its own; choose another one"
 
 
@@ -345,9 +348,18 @@ def _of_class(backend: BackendSource) -> Choice:
 
 
 def _own_options(cls: type[PersistentObject], options: dict[str, Any]) -> dict[str, Any]:
-    """Split off the options of a class statement that are specific to its kind of class."""
+    """Split off the options of a class statement that are specific to its kind of class.
+
+    Raises:
+        TypeError: One of the rest is unknown, and no base of another kind takes options.
+    """
     names = next(vars(base)[RESERVED].options for base in cls.__mro__[1:] if RESERVED in vars(base))
-    return {name: options.pop(name) for name in names if name in options}
+    given = {name: options.pop(name) for name in names if name in options}
+    others = {*cls.__mro__[cls.__mro__.index(PersistentObject) + 1 :]} - {Generic, object}
+    if options and not any("__init_subclass__" in vars(base) for base in others):
+        unknown = next(iter(options))
+        raise TypeError(f"class {cls.__name__}: no option {unknown!r}; {suggestion(unknown, (*_OPTIONS, *names))}")
+    return given
 
 
 @with_hints

@@ -6,7 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from types import new_class
+from typing import Annotated, Any, ClassVar, Final
 from uuid import uuid4
 
 import pytest
@@ -248,6 +249,40 @@ def test_an_abstract_class_leaves_its_name_to_others(store: Backend) -> None:
 def test_type_parameters_are_counted(kind: Any, parameters: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         kind[parameters]
+
+
+@pytest.mark.parametrize(
+    ("base", "option", "hint"),
+    [
+        (Record, "unque", "did you mean 'unique'"),
+        (Record, "table", "known: 'abstract', 'backend', 'codec', 'indexes', 'name', 'unique'"),
+        (PersistentList, "unique", "known: 'abstract', 'backend', 'codec', 'name'"),
+    ],
+)
+def test_an_unknown_option_of_a_class_is_named(base: type, option: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=rf"class Refused: no option '{option}'; {hint}"):
+        new_class("Refused", (base,), {option: "x"})
+
+
+def test_a_base_of_another_kind_may_take_options_of_its_own(store: Backend) -> None:
+    class Tagging:
+        def __init_subclass__(cls, tag: str = "", **options: Any) -> None:
+            super().__init_subclass__(**options)
+            cls.tag = tag
+
+        tag: ClassVar[str]
+
+    for bases in ((Record, Tagging), (Tagging, Record)):
+        made: Any = new_class("Tagged", bases, {"tag": "x"})
+        assert made.tag == "x"
+
+
+def test_a_field_may_be_final(store: Backend) -> None:
+    class Fixed(Record):
+        size: Final[int] = 3
+
+    assert Fixed.create("x").to_dict() == {"size": 3}
+    assert make_record("Fixed", {"size": Final[int]}).ref("x") == Fixed.ref("x")
 
 
 def test_a_mixin_adds_methods_to_records(store: Backend) -> None:
