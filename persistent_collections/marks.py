@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin, overload
+from typing import Any, Final, Literal, TypeAlias, overload
 
 Policy: TypeAlias = Literal["restrict", "cascade", "clear"]
 """The treatment of records that refer to a deleted one."""
@@ -97,27 +97,18 @@ def former_of(marks: Iterable[Any]) -> tuple[formerly, ...]:
     return tuple(mark for mark in marks if isinstance(mark, formerly))
 
 
-def require_outermost(annotation: Any) -> None:
-    """Raise unless all former names are marks of the whole annotation of a field.
+def require_outermost(inside: Iterable[Any], *kinds: type) -> None:
+    """Raise if a mark of one of some kinds is among the metadata inside an annotation.
 
     Raises:
-        TypeError: One is a mark of a part of it, such as a member of a union.
+        TypeError: It is, so it marks a part, such as a member of a union. A mark is for a whole field.
     """
-    inner = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    for mark in _marks_in(inner):
-        raise TypeError(
-            f"{mark!r} marks a part of an annotation, and is for a whole field; write it outermost, as in "
-            "Annotated[str | None, formerly('old')]"
-        )
-
-
-def _marks_in(annotation: Any) -> Iterator[formerly]:
-    arguments = get_args(annotation)
-    if get_origin(annotation) is Annotated:
-        yield from former_of(arguments[1:])
-        arguments = arguments[:1]
-    for part in arguments:
-        yield from _marks_in(part)
+    for mark in inside:
+        if isinstance(mark, kinds):
+            raise TypeError(
+                f"{mark!r} marks a part of an annotation, and is for a whole field; write it outermost, as "
+                "unique in Annotated[str | None, unique]"
+            )
 
 
 class IndexMark:

@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr, replace
 
 from persistent_collections.annotations import evaluate, shown, type_variables, where_to_define
 from persistent_collections.codecs.base import Codec, References
-from persistent_collections.codecs.declared.reading import unwrapped
+from persistent_collections.codecs.declared.reading import metadata_inside, unwrapped
 from persistent_collections.codecs.order import Order, order_of
 from persistent_collections.codecs.registry import codec_of, get_codec
 from persistent_collections.collections.base import Origin, PersistentCollection
@@ -315,8 +315,8 @@ def _compiled(cls: type[PersistentObject], declaration: Declaration, source: Cod
     factory = None
     if isinstance(given, Default):
         default, factory = given.value, given.factory
-    evaluated = cls.__pc__.evaluated(annotation, owner)
-    require_outermost(evaluated)
+    evaluated = _opened(cls.__pc__.evaluated(annotation, owner))
+    require_outermost(metadata_inside(evaluated), stored_as, codec, IndexMark, on_delete, formerly)
     declared, stored, chosen, marks, former = _unmarked(evaluated, name)
     bare = not type_variables((evaluate(annotation, owner, names_in_module(owner)),))
     zero = _none if default is None else _zero(declared)
@@ -357,6 +357,15 @@ def _former(
     if Password in (field.declared, was.declared) and (mark.convert or mark.declared is not SAME_TYPE):
         raise TypeError(f"a password can be renamed but not converted; write formerly({name!r})")
     return FormerField(mark, was)
+
+
+def _opened(declared: Any) -> Any:
+    """Return an annotation with the metadata of the alias, new type or qualifier that it is."""
+    inner = unwrapped(declared)
+    if get_origin(inner) is not Annotated:
+        return declared
+    whole, *metadata = get_args(inner)
+    return Annotated[(_opened(whole), *metadata)]
 
 
 def _unmarked(

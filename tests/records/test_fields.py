@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, NewType
 
 import pytest
+from typing_extensions import TypeAliasType
 
 from persistent_collections import (
     Backend,
     DecodeError,
     EncodeError,
+    NotUnique,
     ObjectNotFound,
     PersistentDict,
     PersistentList,
@@ -21,8 +23,14 @@ from persistent_collections import (
     UnknownFieldError,
     codec,
     connect,
+    formerly,
+    indexed,
+    make_record,
+    on_delete,
     stored_as,
+    unique,
 )
+from persistent_collections.backends import Key
 from tests.records.accounts import Account, Ship
 
 
@@ -109,6 +117,31 @@ def test_a_field_is_renamed_without_a_rewrite(store: Backend) -> None:
     Before("x", surname="Solo")
     after = After("x")
     assert (after.family_name, after.level) == ("Solo", 1)
+
+
+Mail = TypeAliasType("Mail", Annotated[str, unique, stored_as("e_mail")])
+MailText = NewType("MailText", Annotated[str, unique, stored_as("e_mail")])
+
+
+@pytest.mark.parametrize(
+    "kind", [Mail, MailText, Annotated[Mail, "mail"], Final[Annotated[str, unique, stored_as("e_mail")]]]
+)
+def test_the_marks_of_an_alias_are_those_of_its_field(store: Backend, kind: Any) -> None:
+    made: Any = make_record("Mailed", {"mail": kind})
+    luke = made.create("luke", mail="luke@example.com")
+    assert store.mapping(Key("Mailed:luke")).get("e_mail") is not None
+    with pytest.raises(NotUnique):
+        made.create("han", mail="luke@example.com")
+    assert made.find(mail="luke@example.com").one() == luke
+
+
+@pytest.mark.parametrize("mark", [unique, indexed, stored_as("b"), codec("json"), on_delete("restrict"), formerly("b")])
+def test_a_mark_of_a_part_of_an_annotation_is_refused(mark: Any) -> None:
+    marked = Annotated[Ship, mark]
+    named = TypeAliasType("named", marked)
+    for kind in (marked | None, list[marked], PersistentList[marked], dict[str, tuple[named, ...]], named | None):
+        with pytest.raises(TypeError, match=r"field 'a' of Refused: .* marks a part of an annotation"):
+            make_record("Refused", {"a": kind})
 
 
 def test_a_default_is_read_and_never_written(store: Backend) -> None:

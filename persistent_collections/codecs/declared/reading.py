@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import typing
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from inspect import isabstract
 from itertools import combinations
@@ -29,7 +29,15 @@ from typing import (
 import typing_extensions
 from typing_extensions import Format, get_annotations
 
-from persistent_collections.annotations import RecursiveAlias, bindings, substitute, tied, upper_bound, where_to_define
+from persistent_collections.annotations import (
+    RecursiveAlias,
+    bindings,
+    parts,
+    substitute,
+    tied,
+    upper_bound,
+    where_to_define,
+)
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.declared import checks, class_checks
 from persistent_collections.codecs.declared.checks import Check, Location, MismatchError
@@ -41,7 +49,7 @@ from persistent_collections.codecs.types.classes import fields_of, require_const
 from persistent_collections.codecs.types.lowering import MAX_DEPTH, lift, lower, shallow
 from persistent_collections.codecs.types.registry import is_registered
 from persistent_collections.errors import DecodeError, EncodeError
-from persistent_collections.marks import SAME_TYPE, former_of, require_outermost
+from persistent_collections.marks import SAME_TYPE, former_of, formerly, require_outermost
 
 _PLAIN: Final = (NoneType, bool, int, str)
 _CONTAINERS: Final = (list, set, frozenset, tuple, dict)
@@ -327,7 +335,7 @@ def _require_outermost(kind: type, hints: Mapping[str, Any]) -> None:
     """Raise ``TypeError`` if a former name is a mark of a part of an annotation."""
     for name, hint in hints.items():
         try:
-            require_outermost(unwrapped(hint))
+            require_outermost(metadata_inside(unwrapped(hint)), formerly)
         except TypeError as error:
             raise TypeError(f"field {name!r} of {kind.__qualname__}: {error}") from None
 
@@ -336,6 +344,24 @@ def _metadata(hint: Any) -> tuple[Any, ...]:
     """Return the metadata of ``Annotated`` in an annotation."""
     hint = unwrapped(hint)
     return get_args(hint)[1:] if get_origin(hint) is typing.Annotated else ()
+
+
+def metadata_inside(declared: Any) -> Iterator[Any]:
+    """Yield the metadata of all parts of a declared type, and not those of the whole; it does not look into classes."""
+    met: list[Any] = []
+    waiting = _parts(declared)
+    while waiting:
+        part, *waiting = waiting
+        if part not in met:  # an alias may refer to itself
+            met.append(part)
+            yield from _metadata(part)
+            waiting += _parts(unwrapped(part))
+
+
+def _parts(declared: Any) -> list[Any]:
+    """Return the type arguments of a declared type, without metadata."""
+    generic, arguments = parts(declared)
+    return list(arguments[:1] if generic is typing.Annotated else arguments)
 
 
 def unwrapped(declared: Any, *, aliases: bool = True) -> Any:
