@@ -31,6 +31,7 @@ from persistent_collections import (
     stored_as,
     transaction,
     unique,
+    use_backend,
 )
 from persistent_collections.backends.keys import Key
 from persistent_collections.backends.redis import scripts
@@ -511,9 +512,9 @@ TRIPS: dict[str, tuple[Callable[[Any], object], int, int]] = {
 
 
 def test_round_trips_of_an_indexed_field(server: RunningServer) -> None:
-    with counted(server.port) as proxy, connect(f"redis://127.0.0.1:{proxy.port}/0") as backend:
-        before = make_record("Trips", {"mail": str, "n": int}, backend=backend)
-        after = make_record("Trips", {"email": Annotated[str, indexed, formerly("mail")], "n": int}, backend=backend)
+    with counted(server.port) as proxy, use_backend(f"redis://127.0.0.1:{proxy.port}/0"):
+        before = make_record("Trips", {"mail": str, "n": int})
+        after = make_record("Trips", {"email": Annotated[str, indexed, formerly("mail")], "n": int})
         before.create("x", mail="a", n=1)
         after.reindex()
         before.load("x")["mail"] = "b"
