@@ -232,6 +232,19 @@ class TransactionSuite:
             assert (again.log[:], again.note) == ([], None)
         assert (a.balance, a.note, a.log[:], a.marks.copy(), a.ttl()) == (1, None, [], {"new": 1}, None)
 
+    @pytest.mark.parametrize("end", [lambda a: a.delete(), lambda a: a.expire(-1)])
+    @pytest.mark.parametrize("end_again", [lambda a: a.delete(), lambda a: a.expire(-1)])
+    def test_what_is_made_anew_and_ends_again_leaves_nothing(
+        self, a: Account, backend: Backend, end: Callable[[Account], Any], end_again: Callable[[Account], Any]
+    ) -> None:
+        a.update(log=["old"], marks={"old": 1})
+        with transaction():
+            end(a)
+            Account.create("a").marks["new"] = 1
+            end_again(a)
+        assert list(backend.keys("")) == []
+        assert (a.log[:], a.marks.copy()) == ([], {})
+
     def test_a_record_that_is_gone_is_missed_at_the_line(self, a: Account) -> None:
         a.delete()
         with transaction():

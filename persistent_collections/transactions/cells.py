@@ -165,7 +165,7 @@ class Cell:
         if self.content is not None and not self.content:
             return
         if deadline is not None and deadline <= now:
-            self.delete(Delete(self.key))
+            self.delete(Delete(self.key, self._made.children if self._made else None))
         else:
             self._deadline = deadline
 
