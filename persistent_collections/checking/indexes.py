@@ -11,7 +11,7 @@ from persistent_collections.backends.indexes import EntryKey, Index, Indexing, I
 from persistent_collections.backends.keys import Key
 from persistent_collections.catalogue import Known
 from persistent_collections.collections.fetching import UNREADABLE
-from persistent_collections.errors import CorruptDataError, EncodeError, NotUnique, PersistentCollectionsError
+from persistent_collections.errors import CorruptDataError, NotUnique, PersistentCollectionsError
 from persistent_collections.records.core import RecordInfo
 from persistent_collections.records.record import Record
 from persistent_collections.records.reindexing import Stored, indexed_of, kept_of, put_right, reindex, stored_of
@@ -100,8 +100,8 @@ class IndexExaminer:
         try:
             if isinstance(data, PersistentCollectionsError):
                 raise data
-            met.meet(key.root, self._indexed.entries(self._indexed.indexing.indexes, data))
-        except (*UNREADABLE, EncodeError):
+            met.meet(key.root, self._indexed.entries_of(key, self._indexed.indexing.indexes, data))
+        except UNREADABLE:
             met.pass_over(key.root)
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from persistent_collections.backends.indexes import LAST
-from persistent_collections.codecs.order import NONE_KEY, text_start
+from persistent_collections.codecs.order import text_start
+from persistent_collections.codecs.registry import get_codec
 from persistent_collections.records.indexing import OrderedField
 
 
@@ -134,7 +135,8 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
 
     Raises:
         EncodeError: A value is not of the declared type.
-        TypeError: The field doesn't hold text, and the condition is the start of one; or two bounds cannot be compared.
+        TypeError: The field doesn't hold text, and the condition is the start of one; or a bound is None, or cannot be
+            compared with the other.
     """
     if not isinstance(condition, _CONDITIONS):
         data = encode(condition)
@@ -142,6 +144,8 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
         return Wanted(field, (Range(exact, exact + LAST),), exact, data)
 
     def key(value: Any) -> bytes:
+        if value is None:
+            raise TypeError(f"field {field.name!r}: None is in no range; find({field.name}=None) finds it")
         return field.key(encode(value))
 
     if isinstance(condition, starts_with):
@@ -160,11 +164,11 @@ def wanted(field: OrderedField, condition: Any, encode: Callable[[Any], bytes | 
 
 def _above_kind(key: bytes) -> bytes:
     """Return a bound above the order keys of all values that can be compared with one; naive and aware times cannot."""
-    return LAST if key == NONE_KEY else bytes([key[0] + 1])
+    return bytes([key[0] + 1])
 
 
 def _between(field: OrderedField, low: bytes, high: bytes) -> Range:
-    if low[0] != high[0] and NONE_KEY not in (low, high):
+    if low[0] != high[0]:
         raise TypeError(
             f"field {field.name!r}: between() takes two values that can be compared, and one of these times has a UTC "
             "offset; give both one, or neither"
@@ -177,5 +181,5 @@ def _starting(field: OrderedField, text: Any) -> Wanted:
         raise TypeError(
             f"field {field.name!r}: starts_with() takes a str, and only fields of texts have such a condition"
         )
-    start = text_start(text.encode())
+    start = text_start(get_codec("str").encode(text))
     return Wanted(field, [Range(start, start + LAST)])

@@ -17,7 +17,6 @@ from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import MAPPING
 from persistent_collections.callers import stacklevel
 from persistent_collections.collections.fetching import (
-    UNREADABLE,
     OnError,
     Resilient,
     Row,
@@ -40,7 +39,7 @@ from persistent_collections.errors import (
 )
 from persistent_collections.records import conditions
 from persistent_collections.records.core import BoundFields, RecordCore, RecordInfo, ordered_field
-from persistent_collections.records.indexing import Indexed, OrderedField
+from persistent_collections.records.indexing import UNORDERED, Indexed, OrderedField, unreadable
 from persistent_collections.records.planning import Plan, indexable, plan_for
 from persistent_collections.records.schema import order_for, shown_type
 from persistent_collections.records.tokens import Token, hash_of, token_of
@@ -92,8 +91,8 @@ class Query(Generic[T_co]):
     return a new one.
 
     Order: the order of the index that answers, stable from page to page; after :meth:`order_by`, the order of its
-    fields. Records with equal values are in the order of their keys. A descending order reverses all of that. None
-    comes before every value.
+    fields. Records with equal values are in the order of the other fields of the index that answers, if it has any,
+    then of their keys. A descending order reverses all of that. None comes before every value.
 
     Cost: if the store keeps indexes, 1 round trip per page of 1,000 and per value of ``one_of``; on a cluster 2.
     Memory, JSON and other simple stores read all records of the class.
@@ -140,7 +139,7 @@ class Query(Generic[T_co]):
             UnknownFieldError: A field is not declared.
             TypeError: Some ascend and some descend, or a field has no order.
         """
-        fields = [name.removeprefix("-") for name in names]
+        fields = list(dict.fromkeys(name.removeprefix("-") for name in names))
         for name in fields:
             _ordered(self._info, self._fields, name)
         if len({name.startswith("-") for name in names}) > 1:
@@ -466,7 +465,8 @@ class Query(Generic[T_co]):
             yield from with_referred(rows, names)
 
     def _few(self, number: int) -> list[T_co]:
-        """Return the first records, up to a number."""
+        """Return the first records, up to a number and the limit."""
+        number = number if self._limit is None else min(number, self._limit)
         page = self._page(number + 1)
         if page is None or (len(page.hits) < number and page.last is not None):
             return list(self._with(_limit=number))
@@ -537,8 +537,8 @@ class Query(Generic[T_co]):
                 continue
             try:
                 is_wanted = all(each.holds(data) for each, data in zip(filters, match.data[first:], strict=True))
-            except UNREADABLE as error:
-                yield error
+            except UNORDERED as error:
+                yield unreadable(self._key(match.place.id), error)
                 continue
             if is_wanted:
                 yield Hit(match.place, match.data[:first])
@@ -597,8 +597,8 @@ class Query(Generic[T_co]):
                 continue
             try:
                 entry = self._indexed.key_of(index, found.data[first:])
-            except UNREADABLE as error:
-                yield error
+            except UNORDERED as error:
+                yield unreadable(self._key(found.place.id), error)
                 continue
             if entry.key == found.place.key:
                 yield Hit(found.place, found.data[:first])
@@ -678,8 +678,8 @@ class Query(Generic[T_co]):
         quoted = key.root.partition(":")[2]
         try:
             place = Place(self._sorted_by(plan, values), quoted)
-        except UNREADABLE as error:
-            return error
+        except UNORDERED as error:
+            return unreadable(key, error)
         is_within = plan.by is None or any(low <= place.key < high for low, high in plan.ranges)
         if not is_within or unquote_id(quoted) is None or not self._is_behind(place):
             return None

@@ -22,7 +22,13 @@ from persistent_collections.collections.formers import DeclaredStore
 from persistent_collections.collections.increments import add_unless_changed
 from persistent_collections.collections.objects import PersistentObject
 from persistent_collections.collections.retrying import attempts
-from persistent_collections.errors import ConfigurationError, DecodeError, EncodeError, ObjectNotFound
+from persistent_collections.errors import (
+    ConfigurationError,
+    DecodeError,
+    EncodeError,
+    ObjectNotFound,
+    PersistentCollectionsError,
+)
 from persistent_collections.marks import Policy
 from persistent_collections.records.groups import Group
 
@@ -77,6 +83,15 @@ class OrderedField(msgspec.Struct, frozen=True):
             raise EncodeError(f"field {self.name!r}: {error}") from None
         except (DecodeError, ValueError) as error:
             raise DecodeError(f"field {self.name!r}: {error}") from error
+
+
+UNORDERED: Final = (DecodeError, EncodeError)
+"""The errors of stored fields that cannot be put in order; :func:`unreadable` adds the record."""
+
+
+def unreadable(key: Key, error: PersistentCollectionsError) -> DecodeError:
+    """Return the error of a record with such a field."""
+    return DecodeError(f"{str(key)!r} cannot be read: {error.problem}")
 
 
 def _plain(value: Any) -> Any:
@@ -144,6 +159,17 @@ class Indexed(msgspec.Struct):
             names.update(name for index in more for name in index.fields)
         return found
 
+    def entries_of(self, key: Key, indexes: Iterable[Index], data: Mapping[str, bytes | None]) -> dict[str, EntryKey]:
+        """Return what :meth:`entries` does, of a record that was read.
+
+        Raises:
+            DecodeError: A field cannot be put in order; the error names the record.
+        """
+        try:
+            return self.entries(indexes, data)
+        except UNORDERED as error:
+            raise unreadable(key, error) from error
+
     def entries(self, indexes: Iterable[Index], data: Mapping[str, bytes | None]) -> dict[str, EntryKey]:
         """Return the entries of a record with the content ``data`` in each of some indexes."""
         found: dict[str, EntryKey] = {}
@@ -166,10 +192,17 @@ class Indexed(msgspec.Struct):
 
         Cost: 1 round trip if only some of the fields of an index are set; otherwise none.
         """
+        self._require_order({**(initial or {}), **items})
         when_made = {} if initial is None else self.entries(self.kept, initial)
         known, entries = self._changed(backend, key, items) if self.touches(items) else ({}, {})
         is_needed = bool(entries or when_made)
         return Addition(known, [SetEntries(key, self.indexing, entries, when_made)] if is_needed else [])
+
+    def _require_order(self, items: Mapping[str, bytes | None]) -> None:
+        """Raise ``EncodeError`` for a value that can't be ordered, also where the store keeps no index of its field."""
+        kept = {name for index in self.kept for name in index.fields}
+        for name in (items.keys() & self.fields.keys()) - kept:
+            self.fields[name].key(items[name])
 
     def _changed(
         self, backend: Backend, key: Key, items: Mapping[str, bytes | None]
@@ -177,8 +210,6 @@ class Indexed(msgspec.Struct):
         """Return the fields that had to be read, and the entries of a record that change with ``items``."""
         changed = [index for index in self.kept if not items.keys().isdisjoint(index.fields)]
         ordered = {name for index in changed for name in index.fields}
-        for name in (items.keys() & self.fields.keys()) - ordered:
-            self.fields[name].key(items[name])  # every store refuses values that can't be ordered
         others = sorted(ordered - items.keys())
         known = dict(zip(others, backend.mapping(key).get_many(others) if others else [], strict=True))
         return known, self.entries(changed, {**known, **items})

@@ -14,9 +14,9 @@ from persistent_collections.backends.keys import Key
 from persistent_collections.backends.shapes import MAPPING
 from persistent_collections.collections.fetching import read_stored
 from persistent_collections.collections.retrying import attempts
-from persistent_collections.errors import DecodeError, NotUnique, PersistentCollectionsError
+from persistent_collections.errors import NotUnique, PersistentCollectionsError
 from persistent_collections.records.core import RecordInfo
-from persistent_collections.records.indexing import Indexed, indexed_in
+from persistent_collections.records.indexing import Indexed, indexed_in, unreadable
 
 Stored: TypeAlias = Mapping[str, bytes | None]
 """The bytes of the fields of a record that indexes order by, by their names in the store."""
@@ -123,7 +123,7 @@ def _changes(indexed: Indexed, backend: Backend, key: Key, data: Stored) -> list
     unset = {name: field.default for name, field in indexed.fields.items() if data[name] is None and field.default}
     changes: list[Change] = [SetFields(key, unset, is_record=True)] if unset else []
     if backend.indexing == "indexes" and indexed.kept:
-        entries = indexed.entries(indexed.kept, {**data, **unset})
+        entries = indexed.entries_of(key, indexed.kept, {**data, **unset})
         changes.append(SetEntries(key, indexed.indexing, entries, {}, anyway=True))
     return changes
 
@@ -132,8 +132,9 @@ def _first_twice(indexed: Indexed, backend: Backend) -> NotUnique | None:
     """Return the error for the first record with the same unique values as another one, or None."""
     owners: dict[tuple[str, bytes], Key] = {}
     for key, data in _readable(indexed, backend):
+        entries = indexed.entries_of(key, indexed.indexing.indexes, data)
         for index in indexed.indexing.indexes:
-            entry = indexed.key_of(index, [data[name] for name in index.fields])
+            entry = entries[index.name]
             if entry.claims:
                 other = owners.setdefault((index.name, entry.key), key)
                 if other != key:
@@ -149,7 +150,7 @@ def _readable(indexed: Indexed, backend: Backend) -> Iterator[tuple[Key, Stored]
     """
     for key, data in stored_of(indexed, backend):
         if isinstance(data, PersistentCollectionsError):
-            raise DecodeError(f"{str(key)!r} cannot be read: {data.problem}") from data
+            raise unreadable(key, data) from data
         yield key, data
 
 

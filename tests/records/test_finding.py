@@ -223,6 +223,7 @@ def test_ends_of_a_query() -> None:
     with pytest.raises(ValueError, match="limit"):
         found.limit(-1)
     assert ids(found.limit(0)) == []
+    assert (found.limit(0).first(), bool(found.limit(0)), found.limit(1).one().id) == (None, False, "p0")
 
 
 @pytest.mark.usefixtures("purchases")
@@ -451,8 +452,14 @@ def test_what_is_wrong_is_refused_when_the_query_is_made(store: Backend) -> None
         Buyer.find(email=3)
     with pytest.raises(EncodeError):
         Purchase.find(placed=between("a", 2))
+    for bounds in (at_least(None), less_than(None), between(None, datetime(2026, 1, 1, tzinfo=UTC))):
+        with pytest.raises(TypeError, match=r"field 'joined': None is in no range; find\(joined=None\) finds it"):
+            Buyer.find(joined=bounds)
     with pytest.raises(TypeError, match="starts_with"):
         Purchase.find(placed=starts_with("1"))
+    for text in ("\ud800", starts_with("\ud800")):
+        with pytest.raises(EncodeError, match=r"find\(email=…\) of Buyer: .*surrogate"):
+            Buyer.find(email=text)
     with pytest.raises(TypeError, match="child collection"):
         Purchase.find(lines=["x"])
     with pytest.raises(TypeError, match="all ascend or all descend"):
@@ -579,3 +586,30 @@ def test_nan_has_no_place_in_an_index(store: Backend) -> None:
         made.metres = float("nan")
     made.metres = 1.5
     assert ids(cls.find(metres=at_least(1))) == ["x"]
+    for make in (cls, cls.create, cls.upsert):
+        with pytest.raises(EncodeError, match="nan"):
+            make("y", metres=float("nan"))
+    with pytest.raises(EncodeError, match="nan"):
+        setattr(cls("y"), "metres", float("nan"))  # noqa: B010 - type checkers know no field of a class made so
+    assert list(cls.ids()) == ["x"]
+
+
+@pytest.mark.filterwarnings("ignore::persistent_collections.SlowHabitWarning")  # its index is not built yet
+def test_a_record_that_cannot_be_put_in_order_is_named(store: Backend) -> None:
+    cls = make_record("Weighed", {"grams": float})
+    cls.create("x", grams=float("nan"))
+    cls.create("y", grams=1)
+    cls = make_record("Weighed", {"grams": Annotated[float, indexed], "name": Annotated[str, indexed]})
+    message = "'Weighed:x' cannot be read: field 'grams': value: nan cannot be ordered"
+    for read in (cls.find(grams=1).one, lambda: list(cls.find(name="", grams=1)), cls.reindex):
+        with pytest.raises(DecodeError, match=message):
+            read()
+    errors: list[Exception] = []
+    assert ids(cls.find(grams=1).on_error(errors.append)) == ["y"]
+    assert [str(error).startswith(message) for error in errors] == [True]
+
+
+def test_a_field_orders_once(store: Backend) -> None:
+    for number in (2, 1):
+        Buyer.create(f"b{number}", email=f"{number}")
+    assert ids(Buyer.find().order_by("-email", "-email")) == ["b2", "b1"]
