@@ -87,14 +87,12 @@ class BoundFields(NamedTuple):
         stored: Their names in the store.
         indexed: The indexes of the class in the store, None if it has none.
         formers: Their former names.
-        collected: The names that those had and have in the store that an older class may have declared as children.
     """
 
     fields: Mapping[str, BoundField]
     stored: Sequence[str]
     indexed: Indexed | None
     formers: Formers
-    collected: Mapping[str, Sequence[str]]
 
     def declared(self, backend: Backend, type_name: str) -> Backend:
         """Return ``backend`` by the names that the fields have now."""
@@ -112,7 +110,6 @@ class Bound(msgspec.Struct, frozen=True):
         stored: Their names in the store.
         indexed: The indexes of the class in the store, None if it has none.
         formers: The names that they were stored under before.
-        collected: The names that those had and have in the store that an older class may have declared as children.
     """
 
     backend: Backend
@@ -122,7 +119,6 @@ class Bound(msgspec.Struct, frozen=True):
     stored: Sequence[str]
     indexed: Indexed | None
     formers: Formers
-    collected: Mapping[str, Sequence[str]]
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -280,8 +276,7 @@ class RecordInfo(ClassInfo):
             ordered = [ordered_field(bound[name], order) for name, order in schema.orders.items()]
             indexed = indexed_in(backend, self.type_name, ordered, schema.groups) if schema.groups else None
             formers = {field.stored: _formers(bound[field.name], backend) for field in fields if field.former}
-            stored = tuple(field.stored for field in fields)
-            known.fields = BoundFields(bound, stored, indexed, formers, _collected(fields))
+            known.fields = BoundFields(bound, tuple(field.stored for field in fields), indexed, formers)
         found: BoundFields = known.fields
         return found
 
@@ -501,27 +496,6 @@ class RecordCore(Core):
         """Return the condition that the record has no fields with the names of ``children``."""
         return [FieldsAre(self.key, {str(key.child): None for key in children})] if children else []
 
-    def no_children(self, bound: Bound, items: Mapping[str, bytes | None]) -> list[Condition]:
-        """Return the conditions that no older class has stored fields that ``items`` set as children."""
-        if self.settled is bound or bound.collected.keys().isdisjoint(items):
-            return []
-        names = (name for field, data in items.items() if data is not None for name in bound.collected.get(field, ()))
-        return [Exists(Key(self.key.root, name), expected=False) for name in names]
-
-    def refuse_children(self, bound: Bound, items: Mapping[str, bytes | None]) -> tuple[bool, list[Condition]]:
-        """Return whether the record exists, and conditions like those of :meth:`no_children`, for it as it is now.
-
-        Raises:
-            SchemaChangedError: A field that ``items`` set is not stored, but a child with its name exists.
-        """
-        stored = [field for field, data in items.items() if data is not None and field in bound.collected]
-        found = self.examined(bound, stored)
-        if found is None:
-            return False, [Exists(self.key, expected=False)]
-        known = {field: data for field, data in zip(stored, found, strict=True) if data is not None}
-        unset = {field: data for field, data in items.items() if field not in known}
-        return True, [*([FieldsAre(self.key, known)] if known else ()), *self.no_children(bound, unset)]
-
     def commit(
         self,
         bound: Bound,
@@ -544,17 +518,13 @@ class RecordCore(Core):
 
         Raises:
             ObjectNotFound: The record does not exist; nothing was written.
-            SchemaChangedError: It has a field with the name of one of ``children``, or a child with the name of a
-                field that is not stored; nothing was written.
+            SchemaChangedError: It has a field with the name of one of ``children``; nothing was written.
         """
         conditions = [*([Exists(self.key)] if exists else ()), *self.no_fields(children)]
-        no_children = self.no_children(bound, items)
         for _ in attempts(str(self)):
-            if self.apply(bound, [*conditions, *no_children], changes, items, initial):
+            if self.apply(bound, conditions, changes, items, initial):
                 return
             is_there = bool(children) and self.refuse_fields(bound.backend, children)
-            if no_children:
-                is_there, no_children = self.refuse_children(bound, items)
             if exists and not is_there:
                 raise self.not_found(bound.backend)
 
@@ -672,12 +642,6 @@ def ordered_field(bound: BoundField, order: Order) -> OrderedField:
     """Return a field whose values have an order, in one store."""
     field = bound.field
     return OrderedField(field.name, field.stored, order, bound.codec, bound.unset(), bound.default, field.policy)
-
-
-def _collected(fields: Iterable[Field]) -> dict[str, Sequence[str]]:
-    """Return the names that those of ``fields`` had and have that an older class may have declared as children."""
-    held = [field for field in fields if field.collected]
-    return {field.stored: [field.stored, *(former.mark.name for former in field.former)] for field in held}
 
 
 def _formers(bound: BoundField, backend: Backend) -> Sequence[Former]:

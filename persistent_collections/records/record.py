@@ -314,9 +314,6 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             update(self, {name: value})
         elif type(value) not in NESTED or not wrote_back(value, core, name):
             bound: Bound = core.now()
-            if field.stored in bound.collected:
-                _write_collected(self, name, value)
-                return
             try:
                 data = bound.fields[name].encode(value)
             except TypeError as error:
@@ -666,16 +663,6 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
             [data] = core.missed(bound, [bound_field.field.stored])
         with editing(core.place(bound, bound_field, data), core.decoded(bound_field, data)) as value:
             yield value
-
-
-def _write_collected(record: Record, name: str, value: Any) -> None:
-    """Set a field that an older class may have declared as a child."""
-    core: RecordCore = record.__pc__
-    if core.is_bare:
-        core.wrote()
-        change_or_make(record, name, methodcaller("__setitem__", name, value), lambda _: value)
-    else:
-        update(record, {name: value})
 
 
 def _read(record: Record) -> Record:

@@ -41,7 +41,7 @@ class Referring(msgspec.Struct, frozen=True):
 
     def condition(self, backend: Backend, target: Any, holder: Key | None = None) -> tuple[Indexed, HeldBy]:
         """Return the indexes of the class, and the condition that only ``holder``, if any, refers to ``target``."""
-        fields, _, indexed, *_ = self.info.bound_fields(backend)
+        fields, _, indexed, _ = self.info.bound_fields(backend)
         assert indexed is not None, "the field is indexed"  # noqa: S101 - for type checkers
         data = fields[self.field].encode(target)
         assert data is not None, "it is a reference"  # noqa: S101 - for type checkers

@@ -47,14 +47,13 @@ def update(record: Any, values: Mapping[str, Any], ttl_s: float | None = None) -
 
     Raises:
         ObjectNotFound: It does not exist; nothing was written.
-        SchemaChangedError: A field is stored as a child, or a child as a field; nothing was written.
     """
     core: RecordCore = record.__pc__
     bound: Bound = core.now()
     encoded = encode(record, bound, values)
     if core.is_bare and (encoded.items or encoded.children or ttl_s is not None):
         _put(core, bound, encoded, ttl_s)
-    elif encoded.children or ttl_s is not None or core.no_children(bound, encoded.items):
+    elif encoded.children or ttl_s is not None:
         core.wrote_family()
         core.commit(bound, _changes(core, encoded, ttl_s), encoded.replaced, encoded.items, exists=True)
     elif encoded.items:
@@ -112,7 +111,7 @@ def commit_if(
         apply: Replaces the plain commit of the changes; returns whether the conditions held.
 
     Raises:
-        SchemaChangedError: A field to write is stored as a child, or a child as a field; nothing was written.
+        SchemaChangedError: The record has a field with the name of a child to write; nothing was written.
         ConflictError: The fields stayed equal but their bytes kept changing.
     """
     core: RecordCore = record.__pc__
@@ -120,9 +119,9 @@ def commit_if(
     _refuse_passwords(core, expected)
     condition = encode(record, bound, expected, only_values=True).items
     children, items = encoded.replaced, encoded.items
-    no_fields, no_children = core.no_fields(children), core.no_children(bound, items)
+    no_fields = core.no_fields(children)
     make: Apply = apply or (lambda conditions: core.apply(bound, conditions, changes, items))
-    if make([*_conditions(core, condition), *no_fields, *no_children]):
+    if make([*_conditions(core, condition), *no_fields]):
         return True
     if children:
         core.refuse_fields(bound.backend, children)
@@ -132,9 +131,7 @@ def commit_if(
         data = core.examined(bound, list(condition))
         if data is None or _decoded(core, fields, data) != wanted:
             return False
-        if no_children:
-            _, no_children = core.refuse_children(bound, items)
-        if make([*_conditions(core, dict(zip(condition, data, strict=True))), *no_fields, *no_children]):
+        if make([*_conditions(core, dict(zip(condition, data, strict=True))), *no_fields]):
             return True
     raise AssertionError("attempts() ends by raising")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 
 from persistent_collections import (
     Backend,
-    ConflictError,
     ObjectNotFound,
     PersistentDict,
     PersistentList,
@@ -21,13 +20,8 @@ from persistent_collections import (
     child,
     connect,
     fetch,
-    field,
-    formerly,
     make_record,
-    migrate,
-    transaction,
 )
-from persistent_collections.backends.changes import SetFields
 from persistent_collections.backends.keys import Key
 from persistent_collections.checking import check
 from tests.proxy import counted
@@ -160,119 +154,6 @@ def test_a_child_is_written_once_the_field_is_gone(store: Backend) -> None:
     book.update(title="Emma", tags=["novel"])
     assert book.title == "Emma"
     assert book.tags == ["novel"]
-
-
-class Former(Record, name="Atlas"):
-    title: str = ""
-    tags: PersistentList[str] = child()
-    prices: PersistentDict[str, int] = child()
-    owners: PersistentSet[str] = child()
-    maybe: PersistentList[str] = child()
-    former: PersistentList[str] = child()
-
-
-class Later(Record, name="Atlas"):
-    title: str = ""
-    pages: int = 0
-    tags: list[str] = []  # noqa: RUF012 - a default is made anew for each object
-    prices: dict[str, int] = {}  # noqa: RUF012 - a default is made anew for each object
-    owners: set[str] = set()  # noqa: RUF012 - a default is made anew for each object
-    maybe: list[str] | None = None
-    later: Annotated[list[str], formerly("former")] = []  # noqa: RUF012 - a default is made anew for each object
-
-
-FIELD_WRITES: dict[str, Callable[[Any], object]] = {
-    "attribute": lambda book: setattr(book, "tags", ["crime"]),
-    "empty": lambda book: book.__setitem__("tags", []),
-    "dict": lambda book: setattr(book, "prices", {"b": 2}),
-    "set": lambda book: setattr(book, "owners", {"y"}),
-    "update": lambda book: book.update(title="Emma", owners={"y"}),
-    "update_if": lambda book: book.update_if({"title": "Dune"}, tags=["crime"]),
-    "update_if by value": lambda book: book.update_if({"title": "Dune", "pages": 0}, maybe=["crime"]),
-    "update with a deadline": lambda book: book.update(tags=["crime"], expire=60),
-    "upsert": lambda book: Later.upsert(book.id, title="Emma", prices={"b": 2}),
-    "constructor": lambda book: Later(book.id, tags=["crime"]),
-    "change": lambda book: book.change("tags", lambda tags: [*tags, "crime"]),
-    "renamed": lambda book: setattr(book, "later", ["crime"]),
-    "in a transaction": lambda book: in_transaction(lambda: setattr(book, "tags", ["crime"])),
-}
-
-
-def in_transaction(write: Callable[[], object]) -> None:
-    with transaction():
-        write()
-
-
-@pytest.mark.parametrize("make_handle", [Later.load, Later.ref, Later])
-@pytest.mark.parametrize("write", FIELD_WRITES)
-def test_a_field_that_was_a_child_is_not_written(
-    store: Backend, write: str, make_handle: Callable[[str], Later]
-) -> None:
-    Former.create("b", title="Dune", tags=["novel"], prices={"a": 1}, owners={"x"}, maybe=["m"], former=["f"])
-    book = make_handle("b")
-    for _ in range(2):
-        with pytest.raises(SchemaChangedError, match=r"is declared as a field, and 'Atlas:b' .*by migrate\(Later\)"):
-            FIELD_WRITES[write](book)
-    assert sorted(store.mapping(Key("Atlas:b")).get_all()) == ["title"]
-    newer = Former.load("b")
-    assert (newer.title, newer.tags[:], newer.prices.copy(), newer.owners.copy()) == (
-        "Dune",
-        ["novel"],
-        {"a": 1},
-        {"x"},
-    )
-    assert migrate(Later).left == 0
-    assert Later.load("b").to_dict() == {
-        "title": "Dune",
-        "pages": 0,
-        "tags": ["novel"],
-        "prices": {"a": 1},
-        "owners": {"x"},
-        "maybe": ["m"],
-        "later": ["f"],
-    }
-
-
-@pytest.mark.parametrize("write", [name for name in FIELD_WRITES if name != "change"])
-def test_a_field_is_written_if_a_child_of_its_name_is_stored_too(store: Backend, write: str) -> None:
-    Former.create("b", title="Dune", tags=["novel"], prices={"a": 1}, owners={"x"}, maybe=["m"], former=["f"])
-    fields = dict.fromkeys(("tags", "maybe", "later"), b'["z"]') | {"prices": b'{"z":0}', "owners": b'{"$set":["z"]}'}
-    store.commit([], [SetFields(Key("Atlas:b"), fields, is_record=True)])  # as an older version of this package did
-    FIELD_WRITES[write](Later.load("b"))
-    book = Later.load("b")
-    assert (book.tags, book.prices, book.owners, book.maybe, book.later) != (["z"], {"z": 0}, {"z"}, ["z"], ["z"])
-
-
-def test_a_record_without_such_a_child_is_made_and_written(store: Backend) -> None:
-    Later("b").tags = ["novel"]
-    Later.upsert("b", prices={"a": 1})
-    assert Later.load("b").update_if({"tags": ["novel"]}, tags=["crime"], owners={"x"})
-    assert not Later.load("b").update_if({"tags": ["novel"]}, tags=["poem"])
-    assert (Later.load("b").tags, Later.load("b").prices, Later.load("b").owners) == (["crime"], {"a": 1}, {"x"})
-    with pytest.raises(ObjectNotFound):
-        Later.ref("nobody").tags = ["novel"]
-    assert not Later.ref("nobody").update_if({"tags": []}, tags=["novel"])
-    assert list(store.keys("Atlas:")) == [Key("Atlas:b")]
-
-
-def test_such_a_field_is_set_without_a_default_of_the_record_being_made_anew(store: Backend) -> None:
-    made: list[int] = []
-
-    def count() -> int:
-        made.append(len(made))
-        return made[-1]
-
-    class Ledger(Record):
-        notes: list[str] = []  # noqa: RUF012 - a default is made anew for each object
-        number: int = field(default_factory=count)
-
-    ledger = Ledger("a")
-    ledger.notes = ["x"]
-    notes = ledger.notes
-    ledger.notes = ["y"]
-    assert (ledger.to_dict(), made) == ({"notes": ["y"], "number": 0}, [0])
-    with pytest.raises(ConflictError):
-        notes.append("z")
 
 
 def test_a_field_that_was_a_child_is_in_no_copy_of_the_record(store: Backend) -> None:
