@@ -190,15 +190,29 @@ class _Block(AbstractContextManager[None]):
                 self._joined.fail(error)
             return
         assert self._transaction is not None  # noqa: S101 - it was entered
-        if self._leave:
-            with suppress(ValueError):  # it was left in another context, which commit() refuses
-                self._leave()
-        if error is None:
+        has_left = self._leaves()
+        if error is not None:
+            _end(self._transaction, error)
+        elif has_left:
             self.hooks = self._transaction.commit()
         else:
-            _end(self._transaction, error)
+            self._transaction.abort()
+            raise TransactionError(
+                "the transaction ends in another context than it began in, so it did not include the code in between; "
+                "begin and end it in one function. In FastAPI, do that in the endpoint, not in a dependency that yields"
+            )
         if self._calls_hooks:
             call_all(self.hooks)
+
+    def _leaves(self) -> bool:
+        """Make the transaction no longer the current one, and return whether it was."""
+        if self._leave is None:
+            return True
+        try:
+            self._leave()
+        except ValueError:
+            return False
+        return True
 
 
 def _end(transaction: Transaction, error: BaseException) -> None:

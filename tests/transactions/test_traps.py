@@ -341,6 +341,21 @@ def test_a_thread_with_a_copied_context_does_not_join(d: PersistentDict[str, Any
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_block_that_does_not_include_its_code_says_so(d: PersistentDict[str, Any]) -> None:
+    @contextlib.contextmanager
+    def dependency() -> Iterator[None]:
+        with transaction():
+            yield
+
+    block = dependency()
+    contextvars.copy_context().run(block.__enter__)  # in a thread of its own, as FastAPI does
+    d["n"] = 2
+    with pytest.raises(TransactionError, match="did not include the code in between"):
+        contextvars.copy_context().run(block.__exit__, None, None, None)
+    d["n"] = 3
+    elsewhere(lambda: d["n"] == 3 or pytest.fail("it goes on"))
+
+
 def test_a_forked_child_does_not_commit_too(d: PersistentDict[str, Any]) -> None:
     numbers = PersistentList("numbers")
     code = 1
