@@ -121,14 +121,21 @@ def use_backend(backend: BackendSource) -> Iterator[Backend]:
         assert visits["home"] == 1                       # objects made in the block stay with its store
 
     Raises:
-        ConfigurationError: The URL is wrong, or the name is not configured.
+        ConfigurationError: The URL is wrong, or the name is not configured; or the block ends in another context than
+            it began in.
     """
     choice = choose(backend)
     token = _chosen.set(choice)
     try:
         yield resolve(choice)
     finally:
-        _chosen.reset(token)
+        try:
+            _chosen.reset(token)
+        except ValueError as error:
+            raise ConfigurationError(
+                "use_backend() ends in another context than it began in, so it did not apply to the code in between; "
+                "begin and end it in one function. In FastAPI, do that in the endpoint, not in a dependency that yields"
+            ) from error
 
 
 @contextmanager

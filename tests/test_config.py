@@ -229,6 +229,13 @@ def test_use_backend_takes_a_name_a_url_or_a_backend(memories: list[Backend]) ->
         assert (named, by_url, given) == (memories[0], connect("fakeredis://x"), memories[1])
 
 
+def test_use_backend_that_does_not_include_its_code_says_so(memories: list[Backend]) -> None:
+    block = use_backend(memories[0])
+    copy_context().run(block.__enter__)  # in a thread of its own, as FastAPI does with a dependency
+    with pytest.raises(ConfigurationError, match="did not apply to the code in between"):
+        copy_context().run(block.__exit__, None, None, None)
+
+
 def test_use_backend_holds_in_its_own_thread_alone(memories: list[Backend]) -> None:
     configure({"backends": {"default": memories[0]}})
     with use_backend(memories[1]), ThreadPoolExecutor(1) as pool:
