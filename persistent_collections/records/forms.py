@@ -94,7 +94,7 @@ def _value(core: RecordCore, name: str, text: str, backend: Backend) -> Any:
     if field.declared is Password:
         return _password(bound_field, text)
     if text_codec(field.declared) == "str":
-        return _checked(bound_field, plain_text(text, field.declared, references(backend)), backend)
+        return _text(bound_field, text, backend)
     if not text and field.optional:
         return None
     if text_codec(field.declared) == "reference":
@@ -103,6 +103,17 @@ def _value(core: RecordCore, name: str, text: str, backend: Backend) -> Any:
     if own := codec_of_text(field, backend):
         return _checked(bound_field, _meant(partial(value_by, own, text)), backend)
     return _checked(bound_field, _meant(partial(value_of, text, field.declared, references(backend))), backend)
+
+
+def _text(bound_field: BoundField, text: str, backend: Backend) -> Any:
+    """Return a text as it is; an empty one that the field cannot hold is None if the field is optional."""
+    field = bound_field.field
+    try:
+        return _checked(bound_field, plain_text(text, field.declared, references(backend)), backend)
+    except EncodeError:
+        if text or not field.optional:
+            raise
+        return None
 
 
 def codec_of_text(field: Field, backend: Backend) -> Codec | None:

@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr, replace
 
 from persistent_collections.annotations import evaluate, shown, type_variables, where_to_define
 from persistent_collections.codecs.base import Codec, References
-from persistent_collections.codecs.declared.reading import metadata_inside, unwrapped
+from persistent_collections.codecs.declared.reading import metadata_inside, parts_inside, unwrapped
 from persistent_collections.codecs.order import Order, order_of
 from persistent_collections.codecs.registry import codec_of, get_codec
 from persistent_collections.collections.base import Origin, PersistentCollection
@@ -320,10 +320,15 @@ def _compiled(cls: type[PersistentObject], declaration: Declaration, source: Cod
     declared, stored, chosen, marks, former = _unmarked(evaluated, name)
     bare = not type_variables((evaluate(annotation, owner, names_in_module(owner)),))
     zero = _none if default is None else _zero(declared)
-    optional = declared is Any or type(None) in get_args(declared)
+    optional = _allows_none(declared)
     name_in_store = check_name("field", stored)
     made = Field(name, name_in_store, declared, chosen, default, zero, owner, bare, factory, optional, marks)
     field = _settled(made, source)
+    if Password in parts_inside(field.declared):
+        raise TypeError(
+            "a Password is a whole field, and no part of another type; for several of them, declare "
+            "Annotated[PersistentList[str], codec('bcrypt')] = child()"
+        )
     if is_child(field.declared):
         _check_child(field, cls)
     elif given is CHILD:
@@ -414,6 +419,16 @@ def _bare(field: Field, inner: Any, *, optional: bool) -> Field:
             f"drop the default, or declare Annotated[{shown(inner)} | None, codec('json')], which stores None as such"
         )
     return replace(field, declared=inner)
+
+
+def _allows_none(declared: Any) -> bool:
+    declared = unwrapped(declared)
+    origin, arguments = get_origin(declared), get_args(declared)
+    if origin is Annotated:
+        return _allows_none(arguments[0])
+    if origin in (Union, types.UnionType):
+        return any(map(_allows_none, arguments))
+    return declared in (Any, None, type(None)) or (origin is Literal and None in arguments)
 
 
 def _without_none(declared: Any) -> tuple[Any, bool]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from persistent_collections import Backend, EncodeError, Password, Record, codec
+from persistent_collections import Backend, EncodeError, Password, PersistentList, Record, codec, make_record
 from persistent_collections.codecs.bcrypt import BcryptCodec, PasswordHash
 from tests.records.accounts import Account
 from tests.records.models import PackedCoded, Person
@@ -177,3 +177,11 @@ def test_without_a_password_nothing_verifies(store: Backend) -> None:
 
 def test_a_hash_is_not_shown(luke: Account) -> None:
     assert "$2b$" not in f"{luke!r} {luke.to_dict()} {luke.password} {luke.items()}"
+
+
+@pytest.mark.parametrize("kind", [list[Password], PersistentList[Password], dict[str, Password | None]])
+def test_a_password_is_no_part_of_another_type_and_the_remedy_works(store: Backend, kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"declare Annotated\[PersistentList\[str\], codec\('bcrypt'\)\] = child\(\)"):
+        make_record("Recovery", {"codes": kind})
+    made: Any = make_record("Recovery", {"codes": Annotated[PersistentList[str], codec("bcrypt")]})
+    assert made.create("x", codes=[SECRET]).codes[0].verify(SECRET)

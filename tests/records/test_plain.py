@@ -27,6 +27,7 @@ from persistent_collections import (
     child,
     codec,
     current_backend,
+    make_record,
 )
 from persistent_collections.backends import Operation, WrappedBackend
 from persistent_collections.codecs import Encrypted
@@ -270,6 +271,13 @@ def test_a_complete_form_has_every_field_that_create_needs(store: Backend) -> No
     values = ShipsCook.from_text({"name": "Luke", "password": "TheForce", "watch": "12:00"}, complete=True)
     assert ShipsCook.create("luke", **values).watch == time(12)
     assert ShipsCook.from_text({"name": ""}) == {"name": ""}, "as an update may want it"
+
+
+@pytest.mark.parametrize("kind", [Colour | None, Literal["red", "blue"] | None, Literal["red", None]])
+def test_an_empty_text_that_the_field_cannot_hold_is_none(store: Backend, kind: Any) -> None:
+    assert make_record("Painted", {"colour": kind}).from_text({"colour": ""}) == {"colour": None}
+    with pytest.raises(FormError, match="field 'colour' of Painted"):
+        make_record("Painted", {"colour": Colour}).from_text({"colour": ""})
 
 
 def test_a_type_that_only_its_codec_knows_is_shown_and_read_as_the_codec_writes_it(store: Backend) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal, NewType
 
 import pytest
+from typing_extensions import TypeAliasType
 
 from persistent_collections import (
     Backend,
@@ -188,6 +189,22 @@ def test_create_needs_every_field_without_a_default(store: Backend, values: dict
     with pytest.raises(TypeError, match="is missing 'name', 'email', 'age', 'password', 'tags': give name=…, email=…"):
         Person.create("leia", nickname="x")
     assert list(store.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        int | None,
+        Annotated[int | None, "an age"],
+        TypeAliasType("Age", int | None),
+        NewType("OwnAge", int | None),
+        TypeAliasType("Old", int | None) | bytes,
+        Literal[1, None],
+        Final[int | None],
+    ],
+)
+def test_create_needs_no_field_that_may_be_none_however_it_is_declared(store: Backend, kind: Any) -> None:
+    assert make_record("Ageing", {"age": kind}).create("x").to_dict() == {"age": None}
 
 
 def test_create_without_an_id_makes_one(store: Backend) -> None:

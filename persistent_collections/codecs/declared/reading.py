@@ -347,15 +347,21 @@ def _metadata(hint: Any) -> tuple[Any, ...]:
 
 
 def metadata_inside(declared: Any) -> Iterator[Any]:
-    """Yield the metadata of all parts of a declared type, and not those of the whole; it does not look into classes."""
+    """Yield the metadata of all parts of a declared type, and not those of the whole."""
+    for part in parts_inside(declared):
+        yield from _metadata(part)
+
+
+def parts_inside(declared: Any) -> Iterator[Any]:
+    """Yield all parts of a declared type, at any depth; it does not look into classes."""
     met: list[Any] = []
     waiting = _parts(declared)
     while waiting:
         part, *waiting = waiting
         if part not in met:  # an alias may refer to itself
             met.append(part)
-            yield from _metadata(part)
-            waiting += _parts(unwrapped(part))
+            yield (part := unwrapped(part))
+            waiting += _parts(part)
 
 
 def _parts(declared: Any) -> list[Any]:
