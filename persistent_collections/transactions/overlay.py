@@ -401,6 +401,7 @@ class Overlay(SimpleBackend):
             of_class = cell.key.root.startswith(change.indexing.prefix)
             if of_class and cell.key not in together and cell.entries.get(name) == entry:
                 raise not_unique(change.key, change.indexing.index(name), cell.key)
+        self.moments += bool(claims)
         for key, index in holders(self.inner, change.indexing, claims, self._becoming(change, changes)):
             if key not in together and key not in self._cells:
                 raise not_unique(change.key, index, key)

@@ -213,6 +213,24 @@ def test_a_value_that_is_taken_before_the_commit_is_a_conflict(store: Backend) -
     assert sorted(Fellow.ids()) == ["d", "f"]
 
 
+def test_a_value_that_is_taken_after_it_was_not_found_is_a_conflict(store: Backend) -> None:
+    attempts = []
+
+    @transactional
+    def sign_up() -> bool:
+        attempts.append(1)
+        if Fellow.find(email="e@").first():
+            return False
+        if len(attempts) == 1:
+            elsewhere(lambda: Fellow.create("f", email="e@"))
+        Fellow.create(email="e@")  # its id is drawn, so nothing else is read
+        return True
+
+    assert not sign_up()
+    assert len(attempts) == 2
+    assert list(Fellow.ids()) == ["f"]
+
+
 def test_a_unique_value_is_found_as_the_transaction_sees_it(a: Fellow, b: Fellow) -> None:
     with transaction():
         assert Fellow.find(email="a@").one() == a
