@@ -44,6 +44,8 @@ from persistent_collections.errors import DecodeError, EncodeError
 K = TypeVar("K", default=str)
 V = TypeVar("V", default=Any)
 D = TypeVar("D")
+L = TypeVar("L")
+W = TypeVar("W")
 C = TypeVar("C", bound=type)
 _MISSING: Any = object()
 _SET_METHODS: Final = (
@@ -596,14 +598,14 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
 
     __hash__ = None  # type: ignore[assignment] # as a dict's
 
-    def __or__(self, other: Any) -> dict[Any, Any]:
-        union: dict[Any, Any] = self.copy() | plain(other)
+    def __or__(self, other: Mapping[L, W]) -> dict[K | L, V | W]:
+        union: dict[K | L, V | W] = self.copy() | plain(other)
         return union
 
     def __ror__(self, other: Any) -> Any:
         return other | self.copy()
 
-    def __ior__(self, other: Any) -> Self:
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # | gives a plain dict
         self.update(other)
         return self
 

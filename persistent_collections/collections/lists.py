@@ -31,6 +31,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.errors import DecodeError, EncodeError
 
 T = TypeVar("T", default=Any)
+S = TypeVar("S")
 
 
 class _Bound(msgspec.Struct, frozen=True):
@@ -554,8 +555,8 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         with editing(core.place(bound, position, data), core.decode(bound.codec, data, position)) as value:
             yield value
 
-    def __add__(self, other: Any) -> list[Any]:
-        items: list[Any] = self.copy() + plain(other)
+    def __add__(self, other: list[S] | PersistentList[S]) -> list[T | S]:
+        items: list[T | S] = self.copy() + plain(other)
         return items
 
     def __radd__(self, other: Any) -> Any:

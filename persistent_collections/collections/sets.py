@@ -29,6 +29,7 @@ from persistent_collections.config import BackendSource
 from persistent_collections.errors import DecodeError, EncodeError
 
 T = TypeVar("T", default=str)
+S = TypeVar("S")
 
 
 class _Bound(msgspec.Struct, frozen=True):
@@ -337,7 +338,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         bound: _Bound = core.now()
         core.store(bound).toggle(core.content(bound, other))
 
-    def union(self, *others: Iterable[Any]) -> set[Any]:
+    def union(self, *others: Iterable[S]) -> set[T | S]:
         """Return the members of this set and of others as a plain set.
 
         ::
@@ -349,7 +350,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         return _combined("union", self, others)
 
-    def intersection(self, *others: Iterable[Any]) -> set[Any]:
+    def intersection(self, *others: Iterable[Any]) -> set[T]:
         """Return the members that this set and all others have as a plain set.
 
         ::
@@ -361,7 +362,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         return _combined("intersection", self, others)
 
-    def difference(self, *others: Iterable[Any]) -> set[Any]:
+    def difference(self, *others: Iterable[Any]) -> set[T]:
         """Return the members that no other has as a plain set.
 
         ::
@@ -373,7 +374,7 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         return _combined("difference", self, others)
 
-    def symmetric_difference(self, other: Iterable[Any], /) -> set[Any]:
+    def symmetric_difference(self, other: Iterable[S], /) -> set[T | S]:
         """Return the members that only one of the two has as a plain set. Cost: 1 round trip, O(n).
 
         ::
@@ -413,17 +414,18 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
         """
         return self.copy().isdisjoint(plain(other))
 
-    def __or__(self, other: Any) -> Any:
+    def __or__(self, other: AbstractSet[S]) -> set[T | S]:
         return self.union(other) if isinstance(other, _SETS) else NotImplemented
 
-    def __and__(self, other: Any) -> Any:
+    def __and__(self, other: AbstractSet[Any]) -> set[T]:
         return self.intersection(other) if isinstance(other, _SETS) else NotImplemented
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: AbstractSet[Any]) -> set[T]:
         return self.difference(other) if isinstance(other, _SETS) else NotImplemented
 
-    def __xor__(self, other: Any) -> Any:
-        return _operated(xor, self, other)
+    def __xor__(self, other: AbstractSet[S]) -> set[T | S]:
+        combined: set[T | S] = _operated(xor, self, other)
+        return combined
 
     def __ror__(self, other: Any) -> Any:
         return _operated(lambda mine, its: or_(its, mine), self, other)
@@ -437,25 +439,25 @@ class PersistentSet(PersistentCollection, MutableSet[T], Generic[T], __pc__=SetC
     def __rxor__(self, other: Any) -> Any:
         return _operated(lambda mine, its: xor(its, mine), self, other)
 
-    def __ior__(self, other: Any) -> Self:
+    def __ior__(self, other: Any) -> Self:  # type: ignore[misc]  # the other gives a plain set
         if not isinstance(other, AbstractSet):
             return NotImplemented
         self.update(other)
         return self
 
-    def __iand__(self, other: Any) -> Self:
+    def __iand__(self, other: Any) -> Self:  # type: ignore[misc]  # the other gives a plain set
         if not isinstance(other, AbstractSet):
             return NotImplemented
         self.intersection_update(other)
         return self
 
-    def __isub__(self, other: Any) -> Self:
+    def __isub__(self, other: Any) -> Self:  # type: ignore[misc]  # the other gives a plain set
         if not isinstance(other, AbstractSet):
             return NotImplemented
         self.difference_update(other)
         return self
 
-    def __ixor__(self, other: Any) -> Self:
+    def __ixor__(self, other: Any) -> Self:  # type: ignore[misc]  # the other gives a plain set
         if not isinstance(other, AbstractSet):
             return NotImplemented
         self.symmetric_difference_update(other)

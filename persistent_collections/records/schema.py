@@ -8,7 +8,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    overload,
+)
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -27,6 +40,8 @@ from persistent_collections.marks import SAME_TYPE, IndexMark, Policy, former_of
 
 if TYPE_CHECKING:
     from persistent_collections.codecs.bcrypt import PasswordHash
+
+T = TypeVar("T")
 
 MISSING: Final[Any] = object()
 """The default of a field without one."""
@@ -107,6 +122,10 @@ class Default(msgspec.Struct, frozen=True):
     factory: Callable[[], Any] | None
 
 
+@overload
+def field(*, default: T) -> T: ...
+@overload
+def field(*, default_factory: Callable[[], Any]) -> Any: ...
 def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None = None) -> Any:
     """Declare the default of a field, or how to make one; no I/O.
 

@@ -20,6 +20,7 @@ from persistent_collections import (
     connect,
     current_backend,
     fetch,
+    field,
     formerly,
     indexed,
     less_than,
@@ -50,6 +51,9 @@ class User(Record, name="user", backend="users", codec="msgpack"):
 
 class Admin(User):
     level: int = 1
+    since: date = field(default_factory=date.today)
+    weight: float | None = field(default=1)
+    notes: list[str] = field(default_factory=list)
 
 
 class Order(Record, indexes=[("customer", "total")], unique=[("customer", "number")]):
@@ -164,6 +168,8 @@ assert_type(len(numbers), int)
 numbers[2] = "b"
 numbers.update({3: "c"})
 numbers |= {4: "d"}
+assert_type(numbers | {5: 1.5}, dict[int, str | float])
+assert_type(numbers | numbers, dict[int, str])
 for key, value in numbers.items():
     assert_type(key, int)
     assert_type(value, str)
@@ -180,6 +186,8 @@ assert_type(words.pop(), str)
 assert_type(words.lpop(), str)
 assert_type(words.copy(), list[str])
 assert_type(words * 2, list[str])
+assert_type(words + PersistentList[int]("l"), list[str | int])
+assert_type(words + words, list[str])
 assert_type(words.index("a"), int)
 assert_type(list(words), list[str])
 words.append("b")
@@ -204,6 +212,11 @@ primes = PersistentSet[int]("s", {2, 3})
 assert_type(primes.pop(), int)
 assert_type(primes.copy(), set[int])
 assert_type(2 in primes, bool)
+assert_type(primes | {"a"}, set[int | str])
+assert_type(primes ^ primes, set[int])
+assert_type(primes & {"a"}, set[int])
+assert_type(primes - {"a"}, set[int])
+assert_type(primes.union(["a"]), set[int | str])
 primes.add(5)
 primes |= {7}
 

@@ -8,6 +8,7 @@ from persistent_collections import (
     Record,
     child,
     configure,
+    field,
     use_backend,
 )
 
@@ -22,6 +23,8 @@ class User(Record):
 
 class Other(Record):
     name: str
+    size: int = field(default="x")  # error
+    both: int = field(default=1, default_factory=int)  # error
 
 
 user = User("x", name="X", password="secret")
@@ -57,6 +60,9 @@ PersistentDict(1.5)  # error
 PersistentSet[int]("s").add("x")  # error
 PersistentSet("s").add(3)  # error
 PersistentSet("s", codec="json")  # error
+PersistentSet("s") | ["a"]  # error
+PersistentList[int]("l") + {1}  # error
+PersistentDict("d") | [("a", 1)]  # error
 configure(3)  # error
 use_backend(3)  # error
 User.create("x", name=3, password="secret")  # error of pyright
