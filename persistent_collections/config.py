@@ -293,7 +293,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {error}") from error
+        reason = getattr(error, "strerror", error)
+        raise ConfigurationError(f"cannot read the configuration {str(path)!r}: {reason}") from error
 
 
 def _backend(name: str, table: object) -> Backend:

@@ -152,12 +152,15 @@ def confirm(question: str, *, yes: bool) -> None:
     Raises:
         NotThereError: The answer is no.
         UsageError: The question cannot be asked: standard input is not a terminal.
+        KeyboardInterrupt: Ctrl-C is the answer.
     """
     if yes:
         return
     try:
         agreed = typer.confirm(clean(question), err=True)
-    except typer.Abort:
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         typer.echo(err=True)
         raise UsageError("no answer was given; pass --yes if nobody can be asked") from None
     if not agreed:

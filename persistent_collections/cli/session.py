@@ -141,7 +141,7 @@ def _import(modules: Iterable[str]) -> None:
             raise UsageError(f"--models takes the name of a module, such as myapp.models, not {module!r}")
         try:
             import_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             is_missing = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
             if is_missing and module.endswith(".py"):
                 raise UsageError(f"--models takes the name of a module: {module.removesuffix('.py')}") from None

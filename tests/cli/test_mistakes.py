@@ -86,6 +86,7 @@ def test_an_unreachable_server_is_named_with_what_was_being_done(
         ),
         (("--models", "models.py", "ls"), 2, "--models takes the name of a module: models\n"),
         (("--models", "", "ls"), 2, "--models takes the name of a module"),
+        (("--config", "no.toml", "ls"), 2, ": cannot read the configuration 'no.toml': No such file or directory\n"),
         (("--models", "no.such", "ls"), 2, "; searched in {folder} and in Python's module path"),
         (("--url", "redis://127.0.0.1:port", "ls"), 2, "is written 'redis://user:password@host:port/db'"),
         (("--url", "localhost:6379", "ls"), 2, " for 'localhost' URLs (register_backend adds one); known: "),

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -93,6 +94,23 @@ def test_ctrl_c_during_the_start_is_the_usual_end(tmp_path: Path) -> None:
     full = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     ended = subprocess.run(COMMAND, env=full, capture_output=True, check=False, timeout=60)
     assert (ended.returncode, ended.stderr) == (130, b"")
+
+
+def test_ctrl_c_at_a_question_is_the_usual_end(folder: Path) -> None:
+    (folder / "ending.py").write_text(
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)", "utf-8"
+    )
+    command = [*COMMAND, "--url", "sqlite:app.db", "--models", "ending", "delete", "PersistentDict:settings"]
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stderr is not None
+        told = b""
+        while not told.endswith(b"[y/N]:"):
+            told += running.stderr.read(1)
+        running.send_signal(signal.SIGINT)
+        assert (running.wait(60), running.stderr.read()) == (130, b"")
+    assert process(folder, "get", "PersistentDict:settings").returncode == 0
 
 
 def test_a_process_that_is_told_to_end_leaves_no_half_of_an_export(folder: Path) -> None:

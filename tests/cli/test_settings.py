@@ -166,14 +166,21 @@ def test_a_module_of_models_is_found_in_the_folder_and_may_configure(
     assert store == ("memory:configured", "configure() in a module of --models, backends.default")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two\\nlines"),
+        ("import sys\nsys.exit(0)", "SystemExit: 0"),
+    ],
+)
 def test_a_module_of_models_that_fails_is_told_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+    text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "broken_models.py").write_text("raise RuntimeError('two\\nlines')\n", "utf-8")
+    (tmp_path / "broken_models.py").write_text(text, "utf-8")
     told = run("--models", "broken_models", "ls", status=2)
-    assert "RuntimeError: two\\nlines" in told
+    assert reason in told
     assert told.count("\n") == 1
 
 
