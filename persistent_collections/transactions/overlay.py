@@ -52,7 +52,7 @@ class Overlay(SimpleBackend):
 
     Attributes:
         inner: The store.
-        moments: The number of requests to the store.
+        moments: The number of moments of the store that were seen: each key of a request may be read at its own.
     """
 
     def __init__(self, inner: Backend, check: Callable[[], None]) -> None:
@@ -188,7 +188,7 @@ class Overlay(SimpleBackend):
             [(key, unread)] = asked
             data = [self._asked(lambda: self._read_fields(key, unread))]
         else:
-            data = self._asked(lambda: self.inner.get_many(asked)) if asked else []
+            data = self._asked(lambda: self.inner.get_many(asked), len(asked)) if asked else []
         for (key, unread), found in zip(asked, data, strict=True):
             self._cell(key).part_of(MAPPING).read.update(zip(unread, found, strict=True))
         return [self._fields(key, fields) for key, fields in wanted]
@@ -330,7 +330,7 @@ class Overlay(SimpleBackend):
     def look(self, keys: Sequence[Key], *, sizes: bool = False) -> list[Found | None]:
         """Return the content of each of ``keys``. Existence becomes a condition of the commit, but not the deadline."""
         cells = [self._cell(key) for key in keys]
-        looked = self._asked(lambda: self.inner.look(keys, sizes=sizes))
+        looked = self._asked(lambda: self.inner.look(keys, sizes=sizes), len(keys))
         return [self._seen(cell, found, sizes=sizes) for cell, found in zip(cells, looked, strict=True)]
 
     def get_many(self, wanted: Sequence[tuple[Key, Sequence[str]]]) -> list[list[bytes | None]]:
@@ -338,7 +338,8 @@ class Overlay(SimpleBackend):
 
     def examine(self, wanted: Sequence[Wanted]) -> list[Examined | None]:
         asked = [each for each in wanted if not self._is_known(each)]
-        for each, found in zip(asked, self._asked(lambda: self.inner.examine(asked)) if asked else (), strict=True):
+        examined = self._asked(lambda: self.inner.examine(asked), len(asked)) if asked else ()
+        for each, found in zip(asked, examined, strict=True):
             self._learn(each, found)
         return [self._examined(each) for each in wanted]
 
@@ -435,8 +436,8 @@ class Overlay(SimpleBackend):
                 "its children, or in another store"
             )
 
-    def _asked(self, ask: Callable[[], T]) -> T:
-        self.moments += 1
+    def _asked(self, ask: Callable[[], T], moments: int = 1) -> T:
+        self.moments += moments
         return ask()
 
     def _ask_whether(self, cell: Cell) -> None:

@@ -561,6 +561,31 @@ def test_many_records_are_read_together(store: Backend) -> None:
         assert found == [70 if number == 7 else number for number in range(50)]
 
 
+def test_records_that_one_request_reads_are_of_one_moment(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = Deposit.create("a", balance=10), Deposit.create("b", balance=0)
+    get_many, runs = store.get_many, []
+
+    @transactional
+    def move() -> None:
+        a.update(balance=7)
+        b.update(balance=3)
+
+    def between(wanted: Any) -> Any:
+        found = get_many(wanted[:1])
+        runs.append(len(wanted))
+        if len(runs) == 1:
+            elsewhere(move)
+        return found + get_many(wanted[1:])
+
+    @transactional
+    def total() -> int:
+        return sum(row["balance"] for row in fetch([a, b], "balance"))
+
+    monkeypatch.setattr(store, "get_many", between)
+    assert total() == 10
+    assert runs == [2, 2]
+
+
 class Badge(Record):
     owner: Annotated[str, unique]
 
