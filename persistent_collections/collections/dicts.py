@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, cast, overload
 
@@ -23,7 +23,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from persistent_collections import flows
-from persistent_collections.backends.base import Backend
+from persistent_collections.backends.base import PAGE_SIZE, Backend
 from persistent_collections.backends.changes import Change, Exists, FieldsAre, SetDeadline, SetFields
 from persistent_collections.backends.handles import MappingStore
 from persistent_collections.backends.shapes import MAPPING
@@ -597,6 +597,10 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         return self.copy() == plain(other) if isinstance(other, Mapping) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # as a dict's
+
+    def _ipython_key_completions_(self) -> list[K]:
+        """Return the keys that IPython offers after ``d["``. Cost: 1 round trip."""
+        return list(islice(self, PAGE_SIZE))
 
     def __or__(self, other: Mapping[L, W]) -> dict[K | L, V | W]:
         union: dict[K | L, V | W] = self.copy() | plain(other)

@@ -374,6 +374,9 @@ class Found(Iterator[T]):
         self._on_error = on_error
         self._found: Iterator[T] = Resilient(with_errors(handles), on_error)
 
+    def __repr__(self) -> str:
+        return f"<{self._cls.__name__}.all()>"
+
     def __iter__(self) -> Iterator[T]:
         refuse_unannotated("what all() returns")
         return self

@@ -226,6 +226,10 @@ class Query(Generic[T_co]):
 
         return Resilient(map(handle, self._matches([])), self._on_error)
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}=…" for name in self._wanted)
+        return f"<{self._info.cls.__name__}.find({shown})>"
+
     def __bool__(self) -> bool:
         return self.first() is not None
 

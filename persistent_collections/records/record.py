@@ -341,6 +341,10 @@ class Record(_Declared, abstract=True, __pc__=RecordCore):
     def __len__(self) -> int:
         return len(self.__pc__.info.declarations)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return the names that IPython offers after ``user["``; no I/O."""
+        return self.keys()
+
     def keys(self) -> list[str]:
         """Return the names of the declared fields; no I/O.
 

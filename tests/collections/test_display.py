@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from cryptography.fernet import Fernet
+from IPython.core.completer import IPCompleter, provisionalcompleter
 from IPython.core.formatters import DisplayFormatter
 from IPython.lib.pretty import pretty
 
@@ -104,3 +105,20 @@ def test_what_cannot_be_shown_is_its_repr_with_a_reason(store: Backend) -> None:
 def test_objects_within_others_are_not_read(store: Backend) -> None:
     assert pretty([Onlooker.ref("nobody")]) == "[Onlooker('nobody')]"  # type: ignore[no-untyped-call]
     assert repr(PersistentList("numbers", [1])) == "PersistentList('numbers')"
+
+
+def completed(thing: Any) -> list[str]:
+    make: Any = IPCompleter
+    shell = make(namespace={"thing": thing}, use_jedi=False)
+    with provisionalcompleter():
+        return [each.text for each in shell.completions('thing["n', 8)]
+
+
+def test_names_and_keys_are_completed(store: Backend) -> None:
+    assert completed(Onlooker.ref("luke")) == ["name", "note"]
+    assert completed(PersistentDict("d", {"name": 1, "size": 2})) == ["name"]
+
+
+def test_queries_show_their_fields_and_no_values(store: Backend) -> None:
+    assert repr(Onlooker.find(name="Luke")) == "<Onlooker.find(name=…)>"
+    assert (repr(Onlooker.find()), repr(Onlooker.all())) == ("<Onlooker.find()>", "<Onlooker.all()>")
