@@ -71,10 +71,10 @@ def _check(kind: FaultKind, only: Only | None, *, done: bool) -> None:
         raise ValueError(f"fail() takes {known}, not {kind!r}")
     if done and kind is not OutcomeUnknown:
         raise ValueError(f"done=True is for OutcomeUnknown; after a {kind.__name__} nothing was done")
-    if only not in (None, "reads", "writes") or (only == "reads" and kind in (OutcomeUnknown, ConflictError)):
-        raise ValueError(
-            f"only= is 'reads' or 'writes', not {only!r}; only writes raise OutcomeUnknown or ConflictError"
-        )
+    if only not in (None, "reads", "writes"):
+        raise ValueError(f"only= is 'reads' or 'writes', not {only!r}")
+    if only == "reads" and kind in (OutcomeUnknown, ConflictError):
+        raise ValueError(f"only writes raise {kind.__name__}; leave out only='reads'")
 
 
 class FaultyBackend(WrappedBackend):

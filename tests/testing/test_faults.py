@@ -29,6 +29,7 @@ from persistent_collections import (
     connect,
     use_backend,
 )
+from persistent_collections.backends import TracedBackend, WatchedBackend
 from persistent_collections.backends.effects import operations_of
 from persistent_collections.backends.handles import MappingStore, MemberStore, SequenceStore
 from persistent_collections.backends.keys import Key
@@ -189,7 +190,8 @@ def test_it_is_equal_to_what_it_wraps_and_may_be_configured(faulty: FaultyBacken
         ({"kind": ValueError}, "fail\\(\\) takes BackendError, .*, not <class 'ValueError'>"),
         ({"kind": BackendUnavailable, "done": True}, "done=True is for OutcomeUnknown"),
         ({"kind": BackendError, "only": "write"}, "only= is 'reads' or 'writes'"),
-        ({"kind": OutcomeUnknown, "only": "reads"}, "OutcomeUnknown"),
+        ({"kind": OutcomeUnknown, "only": "reads"}, "^only writes raise OutcomeUnknown; leave out only='reads'"),
+        ({"kind": ConflictError, "only": "reads"}, "^only writes raise ConflictError; leave out only='reads'"),
         ({"kind": BackendError, "after": -1}, "after= is 0 or more"),
         ({"kind": BackendError, "times": 0}, "times= 1 or more"),
     ],
@@ -197,6 +199,12 @@ def test_it_is_equal_to_what_it_wraps_and_may_be_configured(faulty: FaultyBacken
 def test_an_order_that_makes_no_sense_is_refused(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         FaultyBackend(connect("memory:")).fail(**arguments)
+
+
+@pytest.mark.parametrize("wrapper", [FaultyBackend, TracedBackend, WatchedBackend])
+def test_a_wrapper_takes_a_backend_and_shows_no_url_that_it_was_given(wrapper: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^\w+ is put around a backend, such as connect\(.*\), not a str$"):
+        wrapper("redis://:TheForce@localhost")
 
 
 @pytest.mark.parametrize("interface", [Backend, MappingStore, SequenceStore, MemberStore])

@@ -13,6 +13,7 @@ from persistent_collections.backends.changes import Change, Condition, keys_of
 from persistent_collections.backends.effects import Effect, operations_of
 from persistent_collections.backends.keys import Entry, Key
 from persistent_collections.backends.shapes import SHAPES, Shape
+from persistent_collections.errors import ConfigurationError
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -91,12 +92,20 @@ class WrappedBackend(Backend):
 
     Args:
         backend: The store that does the work. Closing the wrapper closes it too.
+
+    Raises:
+        ConfigurationError: ``backend`` is not one, but a URL, for example.
     """
 
     option: ClassVar[str | None] = None
     """The option by which a URL asks for this class, if it can."""
 
     def __init__(self, backend: Backend) -> None:
+        if not isinstance(backend, Backend):
+            raise ConfigurationError(
+                f"{type(self).__name__} is put around a backend, such as connect('memory:'), not a "
+                f"{type(backend).__name__}"
+            )
         self.wrapped = backend
 
     def around(self, operation: Operation, call: Callable[[], R]) -> R:
