@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from datetime import time
 from itertools import permutations, product
 from typing import Any
 
@@ -61,12 +62,14 @@ class Marked(Record):
     tags: set[str]
     secret: Password
     lines: PersistentList[str] = child()
+    opens: time | None = None
 
 
 def test_a_field_that_cannot_be_searched_is_refused_with_a_remedy() -> None:
     for name, line in {
         "tags": r"find\(\) searches by str, .*, not set\[str\]; keep each value to search for in a record of its own",
         "secret": r"find\(\) cannot search by a password; load the record and call verify\(\)",
+        "opens": r"not time \| None; compare its values yourself, as in \[each for each in Marked.all\(\) if …\]",
         "lines": r"find\(\) cannot search by a child collection; keep each value .*, which refers to Marked",
     }.items():
         with pytest.raises(TypeError, match=line):
