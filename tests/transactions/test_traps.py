@@ -561,6 +561,7 @@ def test_many_records_are_read_together(store: Backend) -> None:
         assert found == [70 if number == 7 else number for number in range(50)]
 
 
+@pytest.mark.parametrize("store_kind", SEVERAL_ROOTS)
 def test_records_that_one_request_reads_are_of_one_moment(store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = Deposit.create("a", balance=10), Deposit.create("b", balance=0)
     get_many, runs = store.get_many, []
