@@ -145,10 +145,15 @@ def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None =
         default_factory: Called without arguments for each record that is made.
 
     Raises:
-        TypeError: Both are given, or neither.
+        TypeError: Both are given, or neither; or the factory is not a function.
     """
     if (default is MISSING) == (default_factory is None):
         raise TypeError("field() takes either default= or default_factory=, and not both")
+    if not (default_factory is None or callable(default_factory)):
+        raise TypeError(
+            f"field() takes a function as default_factory=, not {type(default_factory).__name__}; write default_factory="
+            "lambda: …, or default= for one value"
+        )
     return Default(default, default_factory)
 
 

@@ -23,6 +23,7 @@ from persistent_collections import (
     classes,
     codec,
     connect,
+    field,
     make_record,
     stored_as,
 )
@@ -406,6 +407,12 @@ def test_a_function_is_no_default_of_a_field() -> None:
 
     measured: Any = Measured.ref("x")
     assert measured.size() == "large"
+
+
+@pytest.mark.parametrize("given", [[], 3, "x"])
+def test_a_factory_that_is_no_function_is_refused_where_it_is_given(given: Any) -> None:
+    with pytest.raises(TypeError, match=f"takes a function as default_factory=, not {type(given).__name__}; write"):
+        field(default_factory=given)
 
 
 def suppress_nothing() -> None:
