@@ -151,8 +151,8 @@ def field(*, default: Any = MISSING, default_factory: Callable[[], Any] | None =
         raise TypeError("field() takes either default= or default_factory=, and not both")
     if not (default_factory is None or callable(default_factory)):
         raise TypeError(
-            f"field() takes a function as default_factory=, not {type(default_factory).__name__}; write default_factory="
-            "lambda: …, or default= for one value"
+            f"field() takes a function as default_factory=, not {type(default_factory).__name__}; write "
+            "default_factory=lambda: …, or default= for one value"
         )
     return Default(default, default_factory)
 
