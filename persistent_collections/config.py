@@ -310,7 +310,7 @@ def _backend(name: str, table: object) -> Backend:
     try:
         return connect(url, **options)
     except ConfigurationError as error:
-        raise ConfigurationError(f"backend {name!r}: {error}") from error
+        raise ConfigurationError(f"backend {name!r}: {error.problem}").with_remedies(*error.remedies) from error
 
 
 def _shared(backend: Backend, url: StoreURL) -> Backend:
@@ -340,4 +340,7 @@ def _default() -> Backend:
 def _remember(url: str) -> Backend:
     """Return the backend of a URL nobody connected to, the same one from now on, wherever the process goes."""
     with _lock:
-        return _defaults.setdefault(url, connect(url))
+        try:
+            return _defaults.setdefault(url, connect(url))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{VARIABLE}: {error.problem}").with_remedies(*error.remedies) from error

@@ -162,7 +162,7 @@ def test_another_working_folder_is_no_other_store(url: str, tmp_path: Path, monk
 def test_a_wrong_variable_is_an_error_of_the_first_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "redis//localhost")
     notes = PersistentDict("notes")
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=r"^PERSISTENT_COLLECTIONS_URL: a store's URL starts with its scheme"):
         notes["a"] = 1
 
 

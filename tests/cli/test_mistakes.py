@@ -87,6 +87,7 @@ def test_an_unreachable_server_is_named_with_what_was_being_done(
         (("--models", "models.py", "ls"), 2, "--models takes the name of a module: models\n"),
         (("--models", "", "ls"), 2, "--models takes the name of a module"),
         (("--config", "no.toml", "ls"), 2, ": cannot read the configuration 'no.toml': No such file or directory\n"),
+        (("--config", "own.toml", "ls"), 2, "registers it (--models yourapp, before the command)\n"),
         (("--models", "no.such", "ls"), 2, "; searched in {folder} and in Python's module path"),
         (("--url", "redis://127.0.0.1:port", "ls"), 2, "is written 'redis://user:password@host:port/db'"),
         (("--url", "localhost:6379", "ls"), 2, " for 'localhost' URLs (register_backend adds one); known: "),
@@ -102,6 +103,7 @@ def test_a_mistake_is_told_with_what_to_do(
 ) -> None:
     (tmp_path / "text.jsonl").write_text("some text\n", "utf-8")
     (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "own.toml").write_text('backends.default = "quill:"', "utf-8")
     assert told.format(folder=tmp_path) in run(*arguments, status=status)
 
 
