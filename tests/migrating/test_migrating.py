@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -490,6 +491,7 @@ def test_all_classes_of_users_are_the_default(store: Backend) -> None:
         other: Missing  # type: ignore[name-defined]  # noqa: F821
 
     configure({"backends": {"default": store, "sessions": store}})  # which a class of another module of tests names
+    gc.collect()  # classes of tests that have ended, and whose stores are gone
     fill_in(1)
     assert migrate().changed == 3
     assert Docket.load("1").buyer == "c1"
