@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial, wraps
 from itertools import count
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
-from typing import Any, Final, ParamSpec, TypeVar, overload
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar, overload
 
 from persistent_collections import flows
 from persistent_collections.config import BackendSource, choose, resolve
@@ -178,6 +178,10 @@ class _Block(AbstractContextManager[None]):
             transaction.on(resolve(self._backend))
         if self._joined is None:  # last, since no exit follows if this method raises
             self._leave = enter(transaction)
+
+    def __call__(self, *_: object) -> NoReturn:
+        """Refuse to decorate a function, whose body would run once and for one call only."""
+        raise TypeError("transaction() is for a with block; write @transactional above a function")
 
     @property
     def was_late(self) -> bool:

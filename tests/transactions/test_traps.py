@@ -231,6 +231,12 @@ def test_only_a_function_is_transactional(given: Any) -> None:
         transactional(given)
 
 
+def test_a_block_decorates_no_function() -> None:
+    block: Any = transaction()
+    with pytest.raises(TypeError, match="write @transactional above a function"):
+        block(len)
+
+
 @pytest.mark.parametrize("options", [{"attempts": 0}, {"attempts": -1}, {"deadline_s": -0.5}])
 def test_a_function_is_tried_at_least_once(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least once"):
