@@ -519,7 +519,7 @@ def test_a_host_in_the_url_of_files_is_an_error_that_shows_the_right_spelling(sc
     [
         ("jsn:./data", r"did you mean 'json'\?$"),
         ("rediss3://x", r"did you mean 'rediss'\?$"),
-        ("postgres://localhost/db", "known: .*'fakeredis', .*'json', "),
+        ("postgres://localhost/db", "known: .*'fakeredis', .*'redis', "),
         ("mysql://localhost/db", "known: .*'memory', .*'sqlite', "),
         ("C:/data", "known: "),
     ],
