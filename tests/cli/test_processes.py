@@ -17,7 +17,8 @@ from persistent_collections import PersistentDict, PersistentList, configure
 from persistent_collections.checking import Repairable
 from tests.test_imports import BLOCK
 
-COMMAND = [sys.executable, "-W", "error", "-m", "persistent_collections"]
+BINDING = "ignore:Binding:DeprecationWarning"  # Python 3.12.0 to 3.12.3 take ?1 for a name
+COMMAND = [sys.executable, "-W", "error", "-W", BINDING, "-m", "persistent_collections"]
 
 
 @pytest.fixture
