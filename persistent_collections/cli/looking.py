@@ -163,7 +163,7 @@ def get(
 ) -> None:
     """Print one value, or the content of a key as one JSON text.
 
-    A value that is a text is printed as it is, any other as JSON.
+    A text is printed without quotes, with invisible characters escaped; any other value as JSON.
     """
     session: Session = context.obj
     reading = Reading(session.store, session.known)
