@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from inspect import getattr_static
 from itertools import islice
+from types import UnionType
 from typing import Any, NamedTuple, NoReturn, get_origin
 
 import msgspec
@@ -611,7 +612,7 @@ def _require_field(field: Field, name: str) -> None:
     info, kind = info_of(field.held), get_origin(field.held) or field.held
     if info:
         info.require_fields([name])
-    elif isinstance(kind, type) and kind not in (Any, object):
+    elif isinstance(kind, type) and kind not in (Any, object, UnionType):
         raise no_reference(field.name, kind, name)
 
 

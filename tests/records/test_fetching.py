@@ -133,11 +133,16 @@ def test_what_a_field_refers_to_is_read_only_if_it_refers(luke: Friend, name: st
         list(Friend.all().fetch("id", f"{name}.size"))
 
 
+class Crew(Record):
+    name: str
+
+
 class Stray(Record):
     best: Friend | None
     any_one: Record | None
     anything: Any
     maybe: int | None
+    either: Friend | Crew | None
 
 
 LISTINGS: dict[str, Callable[..., Iterator[Any]]] = {
@@ -185,7 +190,7 @@ def test_a_path_that_some_record_may_have_is_none_where_none_is_referred_to(stor
     stray = Stray.create("a")
     PersistentList[Stray]("strays", [stray])
     PersistentSet[Stray]("strays", {stray})
-    names = ["best.ship", "best.best.ship", "any_one.whatever", "anything.whatever", "best.id"]
+    names = ["best.ship", "best.best.ship", "any_one.whatever", "anything.whatever", "either.name", "best.id"]
     assert list(LISTINGS[listing](*names)) == [dict.fromkeys(names)]
 
 
