@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
+from types import FunctionType
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
@@ -104,7 +105,7 @@ class Codec(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         encode = vars(cls).get("encode")
-        if encode and cls.__module__.partition(".")[0] != _PACKAGE:
+        if isinstance(encode, FunctionType) and cls.__module__.partition(".")[0] != _PACKAGE:
             cls.encode = _checked(encode)  # type: ignore[assignment]  # the same signature
 
     @abstractmethod

@@ -62,6 +62,21 @@ class Answer(Codec):
         return data
 
 
+class Static(Answer):
+    """A codec whose ``encode`` needs no codec."""
+
+    name = "test.static"
+
+    @staticmethod
+    def encode(value: Any) -> bytes:
+        return bytes(value)
+
+
+def test_a_codec_may_encode_by_a_static_method(backend: Backend) -> None:
+    items = PersistentList[Any]("values", [b"a"], backend=backend, codec=Static())
+    assert items.copy() == [b"a"]
+
+
 @pytest.mark.parametrize("chosen", [Answer(), Compressed(Answer())])
 def test_a_codec_that_returns_no_bytes_is_named_before_anything_is_written(backend: Backend, chosen: Codec) -> None:
     items = PersistentList[Any]("values", backend=backend, codec=chosen)
