@@ -108,6 +108,11 @@ class DictCore(CollectionCore):
                 bound.store.add(field, plain)
             raise
 
+    def require_record(self, bound: _Bound) -> None:
+        """Raise ``ObjectNotFound`` if this is a child and its record is gone; for a write that finds nothing."""
+        if self.key.child is not None:
+            self.store(bound).set_many({})
+
     def place(self, bound: _Bound, field: str, data: bytes) -> StoredAt:
         """Return the location of the value of ``data``."""
         return StoredAt(self, bound.backend, bound.values, self.last_write(), field, data)
@@ -527,7 +532,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         for _ in attempts(f"{key!r} of {core}"):
             data = bound.store.get(field)
             if data is None:
-                core.store(bound).set_many({})  # raises if its record is gone
+                core.require_record(bound)
                 raise KeyError(key)
             becomes = core.encode(bound.values, function(core.decode(bound.values, data, field)), field)
             if core.store(bound).compare_and_set(field, data, becomes):
@@ -588,7 +593,7 @@ class PersistentDict(PersistentCollection, MutableMapping[K, V], Generic[K, V], 
         field = core.encode(bound.keys, key)
         data = bound.store.get(field)
         if data is None:
-            core.store(bound).set_many({})  # raises if its record is gone
+            core.require_record(bound)
             raise KeyError(key)
         with editing(core.place(bound, field, data), core.decode(bound.values, data, field)) as value:
             yield value

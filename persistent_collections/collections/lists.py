@@ -69,6 +69,11 @@ class ListCore(CollectionCore):
         values = values_of(bound.codec, lambda: self.decode_all(bound.codec, data, itertools.count()))
         return zip(range(len(data)), values, strict=False)
 
+    def require_record(self, bound: _Bound) -> None:
+        """Raise ``ObjectNotFound`` if this is a child and its record is gone; for a write that finds nothing."""
+        if self.key.child is not None:
+            self.store(bound).push_right([])
+
     def place(self, bound: _Bound, position: int, data: bytes) -> StoredAt:
         """Return the location of the item of ``data``."""
         return StoredAt(self, bound.backend, bound.codec, self.last_write(), position, data)
@@ -137,7 +142,7 @@ class ListCore(CollectionCore):
             decoded = self.decode_all(bound.codec, items, range(len(items)))
             index = next((index for index, item in enumerate(decoded) if item == value), None)
             if index is None:
-                self.store(bound).push_right([])  # raises if its record is gone
+                self.require_record(bound)
                 raise ValueError("list.remove(x): x not in list")
             if self.store(bound).pop(index, items[index]) is not None:
                 return
@@ -550,7 +555,7 @@ class PersistentList(PersistentCollection, MutableSequence[T], Generic[T], __pc_
         position = _position(index)
         data = bound.store.get(position)
         if data is None:
-            core.store(bound).push_right([])  # raises if its record is gone
+            core.require_record(bound)
             raise IndexError("list index out of range")
         with editing(core.place(bound, position, data), core.decode(bound.codec, data, position)) as value:
             yield value

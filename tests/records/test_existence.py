@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -20,6 +21,7 @@ from persistent_collections import (
     child,
     fetch,
     indexed,
+    use_backend,
 )
 from persistent_collections.backends import Delete, Key, Replace, SetDeadline
 
@@ -184,6 +186,23 @@ def test_a_late_write_of_what_was_never_there_misses_the_record(store: Backend, 
     with pytest.raises(ObjectNotFound, match="'Drawer:d' does not exist"):
         write(drawer)
     assert list(store.keys("Drawer:")) == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: PersistentList[Any]("things").remove(1.5),
+        lambda: PersistentList[Any]("things").edit(0).__enter__(),
+        lambda: PersistentDict[str, int]("sizes").change("x", abs),
+        lambda: PersistentDict[str, list[int]]("sizes").edit("x").__enter__(),
+    ],
+)
+def test_a_write_that_finds_nothing_in_a_collection_of_its_own_only_reads(
+    write: Callable[[], Any], tmp_path: Path
+) -> None:
+    with use_backend(f"sqlite:{tmp_path / 'data.db'}"), pytest.raises((ValueError, IndexError, KeyError)):
+        write()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("how", HANDLES)
