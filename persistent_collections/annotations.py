@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
 from functools import reduce
@@ -186,6 +187,11 @@ def shown(cls: Any) -> str:
     generic, given = parts(cls)
     name = getattr(generic, "__name__", str(generic))
     return f"{name}[{', '.join(map(shown, given))}]" if given else name
+
+
+def as_written(declared: Any) -> str:
+    """Return a declared type as a user writes it, without the names of modules."""
+    return shown(declared) if isinstance(declared, type) else re.sub(r"\b(?:\w+\.)+(?=\w)", "", repr(declared))
 
 
 def upper_bound(variable: TypeVar) -> Any:

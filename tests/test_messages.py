@@ -324,6 +324,12 @@ def test_a_default_beside_none_says_which_declaration_holds_both() -> None:
         "drop the default, or declare Annotated[str | None, codec('json')], which stores None as such"
     )
 
+    def declare_literal() -> None:
+        class Suit(Record):
+            text: Literal["a", "b"] | None = "a"
+
+    assert "declare Annotated[Literal['a', 'b'] | None, codec('json')]" in told(declare_literal, TypeError)
+
 
 def test_a_name_that_is_not_defined_is_told_with_class_and_field(store: Backend) -> None:
     for annotation in ("Nowhere", "PersistentList[Nowhere]"):

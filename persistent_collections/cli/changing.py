@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from persistent_collections.annotations import shown
+from persistent_collections.annotations import as_written
 from persistent_collections.backends.base import Backend
 from persistent_collections.backends.changes import Delete, Exists
 from persistent_collections.backends.keys import Key
@@ -220,7 +220,8 @@ def _key(session: Session, handle: PersistentDict[Any, Any] | PersistentSet[Any]
     except DecodeError:
         what = "member" if isinstance(handle, PersistentSet) else "key"
         raise UsageError(
-            f"{handle.key!r} has {what}s of type {shown(declared)}, and this is not one; write it as show prints it"
+            f"{handle.key!r} has {what}s of type {as_written(declared)}, and this is not one; write it as show prints "
+            "it"
         ) from None
 
 

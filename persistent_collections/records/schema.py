@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import reduce
@@ -26,7 +25,7 @@ from typing import (
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from persistent_collections.annotations import evaluate, shown, type_variables, where_to_define
+from persistent_collections.annotations import as_written, evaluate, type_variables, where_to_define
 from persistent_collections.codecs.base import Codec, References
 from persistent_collections.codecs.declared.reading import metadata_inside, parts_inside, unwrapped
 from persistent_collections.codecs.order import Order, order_of
@@ -440,7 +439,8 @@ def _bare(field: Field, inner: Any, *, optional: bool) -> Field:
     if optional and not field.unset_is_none:
         raise TypeError(
             "None is stored as unset, and unset reads as the default, which is not None; "
-            f"drop the default, or declare Annotated[{shown(inner)} | None, codec('json')], which stores None as such"
+            f"drop the default, or declare Annotated[{as_written(inner)} | None, codec('json')], which stores None as "
+            "such"
         )
     return replace(field, declared=inner)
 
@@ -515,7 +515,7 @@ def order_for(field: Field, cls: type, *, unique: bool, marked: bool = True) -> 
         raise TypeError(
             f"{place}: {'an index orders' if marked else 'find() searches by'} str, bytes, int, bool, float, Decimal, "
             "date, datetime, timedelta, UUID, Enums of these and references, not "
-            f"{_shown(field.declared)}; {_instead(field, cls, marked=marked)}"
+            f"{as_written(field.declared)}; {_instead(field, cls, marked=marked)}"
         )
     if unique:
         _require_canonical(field, place)
@@ -539,17 +539,13 @@ def _require_policy(field: Field, order: Order, place: str) -> None:
     if field.policy and order.name != "reference":
         raise TypeError(f"{place}: on_delete() is for a reference to a record; write indexed instead")
     if field.policy == "clear" and not field.unset_is_none:
-        raise TypeError(f"{place}: on_delete('clear') sets it to None; declare it {_shown(field.declared)} | None")
+        raise TypeError(f"{place}: on_delete('clear') sets it to None; declare it {as_written(field.declared)} | None")
 
 
 def shown_type(field: Field) -> str:
     """Return the type of a field as its class declares it; without ``| None``, the remedy would forbid None."""
     none = " | None" if field.optional and field.declared is not Any else ""
-    return f"{_shown(_without_none(field.declared)[0])}{none}"
-
-
-def _shown(declared: Any) -> str:
-    return shown(declared) if isinstance(declared, type) else re.sub(r"\b(?:\w+\.)+(?=\w)", "", repr(declared))
+    return f"{as_written(_without_none(field.declared)[0])}{none}"
 
 
 def _require_canonical(field: Field, place: str) -> None:
@@ -557,7 +553,7 @@ def _require_canonical(field: Field, place: str) -> None:
     declared = _without_none(field.declared)[0]
     if not _own_codec(field, declared).canonical:
         raise TypeError(
-            f"{place}: unique compares stored bytes, and equal values of {_shown(declared)} may have several; "
+            f"{place}: unique compares stored bytes, and equal values of {as_written(declared)} may have several; "
             "choose int or str, or indexed instead of unique"
         )
 

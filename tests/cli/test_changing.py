@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 
-from persistent_collections import Backend, PersistentDict, PersistentList, Record, codec, connect
+from persistent_collections import Backend, PersistentDict, PersistentList, Record, child, codec, connect
 from persistent_collections.backends.changes import Delete
 from persistent_collections.backends.keys import Key
 from tests.cli.conftest import MODELS, Run
@@ -103,6 +103,16 @@ def test_what_cannot_be_set_is_refused_and_nothing_is_written(
     assert told in failed
     assert failed.count("\n") == 1
     assert (ann.to_dict(), ann.log.copy()) == before
+
+
+class Binnacle(Record):
+    turns: PersistentDict[Literal["port", "starboard"], int] = child()
+
+
+def test_a_key_of_another_type_is_refused_with_the_type_as_it_is_written(run: Run) -> None:
+    Binnacle("a", backend="memory:changing").turns["port"] = 1
+    said = run(*SET, "Binnacle:a:turns", "astern", "1", status=2)
+    assert "'Binnacle:a:turns' has keys of type Literal['port', 'starboard'], and this is not one" in said
 
 
 def test_a_record_whose_class_is_not_imported_is_not_written(run: Run) -> None:
