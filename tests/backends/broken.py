@@ -197,6 +197,20 @@ class ForgetsDeadlines(MemoryBackend):
         return kind(self, key, is_record=is_record)
 
 
+class RoundsDeadlines(MemoryBackend):
+    """Keeps whole seconds."""
+
+    def transform(self, keys: Sequence[Key], step: Step) -> None:
+        def rounded(stored: Mapping[Key, Entry | None]) -> Mapping[Key, Entry | None]:
+            changed = step(stored)
+            return {
+                key: entry and Entry(entry.content, entry.deadline and float(int(entry.deadline)))
+                for key, entry in changed.items()
+            }
+
+        super().transform(keys, rounded)
+
+
 class OverwritesOtherShapes(MemoryBackend):
     """Deletes what a key holds when it is written as another shape."""
 

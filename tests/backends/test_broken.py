@@ -22,6 +22,7 @@ CAUGHT_BY = {
     "RevivesRecords": "test_a_record_is_not_written_where_it_is_absent",
     "ForgetsTheMarker": "test_a_record_that_is_emptied_keeps_the_marker_and_its_deadline",
     "ForgetsDeadlines": "test_every_later_write_keeps_the_deadline",
+    "RoundsDeadlines": "test_deadlines_keep_their_fractions_of_a_second",
     "OverwritesOtherShapes": "test_a_method_of_another_shape_raises_and_changes_nothing",
     "MarksWhatItDeletes": "test_no_item_is_mistaken_for_a_mark",
     "InsertsNegativeFirst": "test_pop_and_insert_go_by_the_index_of_a_list",

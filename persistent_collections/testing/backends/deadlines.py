@@ -181,6 +181,14 @@ class DeadlineTests(StoreTests):
             readings = (backend.snapshot(keys) for _ in range(100))  # a server's clock may go on within one
             assert any(len({entry and entry.deadline for entry in entries}) == 1 for entries in readings)
 
+    def test_deadlines_keep_their_fractions_of_a_second(self, backend: Backend) -> None:
+        backend.commit([], [Replace(KEY, [A]), Replace(CHILD, [A])])
+        backend.commit([], [SetDeadline(KEY, LONG_S), SetDeadline(CHILD, LONG_S + 0.5)])
+        first, second = (entry and entry.deadline for entry in backend.snapshot([KEY, CHILD]))
+        assert first is not None
+        assert second is not None
+        assert second - first == pytest.approx(0.5, abs=0.4), "a deadline is not rounded to whole seconds"
+
     def test_a_deadline_that_passes_takes_its_key_and_no_other(self, backend: Backend) -> None:
         for key in (KEY, CHILD, OTHER):
             put(backend, key, [A, B])
