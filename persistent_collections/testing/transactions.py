@@ -341,6 +341,15 @@ class TransactionSuite:
         expected = first if first is None else pytest.approx(first, abs=60)
         assert [left and left.total_seconds() for left in (*inside, *times)] == [expected] * 2 * len(times)
 
+    def test_a_child_that_was_empty_at_a_moment_shares_the_deadline_of_its_record(self, a: Account) -> None:
+        a.update(log=["old"], expire=1000)
+        with transaction():
+            a.log.pop()
+            a.log.append("new")
+            times = [a.log.ttl(), a.ttl()]
+        times += [a.log.ttl(), a.ttl()]
+        assert [left and left.total_seconds() for left in times] == [pytest.approx(1000, abs=60)] * 4
+
     def test_methods_of_lists_take_part(self) -> None:
         def work(numbers: Any) -> list[Any]:
             numbers.append(7)
