@@ -103,7 +103,7 @@ class ContentionSuite:
     )
     def test_each_piece_is_sold_once(self, backend: Backend, record_crew: Crew, sell: Job[int], pieces: int) -> None:
         piece = record_jobs.Piece.create("x", left=pieces, backend=backend)
-        assert sum(record_crew.run(sell)) == pieces
+        assert sum(record_crew.run(sell, pieces)) == pieces
         assert piece.left == 0
 
     @pytest.mark.parametrize("pieces", [60, pytest.param(600, marks=pytest.mark.slow)])
@@ -121,7 +121,7 @@ class ContentionSuite:
     ) -> None:
         stock = record_jobs.stock(backend)
         stock["x"] = pieces
-        assert sum(record_crew.run(sell)) == pieces
+        assert sum(record_crew.run(sell, pieces)) == pieces
         assert stock.copy() == {"x": 0}
 
     @pytest.mark.parametrize("tasks", [60, pytest.param(600, marks=pytest.mark.slow)])

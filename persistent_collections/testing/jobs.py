@@ -59,9 +59,9 @@ def delete(backend: Backend, _worker: int, times: int) -> int:
 
 
 def delete_expected(backend: Backend, _worker: int, _times: int) -> list[bytes]:
-    """Read and delete the first item until none is left, and return the deleted ones."""
+    """Read and delete the first item until none is left, or one comes back, and return the deleted ones."""
     sequence, deleted = backend.sequence(KEY), list[bytes]()
-    while (item := sequence.get(0)) is not None:
+    while (item := sequence.get(0)) is not None and item not in deleted:
         if sequence.pop(0, item) is not None:
             deleted.append(item)
     return deleted

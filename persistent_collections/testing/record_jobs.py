@@ -53,19 +53,22 @@ class _SoldOut(Exception):  # noqa: N818 - the name says the condition
     pass
 
 
-def sell_by_update_if(backend: Backend, _worker: int, _times: int) -> int:
-    """Sell pieces until none is left, and return how many this worker sold."""
+def sell_by_update_if(backend: Backend, _worker: int, times: int) -> int:
+    """Sell pieces until none is left, and return how many this worker sold.
+
+    A store that loses writes never sells out, so the worker, like those below, stops at more than ``times``.
+    """
     piece, sold = Piece.ref("x", backend=backend), 0
-    while (left := piece.left) > 0:
+    while (left := piece.left) > 0 and sold <= times:
         sold += piece.update_if({"left": left}, left=left - 1)
     return sold
 
 
-def sell_by_change(backend: Backend, _worker: int, _times: int) -> int:
+def sell_by_change(backend: Backend, _worker: int, times: int) -> int:
     """Sell pieces until none is left, and return how many this worker sold."""
     piece, sold = Piece.ref("x", backend=backend), 0
     with suppress(_SoldOut):
-        while True:
+        while sold <= times:
             piece.change("left", _one_less)
             sold += 1
     return sold
@@ -77,10 +80,10 @@ def _one_less(left: int) -> int:
     return left - 1
 
 
-def sell_by_increment(backend: Backend, _worker: int, _times: int) -> int:
+def sell_by_increment(backend: Backend, _worker: int, times: int) -> int:
     """Sell pieces until none is left, undoing a sale below zero, and return how many this worker sold."""
     piece, sold = Piece.ref("x", backend=backend), 0
-    while piece.increment("left", -1) >= 0:
+    while sold <= times and piece.increment("left", -1) >= 0:
         sold += 1
     piece.increment("left")
     return sold
@@ -91,28 +94,28 @@ def stock(backend: Backend) -> PersistentDict[str, int]:
     return PersistentDict[str, int]("contended stock", backend=backend)
 
 
-def sell_by_compare_and_set(backend: Backend, _worker: int, _times: int) -> int:
+def sell_by_compare_and_set(backend: Backend, _worker: int, times: int) -> int:
     """Sell the pieces of an entry of a dict until none is left, and return how many this worker sold."""
     pieces, sold = stock(backend), 0
-    while (left := pieces["x"]) > 0:
+    while (left := pieces["x"]) > 0 and sold <= times:
         sold += pieces.compare_and_set("x", left, left - 1)
     return sold
 
 
-def sell_by_change_of_an_entry(backend: Backend, _worker: int, _times: int) -> int:
+def sell_by_change_of_an_entry(backend: Backend, _worker: int, times: int) -> int:
     """Sell the pieces of an entry of a dict until none is left, and return how many this worker sold."""
     pieces, sold = stock(backend), 0
     with suppress(_SoldOut):
-        while True:
+        while sold <= times:
             pieces.change("x", _one_less)
             sold += 1
     return sold
 
 
-def sell_by_increment_of_an_entry(backend: Backend, _worker: int, _times: int) -> int:
+def sell_by_increment_of_an_entry(backend: Backend, _worker: int, times: int) -> int:
     """Sell the pieces of an entry, undoing a sale below zero, and return how many this worker sold."""
     pieces, sold = stock(backend), 0
-    while pieces.increment("x", -1) >= 0:
+    while sold <= times and pieces.increment("x", -1) >= 0:
         sold += 1
     pieces.increment("x")
     return sold

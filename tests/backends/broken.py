@@ -33,6 +33,13 @@ class LosesUpdates(MemoryBackend):
         super().transform(keys, lambda _: changed)
 
 
+class KeepsTheFirst(MemoryBackend):
+    """Loses each write to a key that holds something."""
+
+    def transform(self, keys: Sequence[Key], step: Step) -> None:
+        super().transform(keys, lambda stored: {key: e for key, e in step(stored).items() if stored[key] is None})
+
+
 class _TakesEmptyForAbsent(SimpleMapping):
     def get(self, field: str) -> bytes | None:
         return super().get(field) or None

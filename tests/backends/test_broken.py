@@ -62,6 +62,9 @@ def failed_tests(pytester: pytest.Pytester, module: str, kind: str, test: str) -
 @pytest.mark.parametrize(
     ("kind", "test"),
     [
+        ("KeepsTheFirst", "test_each_piece_is_sold_once"),
+        ("KeepsTheFirst", "test_each_piece_of_an_entry_is_sold_once"),
+        ("KeepsTheFirst", "test_an_item_is_deleted_by_the_one_who_expected_it"),
         ("AsksBefore", "test_each_piece_is_sold_once"),
         ("AsksBefore", "test_each_task_is_taken_by_one_worker"),
         ("RevivesRecords", "test_no_write_brings_an_expired_record_back_without_its_deadline"),
