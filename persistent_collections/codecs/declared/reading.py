@@ -365,8 +365,10 @@ def parts_inside(declared: Any) -> Iterator[Any]:
 
 
 def _parts(declared: Any) -> list[Any]:
-    """Return the type arguments of a declared type, without metadata."""
+    """Return the type arguments of a declared type, without metadata and values."""
     generic, arguments = parts(declared)
+    if generic is typing.Literal:  # its arguments are values
+        return []
     return list(arguments[:1] if generic is typing.Annotated else arguments)
 
 
