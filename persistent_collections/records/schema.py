@@ -529,7 +529,7 @@ def _instead(field: Field, cls: type, *, marked: bool) -> str:
         return "drop the mark"
     if field.declared is Password:
         return "load the record and call verify()"
-    if not field.child and (get_origin(field.held) or field.held) not in _COLLECTED:
+    if not field.child and field.collected is None:
         return f"compare its values yourself, as in [each for each in {cls.__name__}.all() if …]"
     return f"keep each value to search for in a record of its own, which refers to {cls.__name__}"
 

@@ -25,7 +25,7 @@ from persistent_collections.backends.indexes import EntryKey
 from persistent_collections.backends.keys import Content, Key
 from persistent_collections.backends.shapes import Shape, shape_of, wrong_shape
 from persistent_collections.errors import ConflictError
-from persistent_collections.transactions.parts import PARTS, Part, difference, removes
+from persistent_collections.transactions.parts import PARTS, Part, difference, may_empty
 
 _UNSET: Final = object()
 
@@ -65,7 +65,7 @@ class Cell:
 
     def must_be_known_for(self, change: Change) -> bool:
         """Return whether only the whole content shows if a change of a part ends the deadline that was set before."""
-        return self._deadline is not _UNSET and self.content is None and self.key.child is None and removes(change)
+        return self._deadline is not _UNSET and self.content is None and self.key.child is None and may_empty(change)
 
     def ttl_s(self, otherwise: float | None) -> float | None:
         """Return the seconds until it vanishes, ``otherwise`` if the transaction does not change that."""

@@ -478,7 +478,7 @@ class Overlay(SimpleBackend):
     def _ttl_s(self, cell: Cell, found: Found | None) -> float | None:
         """Return the seconds until a key that exists vanishes, for the store's answer ``found``."""
         ttl_s = found and found.ttl_s
-        if ttl_s is not None and cell.content is None and cell.part and cell.part.removes:
+        if ttl_s is not None and cell.content is None and cell.part and cell.part.may_empty:
             self.content(cell.key, cell.part.shape)
         if cell.key.child is not None and (found is None or cell.stands_alone):  # it takes the deadline of its owner
             [owner] = self.look([cell.key.owner])

@@ -30,14 +30,14 @@ class Part(ABC):
     Attributes:
         shape: Its shape.
         key: The key.
-        removes: Whether the changes may leave the key empty at a moment, which ends its deadline.
+        may_empty: Whether the changes may leave the key empty at a moment, which ends its deadline.
     """
 
     shape: ClassVar[Shape]
 
     def __init__(self, key: Key) -> None:
         self.key = key
-        self.removes = False
+        self.may_empty = False
 
     def conditions(self) -> Iterator[Condition]:
         """Yield the conditions of the commit: everything that was read."""
@@ -49,7 +49,7 @@ class Part(ABC):
 
     def take(self, change: Any) -> None:
         """Add a change of this shape."""
-        self.removes = self.removes or removes(change)
+        self.may_empty = self.may_empty or may_empty(change)
         self._add(change)
 
     @abstractmethod
@@ -231,7 +231,7 @@ PARTS: Final[Mapping[Shape, type[Part]]] = {part.shape: part for part in (Fields
 """The classes for parts of shapes that are read in parts; other shapes are read as a whole."""
 
 
-def removes(change: Change) -> bool:
+def may_empty(change: Change) -> bool:
     """Return whether a change may leave a key empty, so that the key does not exist."""
     match change:
         case SetFields(items=items, is_record=is_record):
